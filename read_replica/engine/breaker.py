@@ -1,0 +1,64 @@
+# Copyright (c) 2026, read_replica contributors
+# For license information, please see license.txt
+
+"""A circuit breaker: how long a replica that failed is left alone.
+
+After M. Nygard, "Release It!": closed while all is well, open after a failure, and half open for
+one try once its time is up. Each process of a site keeps its own.
+"""
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from typing import Literal
+
+FIRST_PAUSE = 1.0
+LONGEST_PAUSE = 30.0
+
+
+class Breaker:
+	"""Says whether a replica may be tried; safe to share between threads.
+
+	The pause doubles from 1 s to 30 s while failures go on, each with up to 20 % of jitter, so that
+	many processes do not come back in the same instant.
+	"""
+
+	def __init__(self, clock: Callable[[], float] = time.monotonic):
+		self._clock = clock
+		self._lock = threading.Lock()
+		self._pause = 0.0
+		self._retry_at = 0.0
+
+	@property
+	def is_open(self) -> bool:
+		return self._pause > 0
+
+	def allows(self) -> bool:
+		"""True if the replica may be tried. While open, one caller per pause is let through."""
+		if not self._pause:
+			return True
+		with self._lock:
+			if self._pause and self._clock() < self._retry_at:
+				return False
+			if self._pause:
+				# The half-open try belongs to this caller; the others wait for its outcome.
+				self._retry_at = self._clock() + self._pause
+			return True
+
+	def failed(self) -> Literal["opened", "still_open"]:
+		"""Note a failure; "opened" means that it is the first one of an outage."""
+		with self._lock:
+			outcome: Literal["opened", "still_open"] = "still_open" if self._pause else "opened"
+			self._pause = min(self._pause * 2 or FIRST_PAUSE, LONGEST_PAUSE)
+			self._retry_at = self._clock() + self._pause * random.uniform(1, 1.2)
+			return outcome
+
+	def succeeded(self) -> Literal["closed", "still_closed"]:
+		"""Note a success; "closed" means that it ends an outage."""
+		if not self._pause:
+			return "still_closed"
+		with self._lock:
+			outcome: Literal["closed", "still_closed"] = "closed" if self._pause else "still_closed"
+			self._pause = 0.0
+			return outcome

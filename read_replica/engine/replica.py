@@ -1,0 +1,52 @@
+# Copyright (c) 2026, read_replica contributors
+# For license information, please see license.txt
+
+"""One replica: where it is, its connections, and whether it may be tried."""
+
+from typing import Any
+
+from read_replica.engine import dialect
+from read_replica.engine.breaker import Breaker
+from read_replica.engine.connections import ConnectionPool, Lease
+from read_replica.engine.host import Host
+from read_replica.engine.settings import Endpoint, Settings
+
+
+class Replica:
+	"""Lends connections of one endpoint and remembers, by its breaker, whether that went well."""
+
+	def __init__(self, endpoint: Endpoint, settings: Settings, host: Host):
+		self.endpoint = endpoint
+		self.name = endpoint.name
+		self.breaker = Breaker()
+		self._host = host
+		self._connect_timeout = settings.connect_timeout
+		self.pool = ConnectionPool(
+			self._connect, settings.connections_per_replica, settings.connection_max_age
+		)
+
+	def _connect(self) -> Any:
+		connection = self._host.connect(self.endpoint, self._connect_timeout)
+		try:
+			dialect.prepare(connection)
+		except Exception:
+			connection.close()
+			raise
+		return connection
+
+	def lend(self, timeout: float) -> Lease:
+		"""Lend a connection on which the server ends statements after `timeout` seconds.
+
+		:raises PoolTimeout: if all connections are in use
+		:raises Exception: what the driver raises if the replica cannot be reached
+		"""
+		lease = self.pool.lend()
+		try:
+			lease.limit(timeout)
+		except Exception:
+			lease.throw_away()
+			self.pool.close_idle()
+			# Idle connections die with a restart that we did not see; a new one tells what is so now.
+			lease = self.pool.lend()
+			lease.limit(timeout)
+		return lease

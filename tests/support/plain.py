@@ -1,0 +1,144 @@
+# Copyright (c) 2026, read_replica contributors
+# For license information, please see license.txt
+
+"""A Host over bare connections: a program with one database object per thread, and no framework."""
+
+import re
+import threading
+from collections import deque
+from typing import Any
+
+import pymysql
+
+from read_replica.engine import dialect
+from read_replica.engine.settings import Endpoint
+
+
+class PlainDatabase:
+	"""A connection with the few methods that a program needs, and callbacks after a commit."""
+
+	def __init__(self, address: dict):
+		self._address = address
+		self._connection: pymysql.Connection | None = None
+		self.after_commit: deque = deque()
+		self.pending = False
+		self.in_transaction = False
+
+	@property
+	def connection(self) -> pymysql.Connection:
+		if self._connection is None:
+			self._connection = pymysql.connect(**self._address)
+		return self._connection
+
+	def sql(self, statement: str, values: Any = None) -> tuple:
+		self.in_transaction = True
+		if dialect.closes_transaction(statement):
+			self.pending = self.in_transaction = False
+		with self.connection.cursor() as cursor:
+			cursor.execute(statement, values)
+			rows = cursor.fetchall()
+		self.pending = self.pending or dialect.opens_transaction(statement)
+		return rows
+
+	def commit(self) -> None:
+		self.sql("commit")
+		while self.after_commit:
+			self.after_commit.popleft()()
+
+	def rollback(self) -> None:
+		self.after_commit.clear()
+		self.sql("rollback")
+
+	def close(self) -> None:
+		if self._connection is not None:
+			self._connection.close()
+			self._connection = None
+
+
+class RoutedPlainDatabase(PlainDatabase):
+	"""The same, reading through a scope."""
+
+	def __init__(self, scope: Any, connection: Any):
+		super().__init__(address={})
+		self._scope = scope
+		self._connection = connection
+		self.after_commit = scope.primary.after_commit
+
+	def adopt(self, connection: Any) -> None:
+		self._connection = connection
+
+	def sql(self, statement: str, values: Any = None) -> tuple:
+		return self._scope.run(
+			statement,
+			lambda: super(RoutedPlainDatabase, self).sql(statement, values),
+			lambda: self._scope.primary.sql(statement, values),
+		)
+
+	def commit(self) -> None:
+		with self._scope.primary_in_place() as primary:
+			primary.commit()
+		self._scope.refresh()
+
+	def rollback(self) -> None:
+		with self._scope.primary_in_place() as primary:
+			primary.rollback()
+		self._scope.refresh()
+
+
+class PlainHost:
+	"""Keeps one database per thread; `events` holds what was logged."""
+
+	always_primary = re.compile("__UserSettings")
+
+	def __init__(self, primary: dict):
+		self._primary = primary
+		self._local = threading.local()
+		self.events: list[tuple[str, dict]] = []
+		self.writers: dict[str, float] = {}
+		self.connections_opened = 0
+
+	def current(self) -> Any:
+		if not hasattr(self._local, "database"):
+			self._local.database = PlainDatabase(self._primary)
+		return self._local.database
+
+	def put(self, database: Any) -> None:
+		self._local.database = database
+
+	def frames(self) -> list:
+		if not hasattr(self._local, "frames"):
+			self._local.frames = []
+		return self._local.frames
+
+	def is_log_write(self, table: str, statement: str) -> bool:
+		return table == "log"
+
+	def has_pending_writes(self, database: Any) -> bool:
+		return database.pending
+
+	def end_transaction(self, database: Any) -> None:
+		if database.in_transaction:
+			database.connection.rollback()
+			database.in_transaction = False
+
+	def connect(self, endpoint: Endpoint, timeout: float) -> Any:
+		self.connections_opened += 1
+		address = self._primary | {"host": endpoint.host, "port": endpoint.port, "connect_timeout": timeout}
+		if endpoint.user:
+			address |= {"user": endpoint.user, "password": endpoint.password}
+		return pymysql.connect(**address)
+
+	def wrap(self, scope: Any, connection: Any) -> RoutedPlainDatabase:
+		return RoutedPlainDatabase(scope, connection)
+
+	def log(self, event: str, **fields: Any) -> None:
+		self.events.append((event, fields))
+
+	def load_writers(self) -> dict[str, float]:
+		return dict(self.writers)
+
+	def add_writer(self, method: str, until: float) -> None:
+		self.writers[method] = until
+
+	def logged(self, event: str) -> list[dict]:
+		return [fields for name, fields in self.events if name == event]

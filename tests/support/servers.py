@@ -1,0 +1,255 @@
+# Copyright (c) 2026, read_replica contributors
+# For license information, please see license.txt
+
+"""Starts real servers for tests and the demo, and stops them: MariaDB with replicas, and Redis.
+
+Each one listens on a free port of 127.0.0.1, keeps its files in a temporary folder, and is a child
+of this process that is stopped with it.
+"""
+
+import contextlib
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pymysql
+from mirakuru import TCPExecutor
+
+ROOT_PASSWORD = secrets.token_hex(8)
+START_TIMEOUT = 60
+
+
+def free_port() -> int:
+	"""A port of 127.0.0.1 that nothing listens on, above those that servers use by custom."""
+	with socket.socket() as probe:
+		probe.bind(("127.0.0.1", 0))
+		return probe.getsockname()[1]
+
+
+def find_program(*names: str) -> str:
+	"""The path of the first of these programs that is installed (Debian keeps servers in /usr/sbin)."""
+	path = os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin"
+	for name in names:
+		if found := shutil.which(name, path=path):
+			return found
+	raise FileNotFoundError(f"None of {', '.join(names)} is installed. On Debian: apt-get install mariadb-server redis-server")
+
+
+class Server:
+	"""A server process with a TCP port, in a folder of its own."""
+
+	def __init__(self, folder: Path):
+		self.folder = folder
+		self.host = "127.0.0.1"
+		self.port = free_port()
+		self._executor: TCPExecutor | None = None
+
+	def command(self) -> list[str]:
+		raise NotImplementedError
+
+	def start(self) -> None:
+		"""Start and return once the port answers."""
+		log = open(self.folder / "server.log", "ab")
+		self._executor = TCPExecutor(
+			self.command(),
+			self.host,
+			self.port,
+			timeout=START_TIMEOUT,
+			cwd=self.folder,
+			stdout=log,
+			stderr=log,
+			expected_returncode=0,
+		)
+		try:
+			self._executor.start()
+		finally:
+			log.close()
+
+	@property
+	def process(self) -> psutil.Process:
+		return psutil.Process(self._executor.process.pid)
+
+	def stop(self) -> None:
+		"""Ask it to end, and wait until it has."""
+		self._end(signal.SIGTERM)
+
+	def kill(self) -> None:
+		"""End it as a power cut would."""
+		self._end(signal.SIGKILL)
+
+	def _end(self, with_signal: signal.Signals) -> None:
+		if self._executor and self._executor.process:
+			with contextlib.suppress(psutil.NoSuchProcess):
+				self.process.resume()
+			with contextlib.suppress(Exception):
+				self._executor.stop(stop_signal=with_signal, expected_returncode=-with_signal)
+			self._executor = None
+
+	def freeze(self) -> None:
+		"""Stop it in its tracks: the port accepts, nobody answers."""
+		self.process.suspend()
+
+	def thaw(self) -> None:
+		self.process.resume()
+
+
+class MariaDB(Server):
+	"""A MariaDB server with a binary log and GTIDs, a primary until `follow` makes it a replica."""
+
+	def __init__(self, folder: Path, server_id: int, *options: str):
+		super().__init__(folder)
+		self.server_id = server_id
+		self._options = list(options)
+		self._as_root = ["--user=root"] if os.geteuid() == 0 else []
+		# Kept out of the binary log, or the replicas would be given root a second time.
+		(folder / "init.sql").write_text(
+			"SET SESSION sql_log_bin = 0;\n"
+			f"CREATE OR REPLACE USER 'root'@'127.0.0.1' IDENTIFIED BY '{ROOT_PASSWORD}';\n"
+			"GRANT ALL PRIVILEGES ON *.* TO 'root'@'127.0.0.1' WITH GRANT OPTION;\n"
+		)
+		subprocess.run(
+			[
+				find_program("mariadb-install-db", "mysql_install_db"),
+				"--no-defaults",
+				f"--datadir={folder / 'data'}",
+				"--auth-root-authentication-method=normal",
+				"--skip-test-db",
+				*self._as_root,
+			],
+			check=True,
+			stdout=subprocess.DEVNULL,
+			stderr=subprocess.DEVNULL,
+		)
+
+	def command(self) -> list[str]:
+		return [
+			find_program("mariadbd", "mysqld"),
+			"--no-defaults",
+			*self._as_root,
+			f"--datadir={self.folder / 'data'}",
+			f"--socket={self.folder / 's.sock'}",
+			f"--pid-file={self.folder / 'pid'}",
+			f"--init-file={self.folder / 'init.sql'}",
+			f"--port={self.port}",
+			"--bind-address=127.0.0.1",
+			f"--server-id={self.server_id}",
+			"--log-bin=binlog",
+			"--log-slave-updates",
+			"--gtid-strict-mode=1",
+			"--binlog-format=MIXED",
+			"--character-set-server=utf8mb4",
+			"--collation-server=utf8mb4_unicode_ci",
+			"--innodb-buffer-pool-size=128M",
+			"--innodb-log-file-size=48M",
+			"--innodb-flush-log-at-trx-commit=2",
+			"--sync-binlog=0",
+			"--max-connections=400",
+			"--skip-name-resolve",
+			*self._options,
+		]
+
+	def admin(self, database: str | None = None) -> pymysql.Connection:
+		"""An autocommit connection of root."""
+		return pymysql.connect(**self.address(database), autocommit=True)
+
+	def address(self, database: str | None = None) -> dict:
+		"""What pymysql.connect needs to log in as root."""
+		return {
+			"host": self.host,
+			"port": self.port,
+			"user": "root",
+			"password": ROOT_PASSWORD,
+			"database": database,
+			"charset": "utf8mb4",
+		}
+
+	def query(self, statement: str, values: tuple | None = None) -> tuple:
+		"""Run one statement as root on a connection of its own, and return its rows."""
+		with self.admin() as connection:
+			return run(connection, statement, values)
+
+	def follow(self, primary: "MariaDB") -> None:
+		"""Become a read-only replica of a primary, from its first transaction on."""
+		self.query(
+			f"CHANGE MASTER TO master_host='127.0.0.1', master_port={primary.port}, master_user='root',"
+			f" master_password='{ROOT_PASSWORD}', master_use_gtid=slave_pos, master_connect_retry=1"
+		)
+		self.query("START SLAVE")
+		self.query("SET GLOBAL read_only = 1")
+
+	def catch_up(self, primary: "MariaDB", timeout: float = 30) -> None:
+		"""Return once all that the primary has committed is here."""
+		position = primary.query("SELECT @@gtid_binlog_pos")[0][0]
+		if self.query("SELECT MASTER_GTID_WAIT(%s, %s)", (position, timeout))[0][0] != 0:
+			raise TimeoutError(f"The replica on port {self.port} did not reach {position} in {timeout} s")
+
+
+class Redis(Server):
+	"""A Redis server that keeps nothing on disk."""
+
+	def command(self) -> list[str]:
+		program = find_program("redis-server")
+		return [program, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--dir", str(self.folder)]
+
+
+def run(connection: pymysql.Connection, statement: str, values: tuple | None = None) -> tuple:
+	with connection.cursor() as cursor:
+		cursor.execute(statement, values)
+		return cursor.fetchall()
+
+
+class Cluster:
+	"""A primary, its replicas, and a Redis."""
+
+	def __init__(self, folder: Path, replicas: int = 2, redis: bool = True):
+		self.folder = folder
+		self._started: list[Server] = []
+		self.primary = self._mariadb("primary", 1)
+		self.replicas = [self._mariadb(f"replica{number:02}", number + 1) for number in range(1, replicas + 1)]
+		self.redis = self._start(Redis(self._folder("redis"))) if redis else None
+		for replica in self.replicas:
+			replica.follow(self.primary)
+
+	def _folder(self, name: str) -> Path:
+		(self.folder / name).mkdir()
+		return self.folder / name
+
+	def _mariadb(self, name: str, server_id: int) -> MariaDB:
+		return self._start(MariaDB(self._folder(name), server_id))
+
+	def _start(self, server: Server) -> Server:
+		self._started.append(server)
+		server.start()
+		return server
+
+	def catch_up(self) -> None:
+		"""Return once every replica has all that the primary has committed."""
+		for replica in self.replicas:
+			replica.catch_up(self.primary)
+
+	def stop(self) -> None:
+		for server in reversed(self._started):
+			server.kill()
+
+
+@contextlib.contextmanager
+def cluster(replicas: int = 2, redis: bool = True) -> Iterator[Cluster]:
+	"""A running cluster in a temporary folder; nothing of it is left afterwards."""
+	# Unix socket paths end at 107 characters, so the folder stands near the root, not under TMPDIR.
+	folder = Path(tempfile.mkdtemp(prefix="rr-", dir="/tmp"))
+	servers = None
+	try:
+		servers = Cluster.__new__(Cluster)
+		servers.__init__(folder, replicas, redis)
+		yield servers
+	finally:
+		if servers is not None and hasattr(servers, "_started"):
+			servers.stop()
+		shutil.rmtree(folder, ignore_errors=True)
