@@ -125,3 +125,8 @@ def first_column_of(statement: str) -> str:
 	"""The first column that an UPDATE sets, or ""."""
 	found = _FIRST_COLUMN.search(statement)
 	return found["column"].lower() if found else ""
+
+
+def is_read_only(connection: Any) -> bool:
+	"""Whether a server refuses writes from ordinary users."""
+	return bool(execute(connection, "SELECT @@global.read_only")[0])

@@ -12,8 +12,11 @@ from read_replica.engine.settings import Endpoint
 class RoutedDatabase(Protocol):
 	"""The program's database object while it reads from a replica."""
 
-	def adopt(self, connection: Any) -> None:
-		"""Read through this raw connection from now on."""
+	def adopt(self, connection: Any | None) -> None:
+		"""Read through this raw connection from now on; None: let go of the last one."""
+
+	def closed(self) -> None:
+		"""The scope has ended."""
 
 
 class Host(Protocol):

@@ -159,6 +159,7 @@ class Scope:
 		if not self.ended:
 			self.ended = True
 			self._give_back()
+			self.database.closed()
 
 	def doubt(self) -> None:
 		"""Do not use the connection again after this scope."""
@@ -193,6 +194,7 @@ class Scope:
 		lease, self._lease = self._lease, None
 		if not lease:
 			return
+		self.database.adopt(None)
 		if self._doubtful:
 			lease.throw_away()
 		else:

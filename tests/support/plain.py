@@ -64,8 +64,11 @@ class RoutedPlainDatabase(PlainDatabase):
 		self._connection = connection
 		self.after_commit = scope.primary.after_commit
 
-	def adopt(self, connection: Any) -> None:
+	def adopt(self, connection: Any | None) -> None:
 		self._connection = connection
+
+	def closed(self) -> None:
+		"""Nothing was kept beside the scope."""
 
 	def sql(self, statement: str, values: Any = None) -> tuple:
 		return self._scope.run(

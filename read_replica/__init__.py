@@ -1,0 +1,17 @@
+# Copyright (c) 2026, read_replica contributors
+# For license information, please see license.txt
+
+"""Sends read-only work of a Frappe site to replicas of its database."""
+
+__version__ = "0.1.0"
+
+__all__ = ["primary", "read_only"]
+
+
+def __getattr__(name: str):
+	# Looked up on first use, so that the engine and the installer work where there is no Frappe.
+	if name in __all__:
+		from read_replica import routing
+
+		return getattr(routing, name)
+	raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

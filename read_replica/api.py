@@ -1,0 +1,22 @@
+# Copyright (c) 2026, read_replica contributors
+# For license information, please see license.txt
+
+"""Whitelisted methods for the desk."""
+
+import frappe
+
+from read_replica import shared_state
+
+
+@frappe.whitelist()
+def scheduled_methods() -> list[str]:
+	"""The methods that are scheduled on this site, for the desk to suggest."""
+	frappe.only_for("System Manager")
+	return frappe.get_all("Scheduled Job Type", pluck="method", order_by="method", distinct=True)
+
+
+@frappe.whitelist(methods=["POST"])
+def clear_writers(method: str | None = None) -> int:
+	"""Let a method that was caught writing, or all of them, back to the replicas; how many there were."""
+	frappe.only_for("System Manager")
+	return shared_state.clear_writers(*([method] if method else []))

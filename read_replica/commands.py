@@ -1,0 +1,64 @@
+# Copyright (c) 2026, read_replica contributors
+# For license information, please see license.txt
+
+"""bench --site SITE read-replica status | jobs | writers"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+import frappe
+from frappe.commands import get_site, pass_context
+
+
+@contextmanager
+def _site_of(context) -> Iterator[None]:
+	frappe.init(site=get_site(context))
+	frappe.connect()
+	try:
+		yield
+	finally:
+		frappe.destroy()
+
+
+@click.group("read-replica")
+def read_replica():
+	"Replicas, methods that write, and the servers of scheduled jobs"
+
+
+@read_replica.command("status")
+@pass_context
+def status(context):
+	"Where reads go, what is wrong with the configuration, and each replica as it answers now"
+	from read_replica import report
+
+	with _site_of(context):
+		report.print_status()
+
+
+@read_replica.command("jobs")
+@pass_context
+def jobs(context):
+	"Every scheduled job with its server, its frequency and its rule"
+	from read_replica import report
+
+	with _site_of(context):
+		report.print_jobs()
+
+
+@read_replica.command("writers")
+@click.option("--clear", "method", metavar="METHOD", help="Let this method back to the replicas")
+@click.option("--clear-all", is_flag=True, help="Let all methods back to the replicas")
+@pass_context
+def writers(context, method=None, clear_all=False):
+	"Methods that were caught writing and stay on the primary for a day"
+	from read_replica import report, shared_state
+
+	with _site_of(context):
+		if method or clear_all:
+			count = shared_state.clear_writers(*([method] if method else []))
+			click.echo(f"{count} cleared; workers take it up within seconds")
+		report.print_writers()
+
+
+commands = [read_replica]

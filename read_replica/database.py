@@ -1,0 +1,201 @@
+# Copyright (c) 2026, read_replica contributors
+# For license information, please see license.txt
+
+"""Frappe's own Database class, reading from a replica, writing to the primary.
+
+The site's class is subclassed as it is found, whatever its driver and version, and an object of it
+begins as a copy of the primary's state: so it shares the primary's callbacks and type map, and no
+constructor has to be known.
+"""
+
+from functools import lru_cache
+from typing import Any
+
+import frappe
+
+from read_replica.engine import dialect
+from read_replica.engine.errors import ScopeError
+from read_replica.engine.scope import Scope
+from read_replica.engine.settings import Endpoint
+from read_replica.scope_cache import ScopeCache
+
+
+def routed(scope: Scope, connection: Any) -> Any:
+	"""A database object that reads through `connection` for as long as `scope` is open."""
+	primary = scope.primary
+	database = object.__new__(_routed_class(type(primary)))
+	state = vars(database)
+	# Methods that were replaced on the primary object alone are bound to it; they stay behind.
+	state.update({name: value for name, value in vars(primary).items() if not hasattr(type(primary), name)})
+	state.update(scope=scope, primary=primary, scope_cache=ScopeCache(), value_cache=type(primary.value_cache)(), transaction_writes=0)
+	database.adopt(connection)
+	_record_with(primary, database)
+	return database
+
+
+def _record_with(primary: Any, database: Any) -> None:
+	"""Let Frappe's recorder, which has replaced `sql` on the primary object, see this one as well."""
+	if "_sql" in vars(primary):
+		database._sql = database.sql
+		database.sql = vars(primary)["sql"]
+
+
+@lru_cache
+def _routed_class(base: type) -> type:
+	return type(f"Routed{base.__name__}", (RoutedMethods, base), {})
+
+
+class RoutedMethods:
+	"""What differs from the site's Database class; stands before it in the method order."""
+
+	def adopt(self, connection: Any | None) -> None:
+		"""Read through this connection from now on; None lets go of the last one."""
+		self._conn = connection
+		self._cursor = connection.cursor() if connection else None
+
+	def connect(self) -> None:
+		"""Reached only when the scope's connection is gone: from then on it is the primary's."""
+		if not self.primary._conn:
+			type(self.primary).connect(self.primary)
+		self._follow_primary()
+
+	def sql(self, query, *args, **kwargs):
+		return self.scope.run(
+			str(query),
+			lambda: super(RoutedMethods, self).sql(query, *args, **kwargs),
+			lambda: self._sql_on_primary(query, *args, **kwargs),
+		)
+
+	def _sql_on_primary(self, query, *args, **kwargs):
+		self.transaction_writes = 0
+		result = type(self.primary).sql(self.primary, query, *args, **kwargs)
+		if hasattr(self.primary, "last_query"):
+			self.last_query = self.primary.last_query
+		if self.scope.pinned or self.scope.ended:
+			self._follow_primary()
+		return result
+
+	def _follow_primary(self) -> None:
+		self._conn = self.primary._conn
+		self._cursor = getattr(self.primary, "_cursor", None)
+		self.value_cache = self.primary.value_cache
+
+	def is_read_only_mode_error(self, error: Exception) -> bool:
+		"""False, so that a refused write reaches the scope instead of the user as a message."""
+		return False
+
+	def commit(self, *args, **kwargs):
+		with self.scope.primary_in_place() as primary:
+			primary.commit(*args, **kwargs)
+		self.scope.refresh()
+
+	def rollback(self, *args, **kwargs):
+		with self.scope.primary_in_place() as primary:
+			primary.rollback(*args, **kwargs)
+		if not kwargs.get("save_point"):
+			self.scope.refresh()
+
+	def begin(self, *args, **kwargs):
+		with self.scope.primary_in_place() as primary:
+			primary.begin(*args, **kwargs)
+
+	def savepoint(self, *args, **kwargs):
+		with self.scope.primary_in_place() as primary:
+			primary.savepoint(*args, **kwargs)
+
+	def release_savepoint(self, *args, **kwargs):
+		with self.scope.primary_in_place() as primary:
+			primary.release_savepoint(*args, **kwargs)
+
+	def sql_ddl(self, query, *args, **kwargs):
+		# The name says that it writes; asking the replica first would only commit one time more.
+		if not self.scope.ended:
+			self.scope.note_write(query)
+		with self.scope.primary_in_place() as primary:
+			primary.sql_ddl(query, *args, **kwargs)
+		self._follow_primary()
+
+	def use(self, *args, **kwargs):
+		self.scope.doubt()
+		return super().use(*args, **kwargs)
+
+	def _return_as_iterator(self, *args, **kwargs):
+		cursor = self._cursor
+		if cursor is None:
+			self._raise_iterated_too_late()
+		for row in super()._return_as_iterator(*args, **kwargs):
+			yield row
+			if self._cursor is not cursor:
+				self._raise_iterated_too_late()
+
+	def _raise_iterated_too_late(self):
+		raise ScopeError(
+			f"A row iterator of {self.scope.method} was used after its connection had gone back: the"
+			" read-only scope has ended, or has written. Consume it first, or ask for a list."
+		)
+
+	def closed(self) -> None:
+		"""The scope has ended: nothing that was made from the replica's rows stays in the request."""
+		self.scope_cache.forget()
+
+	def close(self) -> None:
+		"""Core's read_only ends its scope by closing the database that connect_replica gave it."""
+		self.scope.close()
+
+
+def connect(primary: Any, endpoint: Endpoint, timeout: float) -> Any:
+	"""Open a raw connection to a replica as the site's Database class would, with its charset and TLS."""
+	if isinstance(primary, RoutedMethods):
+		primary = primary.primary
+	opener = object.__new__(type(primary))
+	vars(opener).update(vars(primary))
+	vars(opener).update(socket=None, host=endpoint.host, port=endpoint.port)
+	vars(opener).update(user=endpoint.user or primary.user, password=endpoint.password or primary.password)
+	settings = opener.get_connection_settings()
+	# v14 takes the user's name for the database's; whole seconds are what mysqlclient understands.
+	settings |= {"database": frappe.local.conf.db_name, "connect_timeout": max(1, round(timeout))}
+	if endpoint.tls is False:
+		settings.pop("ssl", None)
+	elif endpoint.tls:
+		settings["ssl"] = endpoint.tls
+	opener.get_connection_settings = lambda: settings
+	return opener.get_connection()
+
+
+def watch(primary: Any) -> None:
+	"""Let a primary's database object know, from now on, what its transaction must keep.
+
+	Core counts INSERT, UPDATE and DELETE, and forgets them at `rollback to savepoint`. A row lock, a
+	savepoint or a REPLACE must keep a read on the primary just as well.
+	"""
+	if "check_transaction_status" in vars(primary):
+		return
+	check = primary.check_transaction_status
+	primary.read_replica_pending = primary.transaction_writes > 0
+	primary.read_replica_in_transaction = True
+
+	def check_transaction_status(query, *args, **kwargs):
+		check(query, *args, **kwargs)
+		if dialect.closes_transaction(query):
+			primary.read_replica_pending = primary.read_replica_in_transaction = False
+			return
+		primary.read_replica_in_transaction = True
+		primary.read_replica_pending = primary.read_replica_pending or dialect.opens_transaction(query)
+
+	primary.check_transaction_status = check_transaction_status
+
+
+def has_pending_writes(primary: Any) -> bool:
+	"""Whether the primary's transaction holds a write, a row lock or a savepoint."""
+	return bool(primary.transaction_writes or getattr(primary, "read_replica_pending", False))
+
+
+def end_transaction(primary: Any) -> None:
+	"""End the primary's idle transaction, so that a long report does not keep its snapshot open.
+
+	Only where `watch` has seen every statement, and by a commit below Frappe's own, which would run
+	callbacks that wait for the request's end.
+	"""
+	if getattr(primary, "read_replica_in_transaction", False) and primary._conn:
+		primary._conn.commit()
+		primary.read_replica_in_transaction = False

@@ -1,0 +1,26 @@
+# Copyright (c) 2026, read_replica contributors
+# For license information, please see license.txt
+
+"""What Frappe calls. A list of names, no logic."""
+
+app_name = "read_replica"
+app_title = "Read Replica"
+app_publisher = "read_replica contributors"
+app_description = "Sends read-only work to replicas of the database, and splits scheduled jobs over servers"
+app_email = "read_replica@users.noreply.github.com"
+app_license = "MIT"
+
+# The places that always run: hooks.py itself may be served from a cache, and never be imported.
+before_request = ["read_replica.site.begin"]
+after_request = ["read_replica.site.end"]
+before_job = ["read_replica.site.begin"]
+after_job = ["read_replica.site.end"]
+
+# The scheduler makes a document of each due job and asks it to enqueue itself.
+override_doctype_class = {
+	"Scheduled Job Type": "read_replica.scheduler_split.SplitScheduledJobType",
+}
+
+after_install = "read_replica.install.after_install"
+after_migrate = ["read_replica.patches.v0_1.add_core_keys.execute"]
+before_uninstall = "read_replica.install.before_uninstall"

@@ -1,0 +1,130 @@
+# Copyright (c) 2026, read_replica contributors
+# For license information, please see license.txt
+
+"""What `bench read-replica` prints: facts gathered first, then a table of them."""
+
+import os
+import time
+from datetime import datetime
+from typing import Any
+
+import frappe
+from rich.console import Console
+from rich.table import Table
+
+from read_replica import scheduler_split, shared_state
+from read_replica.engine import dialect
+from read_replica.engine.replica import Replica
+from read_replica.site import is_installed, routing_of_site
+
+# Wide enough for a job's dotted path where the output goes to a file and has no width of its own.
+WIDTH_OF_A_FILE = 160
+
+
+def print_status() -> None:
+	"""Print where reads go, and each replica as it answers now."""
+	console = _console()
+	routing = routing_of_site()
+	console.print(f"Site {frappe.local.site}: {_headline(routing)}", highlight=False)
+	if routing.router:
+		console.print(_table(("Replica", "Address", "Pool", "Weight", "State"), _replica_rows(routing.router)))
+	if counts := shared_state.load_counts():
+		rows = [(server, reason, str(count)) for (server, reason), count in sorted(counts.items())]
+		console.print(_table(("Answered by", "Reason", "Count"), rows))
+	print_writers()
+
+
+def _headline(routing: Any) -> str:
+	if not is_installed():
+		return "read_replica is not installed. Install it with: bench --site SITE install-app read_replica"
+	if routing.problem:
+		return f"all reads go to the primary, because the configuration is wrong. {routing.problem}"
+	if not routing.router:
+		return "all reads go to the primary: no replica is configured, or routing is switched off"
+	return "read-only calls go to replicas"
+
+
+def _replica_rows(router: Any) -> list[tuple[str, ...]]:
+	return [
+		(
+			replica.name,
+			f"{replica.endpoint.host}:{replica.endpoint.port or 3306}",
+			replica.endpoint.pool,
+			f"{replica.endpoint.weight:g}",
+			state_of(replica),
+		)
+		for replica in router.replicas
+	]
+
+
+def state_of(replica: Replica) -> str:
+	"""Ask a replica now, on a connection of its own, and say in words how it answered."""
+	try:
+		lease = replica.lend(timeout=5)
+	except Exception as error:
+		return f"down: {type(error).__name__} {' '.join(str(part) for part in error.args[:2])}"
+	try:
+		started = time.perf_counter()
+		read_only = dialect.is_read_only(lease.connection)
+		took = (time.perf_counter() - started) * 1000
+	finally:
+		lease.give_back()
+	note = "" if read_only else "; it accepts writes from others, set read_only=1 there"
+	return f"up, answered in {took:.1f} ms{note}"
+
+
+def print_writers() -> None:
+	"""Print the methods that were caught writing."""
+	rows = [
+		(method, datetime.fromtimestamp(until).strftime("%Y-%m-%d %H:%M"))
+		for method, until in sorted(shared_state.load_writers().items())
+	]
+	if rows:
+		_console().print(_table(("Writes, stays on the primary", "Until"), rows))
+	else:
+		_console().print("No method was caught writing.")
+
+
+def print_jobs() -> None:
+	"""Print every scheduled job with its server."""
+	here = scheduler_split.this_server()
+	console = _console()
+	source = "SERVER_ID" if os.environ.get("SERVER_ID", "").strip() else "SERVER_ID is not set"
+	console.print(f"This server is {here!r} ({source}).", highlight=False)
+	rows = [(row["job"], row["frequency"], row["server_id"], row["source"], row["note"]) for row in job_rows()]
+	console.print(_table(("Job", "Frequency", "Server", "Rule from", "Note"), rows))
+	for rule in scheduler_split.rules_without_job():
+		console.print(f"No such scheduled job: {rule.job} (rule from {rule.source}).", highlight=False)
+
+
+def job_rows() -> list[dict[str, str]]:
+	"""Every scheduled job of the site with its rule, and a note where no server would run it."""
+	rows = []
+	jobs = frappe.get_all(
+		"Scheduled Job Type", fields=["method", "frequency", "cron_format", "stopped"], order_by="method"
+	)
+	known_servers = scheduler_split.known_servers()
+	for job in jobs:
+		rule = scheduler_split.rule_for(job.method)
+		note = "stopped" if job.stopped else ""
+		if not note and rule.server_id not in known_servers:
+			note = f"no server {rule.server_id!r} has run a scheduler"
+		frequency = job.cron_format if job.frequency == "Cron" else job.frequency
+		rows.append(
+			{"job": job.method, "frequency": frequency or "", "server_id": rule.server_id, "source": rule.source, "note": note}
+		)
+	return rows
+
+
+def _table(columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> Table:
+	table = Table()
+	for column in columns:
+		table.add_column(column, overflow="fold")
+	for row in rows:
+		table.add_row(*row)
+	return table
+
+
+def _console() -> Console:
+	console = Console()
+	return console if console.is_terminal else Console(width=WIDTH_OF_A_FILE)

@@ -1,0 +1,103 @@
+# Copyright (c) 2026, read_replica contributors
+# For license information, please see license.txt
+
+"""The decorators, made from the engine and Frappe as its host."""
+
+import functools
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ContextDecorator, contextmanager, nullcontext
+from typing import Any, TypeVar
+
+from read_replica.engine.router import Router
+from read_replica.engine.scope import Scope
+from read_replica.engine.settings import Consistency, Need, OnUnavailable, OnWrite
+from read_replica.site import router_of_site
+
+F = TypeVar("F", bound=Callable)
+
+
+def read_only(
+	fn: F | None = None,
+	/,
+	*,
+	max_lag: float | None = None,
+	consistency: Consistency | None = None,
+	pool: str | None = None,
+	timeout: float | None = None,
+	on_unavailable: OnUnavailable | None = None,
+	on_write: OnWrite | None = None,
+) -> F | Callable[[F], F]:
+	"""Let `frappe.db` read from a replica while the decorated function runs.
+
+	Works as `@read_only`, `@read_only()` and with arguments, on functions and methods; below
+	`@frappe.whitelist()` on whitelisted ones. What is left out is as the site is configured. On a
+	site without this app, or with routing switched off, the function runs as if undecorated.
+
+	:param max_lag: seconds that the replica may be behind the primary
+	:param consistency: "eventual", "session" or "strong"
+	:param pool: the group of replicas to prefer
+	:param timeout: seconds after which the server ends a statement
+	:param on_unavailable: "primary" falls back to it, "error" raises ReplicaUnavailable (HTTP 503)
+	:param on_write: "primary" carries a write out there, "error" raises WriteInReadOnlyScope
+	:raises TypeError, ValueError: when the function is decorated, naming the argument at fault
+	"""
+	need = Need(max_lag, consistency, pool, timeout, on_unavailable, on_write)
+	if fn is None:
+		return lambda function: _decorate(function, need)
+	return _decorate(fn, need)
+
+
+def _decorate(fn: F, need: Need) -> F:
+	if not callable(fn):
+		raise TypeError(f"read_only decorates a function, not {fn!r}; its arguments go by name")
+	if inspect.isgeneratorfunction(fn) or inspect.iscoroutinefunction(fn) or inspect.isasyncgenfunction(fn):
+		raise TypeError(
+			f"read_only cannot decorate {fn.__qualname__}: it returns before its work is done."
+			" Decorate the function that consumes it."
+		)
+	method = name_of(fn)
+
+	@functools.wraps(fn)
+	def wrapper(*args, **kwargs):
+		router = router_of_site()
+		if router is None:
+			return fn(*args, **kwargs)
+		with router.read_only(need, method):
+			return fn(*args, **kwargs)
+
+	return wrapper
+
+
+def name_of(fn: Callable) -> str:
+	"""The dotted path under which a function is counted and listed."""
+	return f"{fn.__module__}.{fn.__qualname__}"
+
+
+class primary(ContextDecorator, AbstractContextManager):
+	"""Puts the primary back in `frappe.db`, as `with primary():` or as `@primary()`.
+
+	Holds for all that is called inside, decorated with read_only or not.
+	"""
+
+	def __init__(self):
+		self._block: AbstractContextManager = nullcontext()
+
+	def _recreate_cm(self) -> "primary":
+		# Each call of a decorated function has a block of its own, so that it may call itself.
+		return primary()
+
+	def __enter__(self) -> None:
+		if router := router_of_site():
+			self._block = router.primary()
+		self._block.__enter__()
+
+	def __exit__(self, *exception) -> bool | None:
+		return self._block.__exit__(*exception)
+
+
+def current() -> Scope | None:
+	"""The read-only scope that this code runs in, or None on the primary."""
+	router: Router | None = router_of_site()
+	frames = router.host.frames() if router else []
+	return frames[-1] if frames and isinstance(frames[-1], Scope) else None

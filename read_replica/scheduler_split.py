@@ -1,0 +1,101 @@
+# Copyright (c) 2026, read_replica contributors
+# For license information, please see license.txt
+
+"""Which server enqueues which scheduled job: SERVER_ID against Scheduler Config."""
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+import frappe
+from frappe import _
+from frappe.core.doctype.scheduled_job_type.scheduled_job_type import ScheduledJobType
+
+DEFAULT_SERVER = "primary"
+CONFIG_KEY = "scheduler_config"
+
+
+@dataclass(frozen=True)
+class Rule:
+	"""The server that enqueues a job, and where that is written."""
+
+	job: str
+	server_id: str
+	source: Literal["desk", "site_config", "default"]
+
+
+class SplitScheduledJobType(ScheduledJobType):
+	"""Core's Scheduled Job Type, which enqueues itself on one server only."""
+
+	def enqueue(self, force: bool = False) -> bool:
+		"""As core's, but False, with nothing written, where the rule names another server.
+
+		`force` is "Run now": that runs where it is clicked.
+		"""
+		if not force and rule_for(self.method).server_id != this_server():
+			return False
+		return super().enqueue(force=force)
+
+
+def this_server() -> str:
+	"""The id of this server: the environment variable SERVER_ID, else `primary`."""
+	return os.environ.get("SERVER_ID", "").strip() or DEFAULT_SERVER
+
+
+def rule_for(job: str) -> Rule:
+	"""The rule for a scheduled method: the desk's, else site_config's, else the default server."""
+	return rules().get(job) or Rule(job, DEFAULT_SERVER, "default")
+
+
+def rules() -> dict[str, Rule]:
+	"""All rules of the site by job; read once per request, or per tick of the scheduler."""
+	known = getattr(frappe.local, "read_replica_rules", None)
+	if known is None:
+		known = {rule.job: rule for rule in (*_from_site_config(), *_from_desk())}
+		frappe.local.read_replica_rules = known
+	return known
+
+
+def forget_rules() -> None:
+	"""Read the rules anew when they are next asked for."""
+	frappe.local.read_replica_rules = None
+
+
+def _from_desk() -> Iterable[Rule]:
+	# Also asked while a migrate has not made the table yet; then there is no rule.
+	if not frappe.db.table_exists("Scheduler Config"):
+		return
+	for row in frappe.get_all("Scheduler Config", filters={"enabled": 1}, fields=["job", "server_id"]):
+		yield Rule(row.job, row.server_id, "desk")
+
+
+def _from_site_config() -> Iterable[Rule]:
+	for row in frappe.local.conf.get(CONFIG_KEY) or ():
+		if problem := problem_of(row):
+			frappe.logger("read_replica", allow_site=True).warning(f"event=configuration problem={problem!r}")
+			continue
+		yield Rule(row["job"], row["server_id"], "site_config")
+
+
+def problem_of(row: object) -> str | None:
+	"""What is wrong with one row of `scheduler_config`, in a sentence; None if it is sound."""
+	if isinstance(row, dict) and all(isinstance(row.get(key), str) and row[key].strip() for key in ("job", "server_id")):
+		return None
+	return (
+		f"{CONFIG_KEY}: {row!r} is not a rule."
+		' Write {"job": "dotted.path.of.the.method", "server_id": "primary"}.'
+	)
+
+
+def check_job(job: str) -> None:
+	"""Raise a message for people if `job` cannot be a scheduled method.
+
+	A method that no app schedules now is accepted: the rule may come before the app does.
+	"""
+	if not all(part.isidentifier() for part in job.split(".")) or "." not in job:
+		frappe.throw(
+			_("{0} is not the dotted path of a method, such as erpnext.stock.reorder_item.reorder_item.").format(
+				frappe.bold(job)
+			)
+		)

@@ -1,0 +1,103 @@
+# Copyright (c) 2026, read_replica contributors
+# For license information, please see license.txt
+
+"""All that is replaced in core, and all that differs between its versions.
+
+Each replacement asks, per call, whether the current site routes, and falls through to core's own
+function where it does not. What would make it unnecessary:
+
+- frappe.connect_replica: a hook in core's read_only that names the database to read from.
+- RedisWrapper and ClientCache, set and get: a core cache that asks whether its value may be kept.
+- conf.read_from_replica, set for a request whose site names its replicas in another way: the same
+  hook, asked before the key.
+"""
+
+import sys
+import threading
+from typing import Any
+
+import frappe
+
+from read_replica.config import SWITCHED_ON
+from read_replica.engine.settings import Need
+
+_lock = threading.Lock()
+_replaced: list[tuple[Any, str, Any]] = []
+
+
+def install() -> None:
+	"""Replace what has to be replaced, once per process."""
+	with _lock:
+		if _replaced:
+			return
+		from frappe.utils import redis_wrapper
+
+		from read_replica import cache_guard
+
+		_replace(frappe, "connect_replica", _connect_replica_with(frappe.connect_replica))
+		for name, method in cache_guard.guard_redis(redis_wrapper.RedisWrapper).items():
+			_replace(redis_wrapper.RedisWrapper, name, method)
+		if hasattr(redis_wrapper, "ClientCache"):
+			for name, method in cache_guard.guard_client_cache(redis_wrapper.ClientCache).items():
+				_replace(redis_wrapper.ClientCache, name, method)
+
+
+def uninstall() -> None:
+	"""Put back all that was replaced."""
+	with _lock:
+		while _replaced:
+			owner, name, original = _replaced.pop()
+			setattr(owner, name, original)
+
+
+def _replace(owner: Any, name: str, replacement: Any) -> None:
+	_replaced.append((owner, name, getattr(owner, name)))
+	setattr(owner, name, replacement)
+
+
+def _connect_replica_with(core):
+	def connect_replica() -> bool:
+		"""Open a scope for a function that core's read_only decorates; True if it is to be closed."""
+		from read_replica.engine.scope import Scope
+		from read_replica.site import routing_of_site
+
+		routing = routing_of_site()
+		if not routing.router:
+			# Misconfigured is not switched off: the site then runs on its primary.
+			return False if routing.problem else core()
+		if _is_entering_maintenance():
+			# Core would read the session from the replica, and delete one that has not arrived there.
+			frappe.local.db.begin(read_only=True)
+			return False
+		return isinstance(routing.router.open(Need(), _caller()), Scope)
+
+	return connect_replica
+
+
+def _is_entering_maintenance() -> bool:
+	return bool(frappe.flags.read_only) and not getattr(frappe.local, "session_obj", None)
+
+
+def _caller() -> str:
+	"""The function that core's wrapper is about to call: connect_replica is not told."""
+	from read_replica.routing import name_of
+
+	fn = sys._getframe(2).f_locals.get("fn")
+	return name_of(fn) if callable(fn) else "frappe.connect_replica"
+
+
+def switch_core_on(conf: dict) -> None:
+	"""Let core's read_only call connect_replica, whichever keys name the site's replicas."""
+	if not conf.get("read_from_replica"):
+		conf["read_from_replica"] = SWITCHED_ON
+
+
+def leave_core_replica(router: Any) -> None:
+	"""Undo the swap that core makes in maintenance mode in a process that has no shims yet."""
+	replica = getattr(frappe.local, "replica_db", None)
+	if not router or not frappe.flags.read_only or not replica or frappe.local.db is not replica:
+		return
+	frappe.local.db = frappe.local.primary_db
+	frappe.local.replica_db = None
+	replica.close()
+	frappe.local.db.begin(read_only=True)

@@ -1,0 +1,110 @@
+# Copyright (c) 2026, read_replica contributors
+# For license information, please see license.txt
+
+"""One router per process and site, made when it is first asked for and when its keys change."""
+
+import threading
+from dataclasses import dataclass
+
+import frappe
+
+from read_replica import config, database, shared_state, shims
+from read_replica.engine.errors import ConfigurationError
+from read_replica.engine.router import Router
+from read_replica.host import FrappeHost, log_event
+
+APP = "read_replica"
+
+
+@dataclass(frozen=True)
+class Routing:
+	"""What the keys of a site amount to: a router; or none, and the problem with them if there is one."""
+
+	source: tuple
+	router: Router | None = None
+	problem: str | None = None
+
+
+OFF = Routing(source=())
+
+_known: dict[str, Routing] = {}
+_lock = threading.Lock()
+
+
+def router_of_site() -> Router | None:
+	"""The router of the current site; None without the app, or with routing off or misconfigured."""
+	return routing_of_site().router
+
+
+def routing_of_site() -> Routing:
+	"""The routing of the current site, as its configuration stands now."""
+	site = getattr(frappe.local, "site", None)
+	if not site or not getattr(frappe.local, "db", None) or not is_installed():
+		return OFF
+	source = config.fingerprint(frappe.local.conf)
+	known = _known.get(site)
+	if known and known.source == source:
+		return known
+	with _lock:
+		known = _known.get(site)
+		if not known or known.source != source:
+			_close(known)
+			known = _known[site] = _make(source)
+		return known
+
+
+def is_installed() -> bool:
+	"""Whether the current site has this app; asked once per request."""
+	installed = getattr(frappe.local, "read_replica_installed", None)
+	if installed is None:
+		if frappe.flags.in_install_db:
+			return False
+		installed = frappe.local.read_replica_installed = APP in frappe.get_installed_apps()
+	return installed
+
+
+def _make(source: tuple) -> Routing:
+	try:
+		settings = config.settings_from(frappe.local.conf)
+	except ConfigurationError as error:
+		# Kept like a good one: logged once per process, and the site runs on its primary.
+		log_event("configuration", problem=str(error))
+		return Routing(source, problem=str(error))
+	if not settings:
+		return Routing(source)
+	shims.install()
+	return Routing(source, Router(settings, FrappeHost()))
+
+
+def _close(routing: Routing | None) -> None:
+	for replica in routing.router.replicas if routing and routing.router else ():
+		replica.pool.close_idle()
+
+
+def forget() -> None:
+	"""Close what this process keeps open for the current site, as on uninstall."""
+	with _lock:
+		_close(_known.pop(frappe.local.site, None))
+	frappe.local.read_replica_installed = None
+
+
+def begin(*args, **kwargs) -> None:
+	"""before_request and before_job: the site has this app, and core's read_only goes through it."""
+	frappe.local.read_replica_installed = True
+	router = router_of_site()
+	shims.leave_core_replica(router)
+	if router:
+		shims.switch_core_on(frappe.local.conf)
+		database.watch(frappe.local.db)
+
+
+def end(*args, **kwargs) -> None:
+	"""after_request and after_job: nothing stays open, and what was counted is shared."""
+	router = router_of_site()
+	if not router:
+		return
+	frames = router.host.frames()
+	if frames:
+		router.close(frames[0])
+	if counts := router.metrics.take_unshared():
+		shared_state.add_counts(counts)
