@@ -3,7 +3,7 @@
 
 """What an install and an uninstall do beside what Frappe does by itself."""
 
-from read_replica import shared_state, site
+from read_replica import servers, shared_state, site
 from read_replica.patches.v0_1 import add_core_keys
 
 
@@ -14,5 +14,6 @@ def after_install() -> None:
 
 def before_uninstall() -> None:
 	add_core_keys.undo()
+	servers.forget()
 	shared_state.forget()
 	site.forget()

@@ -12,7 +12,7 @@ import frappe
 from rich.console import Console
 from rich.table import Table
 
-from read_replica import scheduler_split, shared_state
+from read_replica import scheduler_split, servers, shared_state
 from read_replica.engine import dialect
 from read_replica.engine.replica import Replica
 from read_replica.site import is_installed, routing_of_site
@@ -103,12 +103,12 @@ def job_rows() -> list[dict[str, str]]:
 	jobs = frappe.get_all(
 		"Scheduled Job Type", fields=["method", "frequency", "cron_format", "stopped"], order_by="method"
 	)
-	known_servers = scheduler_split.known_servers()
+	seen = servers.seen()
 	for job in jobs:
 		rule = scheduler_split.rule_for(job.method)
 		note = "stopped" if job.stopped else ""
-		if not note and rule.server_id not in known_servers:
-			note = f"no server {rule.server_id!r} has run a scheduler"
+		if not note and rule.server_id not in seen:
+			note = f"no server runs it: no scheduler with SERVER_ID={rule.server_id} in the last hour"
 		frequency = job.cron_format if job.frequency == "Cron" else job.frequency
 		rows.append(
 			{"job": job.method, "frequency": frequency or "", "server_id": rule.server_id, "source": rule.source, "note": note}

@@ -12,6 +12,8 @@ import frappe
 from frappe import _
 from frappe.core.doctype.scheduled_job_type.scheduled_job_type import ScheduledJobType
 
+from read_replica import servers
+
 DEFAULT_SERVER = "primary"
 CONFIG_KEY = "scheduler_config"
 
@@ -33,8 +35,10 @@ class SplitScheduledJobType(ScheduledJobType):
 
 		`force` is "Run now": that runs where it is clicked.
 		"""
-		if not force and rule_for(self.method).server_id != this_server():
-			return False
+		if not force:
+			if rule_for(self.method).server_id != this_server():
+				return False
+			servers.note(this_server())
 		return super().enqueue(force=force)
 
 
@@ -60,6 +64,12 @@ def rules() -> dict[str, Rule]:
 def forget_rules() -> None:
 	"""Read the rules anew when they are next asked for."""
 	frappe.local.read_replica_rules = None
+
+
+def rules_without_job() -> list[Rule]:
+	"""Rules for methods that nothing schedules on this site."""
+	scheduled = set(frappe.get_all("Scheduled Job Type", pluck="method"))
+	return [rule for rule in rules().values() if rule.job not in scheduled]
 
 
 def _from_desk() -> Iterable[Rule]:

@@ -1,0 +1,89 @@
+# Copyright (c) 2026, read_replica contributors
+# For license information, please see license.txt
+
+"""A throwaway site for a bench that exists: its code and its environment, but nothing of its own.
+
+The site, its configuration and its logs stand in a temporary folder that Frappe takes for the bench's
+`sites`; the database is a test server, and so is Redis. Nothing is written into the bench.
+"""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+from support.servers import ROOT_PASSWORD, Cluster
+
+SITE = "routed.test"
+ADMIN_PASSWORD = "admin"
+
+
+class Sites:
+	"""A `sites` folder beside empty `logs` and `config`, as a bench has them."""
+
+	def __init__(self, folder: Path, servers: Cluster):
+		self.servers = servers
+		self.path = folder / "bench" / "sites"
+		for name in ("sites/assets", "logs", "config/pids"):
+			(folder / "bench" / name).mkdir(parents=True)
+		self.write_apps("frappe", "read_replica")
+		redis = f"redis://127.0.0.1:{servers.redis.port}"
+		self.write_common(
+			db_host="127.0.0.1",
+			db_port=servers.primary.port,
+			redis_cache=redis,
+			redis_queue=redis,
+			redis_socketio=redis,
+			default_site=SITE,
+			server_script_enabled=1,
+			allow_tests=1,
+		)
+
+	def write_apps(self, *apps: str) -> None:
+		(self.path / "apps.txt").write_text("\n".join(apps) + "\n")
+
+	def write_common(self, **keys) -> None:
+		(self.path / "common_site_config.json").write_text(json.dumps(keys))
+
+	def config(self, site: str = SITE) -> dict:
+		return json.loads((self.path / site / "site_config.json").read_text())
+
+	def configure(self, site: str = SITE, **keys) -> None:
+		"""Set keys of a site's configuration; None takes one out."""
+		merged = self.config(site) | keys
+		kept = {key: value for key, value in merged.items() if value is not None}
+		(self.path / site / "site_config.json").write_text(json.dumps(kept))
+
+	def bench(self, *arguments: str, timeout: float = 300, **environment: str) -> str:
+		"""Run a bench command as the bench's CLI does, and return what it printed."""
+		import sys
+
+		result = subprocess.run(
+			[sys.executable, "-m", "frappe.utils.bench_helper", "frappe", *arguments],
+			cwd=self.path,
+			env=os.environ | environment,
+			stdin=subprocess.DEVNULL,
+			capture_output=True,
+			text=True,
+			timeout=timeout,
+		)
+		if result.returncode:
+			raise AssertionError(f"bench {' '.join(arguments)} failed:\n{result.stdout}\n{result.stderr}")
+		return result.stdout + result.stderr
+
+	def new_site(self, site: str = SITE) -> None:
+		"""Make a site whose database user may log in from the test servers' addresses."""
+		import frappe
+
+		# v14 has no --mariadb-user-host-login-scope and makes users for localhost only without it.
+		scope = ["--no-mariadb-socket"] if frappe.__version__.startswith("14") else ["--mariadb-user-host-login-scope=%"]
+		self.bench(
+			"new-site",
+			site,
+			"--db-host=127.0.0.1",
+			f"--db-port={self.servers.primary.port}",
+			"--db-root-username=root",
+			f"--db-root-password={ROOT_PASSWORD}",
+			f"--admin-password={ADMIN_PASSWORD}",
+			*scope,
+		)
