@@ -10,6 +10,7 @@ The site, its configuration and its logs stand in a temporary folder that Frappe
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 from support.servers import ROOT_PASSWORD, Cluster
@@ -19,13 +20,18 @@ ADMIN_PASSWORD = "admin"
 
 
 class Sites:
-	"""A `sites` folder beside empty `logs` and `config`, as a bench has them."""
+	"""A `sites` folder beside `apps`, and empty `logs` and `config`, as a bench has them."""
 
 	def __init__(self, folder: Path, servers: Cluster):
+		import frappe
+
 		self.servers = servers
 		self.path = folder / "bench" / "sites"
-		for name in ("sites/assets", "logs", "config/pids"):
+		for name in ("apps", "sites/assets", "logs", "config/pids"):
 			(folder / "bench" / name).mkdir(parents=True)
+		# v14 looks for an app's commands there, in the folder and not in the package.
+		(folder / "bench" / "apps" / "frappe").symlink_to(Path(frappe.__file__).parents[1])
+		(folder / "bench" / "apps" / "read_replica").symlink_to(Path(__file__).parents[2])
 		self.write_apps("frappe", "read_replica")
 		redis = f"redis://127.0.0.1:{servers.redis.port}"
 		self.write_common(
@@ -56,8 +62,6 @@ class Sites:
 
 	def bench(self, *arguments: str, timeout: float = 300, **environment: str) -> str:
 		"""Run a bench command as the bench's CLI does, and return what it printed."""
-		import sys
-
 		result = subprocess.run(
 			[sys.executable, "-m", "frappe.utils.bench_helper", "frappe", *arguments],
 			cwd=self.path,
