@@ -82,8 +82,25 @@ def _caller() -> str:
 	"""The function that core's wrapper is about to call: connect_replica is not told."""
 	from read_replica.routing import name_of
 
-	fn = sys._getframe(2).f_locals.get("fn")
-	return name_of(fn) if callable(fn) else "frappe.connect_replica"
+	wrapper = sys._getframe(2).f_locals
+	fn = wrapper.get("fn")
+	if not callable(fn):
+		return "frappe.connect_replica"
+	return name_of(fn) + _subject_of(fn.__module__, wrapper["args"], wrapper["kwargs"])
+
+
+def _subject_of(module: str, args: tuple, kwargs: dict) -> str:
+	"""The report or doctype that a function of core's works for, in parentheses.
+
+	All reports run through one function; one that writes must not keep the others on the primary.
+	"""
+	subject = None
+	if module == "frappe.desk.query_report":
+		report = args[0] if args else kwargs.get("report_name") or kwargs.get("report")
+		subject = getattr(report, "name", report)
+	elif module == "frappe.desk.reportview":
+		subject = kwargs.get("doctype") or frappe.form_dict.get("doctype")
+	return f"({subject})" if isinstance(subject, str) and subject else ""
 
 
 def switch_core_on(conf: dict) -> None:

@@ -1,15 +1,21 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
+import contextlib
 import os
+import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import frappe
 import pytest
-from support.bench import SITE, Sites
-from support.servers import Cluster, cluster
+from support.bench import ADMIN_PASSWORD, SITE, Sites
+from support.browser import Browser
+from support.servers import Cluster, MariaDB, cluster, run
+
+SAMPLE_APP = Path(__file__).parents[1] / "support" / "sample_app"
+REPLICAS = (2, 3)
 
 
 @pytest.fixture(scope="session")
@@ -20,12 +26,15 @@ def servers() -> Iterator[Cluster]:
 
 @pytest.fixture(scope="session")
 def sites(servers: Cluster) -> Iterator[Sites]:
+	sys.path.append(str(SAMPLE_APP))
+	os.environ["PYTHONPATH"] = os.pathsep.join((os.environ.get("PYTHONPATH", ""), str(SAMPLE_APP)))
 	with tempfile.TemporaryDirectory(prefix="rr-sites-") as folder:
 		made = Sites(Path(folder), servers)
 		before = Path.cwd()
 		os.chdir(made.path)
 		made.new_site()
 		made.bench("--site", SITE, "install-app", "read_replica")
+		made.bench("--site", SITE, "install-app", "sample_app")
 		servers.catch_up()
 		yield made
 		os.chdir(before)
@@ -37,17 +46,49 @@ def full_form(servers: Cluster, **changes) -> dict:
 
 
 @pytest.fixture
-def site(sites: Sites, servers: Cluster) -> Iterator[Sites]:
-	"""The site in the full form of the configuration, connected, as a request would be."""
-	for server in (servers.primary, *servers.replicas):
-		server.thaw()
+def configured(sites: Sites, servers: Cluster) -> Iterator[Sites]:
+	"""The site in the full form of the configuration, in step with its replicas."""
+	before = sites.config()
 	sites.configure(read_replica=full_form(servers))
-	connect()
+	servers.catch_up()
 	yield sites
+	sites.write_config(before)
+
+
+@pytest.fixture
+def site(configured: Sites) -> Iterator[Sites]:
+	"""The same, with a connection, as a request has it."""
+	connect()
+	yield configured
+	forget_writers()
 	disconnect()
 
 
+@pytest.fixture
+def browser(configured: Sites) -> Iterator[Browser]:
+	"""The browser of the Administrator."""
+	browser = Browser(SITE)
+	browser.log_in("Administrator", ADMIN_PASSWORD)
+	yield browser
+	browser.close()
+	with connected():
+		forget_writers()
+
+
+@pytest.fixture
+def stale(servers: Cluster) -> Iterator[Cluster]:
+	"""The replicas have stopped applying what the primary commits."""
+	servers.catch_up()
+	for replica in servers.replicas:
+		replica.query("STOP SLAVE SQL_THREAD")
+	yield servers
+	for replica in servers.replicas:
+		replica.query("START SLAVE SQL_THREAD")
+	servers.catch_up()
+
+
 def connect(site: str = SITE) -> None:
+	"""Begin as a request does, up to its handler."""
 	from read_replica.site import begin
 
 	frappe.init(site=site, sites_path=".")
@@ -56,6 +97,56 @@ def connect(site: str = SITE) -> None:
 
 
 def disconnect() -> None:
+	"""End as a request does."""
+	from read_replica.site import end
+
+	end()
 	if frappe.local.db:
 		frappe.db.rollback()
 	frappe.destroy()
+
+
+@contextlib.contextmanager
+def connected(site: str = SITE) -> Iterator[None]:
+	connect(site)
+	try:
+		yield
+	finally:
+		disconnect()
+
+
+def forget_writers() -> None:
+	from read_replica import shared_state
+	from read_replica.site import router_of_site
+
+	shared_state.forget()
+	if router := router_of_site():
+		router.writers.__init__(router.host)
+
+
+def server_id() -> int:
+	return frappe.db.sql("select @@server_id")[0][0]
+
+
+@contextlib.contextmanager
+def overheard(*servers: MariaDB) -> Iterator[Callable[[], str]]:
+	"""Hands out a function that returns, one to a line, the statements that these servers got so far."""
+	for server in servers:
+		with server.admin() as connection:
+			# Outside the binary log: a replica with a transaction of its own stops replicating.
+			run(connection, "SET SESSION sql_log_bin = 0")
+			run(connection, "TRUNCATE TABLE mysql.general_log")
+			run(connection, "SET GLOBAL log_output = 'TABLE', GLOBAL general_log = 1")
+
+	def heard() -> str:
+		return "\n".join(
+			str(row[0])
+			for server in servers
+			for row in server.query("SELECT argument FROM mysql.general_log WHERE command_type = 'Query'")
+		)
+
+	try:
+		yield heard
+	finally:
+		for server in servers:
+			server.query("SET GLOBAL general_log = 0")

@@ -32,7 +32,7 @@ class Sites:
 		# v14 looks for an app's commands there, in the folder and not in the package.
 		(folder / "bench" / "apps" / "frappe").symlink_to(Path(frappe.__file__).parents[1])
 		(folder / "bench" / "apps" / "read_replica").symlink_to(Path(__file__).parents[2])
-		self.write_apps("frappe", "read_replica")
+		self.write_apps("frappe", "read_replica", "sample_app")
 		redis = f"redis://127.0.0.1:{servers.redis.port}"
 		self.write_common(
 			db_host="127.0.0.1",
@@ -43,6 +43,9 @@ class Sites:
 			default_site=SITE,
 			server_script_enabled=1,
 			allow_tests=1,
+			ignore_csrf=1,
+			# v16 has two drivers.
+			use_mysqlclient=int(os.environ.get("FRAPPE_USE_MYSQLCLIENT", 1)),
 		)
 
 	def write_apps(self, *apps: str) -> None:
@@ -57,8 +60,15 @@ class Sites:
 	def configure(self, site: str = SITE, **keys) -> None:
 		"""Set keys of a site's configuration; None takes one out."""
 		merged = self.config(site) | keys
-		kept = {key: value for key, value in merged.items() if value is not None}
-		(self.path / site / "site_config.json").write_text(json.dumps(kept))
+		self.write_config({key: value for key, value in merged.items() if value is not None}, site)
+
+	def write_config(self, keys: dict, site: str = SITE) -> None:
+		import frappe
+
+		(self.path / site / "site_config.json").write_text(json.dumps(keys))
+		# v16 keeps what it has read for a minute.
+		if hasattr(frappe, "config") and hasattr(frappe.config, "clear_site_config_cache"):
+			frappe.config.clear_site_config_cache()
 
 	def bench(self, *arguments: str, timeout: float = 300, **environment: str) -> str:
 		"""Run a bench command as the bench's CLI does, and return what it printed."""

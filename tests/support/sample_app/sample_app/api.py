@@ -1,0 +1,89 @@
+# Copyright (c) 2026, read_replica contributors
+# For license information, please see license.txt
+
+"""Whitelisted methods, decorated in the ways that a custom app may."""
+
+import frappe
+
+from read_replica import primary, read_only
+
+
+def server_id() -> int:
+	return frappe.db.sql("select @@server_id")[0][0]
+
+
+def raise_if_asked(response, request):
+	"""A custom app's after_request hook that is broken."""
+	if request.headers.get("X-Raise-After-Request"):
+		raise RuntimeError("a broken after_request hook")
+
+
+@frappe.whitelist()
+@read_only
+def decorated():
+	return server_id()
+
+
+@frappe.whitelist()
+@frappe.read_only()
+def decorated_by_core():
+	return server_id()
+
+
+@frappe.whitelist()
+def undecorated():
+	return server_id()
+
+
+@frappe.whitelist()
+def several_calls():
+	"""The servers of three calls in one request, and of what comes after them."""
+	return [decorated_by_core(), decorated(), decorated_by_core(), server_id()]
+
+
+@frappe.whitelist()
+@read_only
+def with_arguments(name: str, limit: int = 3):
+	return {"name": name, "limit": limit, "server": server_id()}
+
+
+@frappe.whitelist()
+@read_only
+def writes_a_todo(description: str):
+	before = server_id()
+	frappe.get_doc({"doctype": "ToDo", "description": description}).insert()
+	return [before, server_id()]
+
+
+@frappe.whitelist()
+@read_only
+def forgets_a_primary_block():
+	"""Leaves a block open, as a generator that nobody finishes does."""
+	frappe.local.forgotten_block = primary()
+	frappe.local.forgotten_block.__enter__()
+	return server_id()
+
+
+@frappe.whitelist()
+@read_only(on_write="error")
+def may_not_write():
+	frappe.db.set_value("ToDo", {"name": ("is", "set")}, "priority", "Low")
+
+
+@frappe.whitelist()
+@read_only
+def logs_an_error():
+	"""What a report does whose author catches errors."""
+	try:
+		raise ValueError("the real error")
+	except ValueError:
+		frappe.log_error("sample_app caught an error")
+	return server_id()
+
+
+@frappe.whitelist()
+@read_only
+def publishes_and_enqueues(key: str):
+	frappe.publish_realtime("sample_event", {"key": key}, after_commit=True)
+	frappe.enqueue("sample_app.jobs.note_servers", key=key, enqueue_after_commit=True)
+	return server_id()

@@ -1,0 +1,27 @@
+# Copyright (c) 2026, read_replica contributors
+# For license information, please see license.txt
+
+"""Scheduled jobs, and what a worker runs."""
+
+import frappe
+
+from sample_app.api import server_id
+
+
+def hourly_job():
+	"""Never runs in the tests; what counts is where it is put."""
+
+
+def daily_job():
+	"""As hourly_job."""
+
+
+@frappe.read_only()
+def read_in_a_job():
+	"""Where core's decorator reads in a job."""
+	return server_id()
+
+
+def note_servers(key: str):
+	"""Leave the servers of two reads in a job, one of them decorated, in Redis."""
+	frappe.cache().set_value(key, [read_in_a_job(), read_in_a_job(), server_id()])
