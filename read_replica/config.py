@@ -11,6 +11,7 @@ replica each. Every error names its key.
 from collections.abc import Mapping
 from typing import Any
 
+from read_replica.engine.dialect import DEFAULT_PORT
 from read_replica.engine.errors import ConfigurationError
 from read_replica.engine.settings import DEFAULT_POOL, DEFAULTS, Endpoint, Need, Settings
 
@@ -28,7 +29,6 @@ TLS_KEYS = ("ca", "cert", "key", "check_hostname")
 SOURCE_KEYS = (
 	FULL_KEY,
 	"db_name",
-	"db_port",
 	"db_password",
 	"read_from_replica",
 	"replica_host",
@@ -102,7 +102,7 @@ def _endpoint(conf: Mapping, row: Any, key: str) -> Endpoint:
 	return Endpoint(
 		name=_text(row.get("name", host), f"{key}.name"),
 		host=host,
-		port=_port(row.get("port"), f"{key}.port") or _port(conf.get("db_port"), "db_port"),
+		port=_port(row.get("port"), f"{key}.port") or DEFAULT_PORT,
 		user=_text(row["user"], f"{key}.user") if "user" in row else None,
 		password=_text(row["password"], f"{key}.password", secret=True) if "password" in row else None,
 		weight=_weight(row.get("weight", 1), f"{key}.weight"),
@@ -120,7 +120,8 @@ def _from_core_keys(conf: Mapping) -> tuple[Endpoint, ...]:
 		user = _text(conf.get("replica_db_user") or conf.get("replica_db_name"), "replica_db_name")
 		password = _text(conf.get("replica_db_password"), "replica_db_password", secret=True)
 	host = _text(conf.get("replica_host"), "replica_host")
-	port = _port(conf.get("replica_db_port"), "replica_db_port") or _port(conf.get("db_port"), "db_port")
+	# Not the primary's port: with that, a replica on the same machine would be the primary itself.
+	port = _port(conf.get("replica_db_port"), "replica_db_port") or DEFAULT_PORT
 	return (Endpoint(name=host, host=host, port=port, user=user, password=password),)
 
 
@@ -132,9 +133,7 @@ def _from_original_keys(conf: Mapping) -> tuple[Endpoint, ...]:
 	if conf.get("slave_db_name"):
 		user = _text(conf["slave_db_name"], "slave_db_name")
 		password = _text(conf.get("slave_db_password"), "slave_db_password", secret=True)
-	return (
-		Endpoint(name=host, host=host, port=port or _port(conf.get("db_port"), "db_port"), user=user, password=password),
-	)
+	return (Endpoint(name=host, host=host, port=port or DEFAULT_PORT, user=user, password=password),)
 
 
 def split_address(address: str, key: str) -> tuple[str, int | None]:

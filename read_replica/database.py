@@ -149,7 +149,9 @@ def connect(primary: Any, endpoint: Endpoint, timeout: float) -> Any:
 		primary = primary.primary
 	opener = object.__new__(type(primary))
 	vars(opener).update(vars(primary))
-	vars(opener).update(socket=None, host=endpoint.host, port=endpoint.port)
+	# mysqlclient takes `localhost` for the local socket, which is the primary's.
+	host = "127.0.0.1" if endpoint.host == "localhost" else endpoint.host
+	vars(opener).update(socket=None, host=host, port=endpoint.port)
 	vars(opener).update(user=endpoint.user or primary.user, password=endpoint.password or primary.password)
 	settings = opener.get_connection_settings()
 	# v14 takes the user's name for the database's; whole seconds are what mysqlclient understands.

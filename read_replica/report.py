@@ -48,7 +48,7 @@ def _replica_rows(router: Any) -> list[tuple[str, ...]]:
 	return [
 		(
 			replica.name,
-			f"{replica.endpoint.host}:{replica.endpoint.port or 3306}",
+			f"{replica.endpoint.host}:{replica.endpoint.port}",
 			replica.endpoint.pool,
 			f"{replica.endpoint.weight:g}",
 			state_of(replica),

@@ -11,6 +11,9 @@ from enum import Enum
 from typing import Any
 
 
+DEFAULT_PORT = 3306
+
+
 class ErrorKind(str, Enum):
 	"""What an error of a replica means for the call that ran into it."""
 

@@ -6,6 +6,8 @@
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, get_args
 
+from read_replica.engine.dialect import DEFAULT_PORT
+
 Consistency = Literal["eventual", "session", "strong"]
 OnUnavailable = Literal["primary", "error"]
 OnWrite = Literal["primary", "error"]
@@ -40,7 +42,7 @@ class Endpoint:
 
 	name: str
 	host: str
-	port: int | None = None
+	port: int = DEFAULT_PORT
 	user: str | None = None
 	password: str | None = field(default=None, repr=False)
 	weight: float = 1

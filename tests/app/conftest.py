@@ -16,11 +16,12 @@ from support.servers import Cluster, MariaDB, cluster, run
 
 SAMPLE_APP = Path(__file__).parents[1] / "support" / "sample_app"
 REPLICAS = (2, 3)
+CLERK = "clerk@example.com"
 
 
 @pytest.fixture(scope="session")
 def servers() -> Iterator[Cluster]:
-	with cluster(replicas=2) as running:
+	with cluster(replicas=2, tls=True) as running:
 		yield running
 
 
@@ -35,6 +36,10 @@ def sites(servers: Cluster) -> Iterator[Sites]:
 		made.new_site()
 		made.bench("--site", SITE, "install-app", "read_replica")
 		made.bench("--site", SITE, "install-app", "sample_app")
+		with connected():
+			user = {"doctype": "User", "email": CLERK, "first_name": "Clerk", "send_welcome_email": 0}
+			frappe.get_doc(user | {"roles": [{"role": "System Manager"}]}).insert()
+			frappe.db.commit()
 		servers.catch_up()
 		yield made
 		os.chdir(before)

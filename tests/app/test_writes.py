@@ -103,7 +103,8 @@ def test_a_log_row_is_written_on_the_primary_and_the_scope_stays_on_its_replica(
 	assert server in REPLICAS
 	assert frappe.db.exists(doctype, name)
 	frappe.db.rollback()
-	assert not frappe.db.exists(doctype, name)
+	# Error Log is a MyISAM table: it knows no transaction, so that errors outlive a rollback.
+	assert bool(frappe.db.exists(doctype, name)) == (doctype == "Error Log")
 
 
 def test_last_active_and_login_data_of_a_user_do_not_end_the_reads_on_the_replica(site):

@@ -205,12 +205,26 @@ def run(connection: pymysql.Connection, statement: str, values: tuple | None = N
 		return cursor.fetchall()
 
 
+def make_certificates(folder: Path) -> dict[str, str]:
+	"""Files of a certificate authority, and of a certificate and key of it for 127.0.0.1."""
+	import trustme
+
+	authority = trustme.CA()
+	certificate = authority.issue_cert("127.0.0.1")
+	paths = {name: folder / f"{name}.pem" for name in ("ca", "cert", "key")}
+	authority.cert_pem.write_to_path(paths["ca"])
+	certificate.cert_chain_pems[0].write_to_path(paths["cert"])
+	certificate.private_key_pem.write_to_path(paths["key"])
+	return {name: str(path) for name, path in paths.items()}
+
+
 class Cluster:
 	"""A primary, its replicas, and a Redis."""
 
-	def __init__(self, folder: Path, replicas: int = 2, redis: bool = True):
+	def __init__(self, folder: Path, replicas: int = 2, redis: bool = True, tls: bool = False):
 		self.folder = folder
 		self._started: list[Server] = []
+		self.tls = make_certificates(self._folder("tls")) if tls else {}
 		self.primary = self._mariadb("primary", 1)
 		self.replicas = [self._mariadb(f"replica{number:02}", number + 1) for number in range(1, replicas + 1)]
 		self.redis = self._start(Redis(self._folder("redis"))) if redis else None
@@ -222,7 +236,8 @@ class Cluster:
 		return self.folder / name
 
 	def _mariadb(self, name: str, server_id: int) -> MariaDB:
-		return self._start(MariaDB(self._folder(name), server_id))
+		options = [f"--ssl-{name}={path}" for name, path in self.tls.items()]
+		return self._start(MariaDB(self._folder(name), server_id, *options))
 
 	def _start(self, server: Server) -> Server:
 		self._started.append(server)
@@ -240,14 +255,14 @@ class Cluster:
 
 
 @contextlib.contextmanager
-def cluster(replicas: int = 2, redis: bool = True) -> Iterator[Cluster]:
+def cluster(replicas: int = 2, redis: bool = True, tls: bool = False) -> Iterator[Cluster]:
 	"""A running cluster in a temporary folder; nothing of it is left afterwards."""
 	# Unix socket paths end at 107 characters, so the folder stands near the root, not under TMPDIR.
 	folder = Path(tempfile.mkdtemp(prefix="rr-", dir="/tmp"))
 	servers = None
 	try:
 		servers = Cluster.__new__(Cluster)
-		servers.__init__(folder, replicas, redis)
+		servers.__init__(folder, replicas, redis, tls)
 		yield servers
 	finally:
 		if servers is not None and hasattr(servers, "_started"):

@@ -1,0 +1,214 @@
+# Copyright (c) 2026, read_replica contributors
+# For license information, please see license.txt
+
+"""What is read from a late replica stays out of the caches that others read (core's bugs C and K)."""
+
+import json
+
+import frappe
+import pytest
+
+from read_replica import primary, read_only
+
+from .conftest import CLERK, REPLICAS, connect, disconnect, server_id
+
+
+@pytest.fixture
+def late(site, stale):
+	"""The replicas miss what is committed from now on; every cache of the site is empty."""
+	yield site
+	frappe.db.rollback()
+
+
+def next_request() -> None:
+	"""Forget what a request keeps for itself."""
+	disconnect()
+	connect()
+
+
+def written(*statements: tuple) -> None:
+	"""Commit statements that no replica will see, and empty the caches."""
+	for statement, *values in statements:
+		frappe.db.sql(statement, values)
+	frappe.db.commit()
+	frappe.clear_cache()
+	next_request()
+
+
+@read_only(consistency="eventual")
+def on_a_replica(read):
+	# A first statement, so that the scope is known to have read there.
+	assert server_id() in REPLICAS
+	return read()
+
+
+def test_a_cached_document_read_on_a_late_replica_is_fresh_afterwards(late):
+	written(("update tabRole set desk_access = 0 where name = 'Guest'",))
+	on_a_replica(lambda: frappe.get_cached_doc("Role", "Guest"))
+	next_request()
+	assert frappe.get_cached_doc("Role", "Guest").desk_access == 0
+	assert frappe.get_cached_value("Role", "Guest", "desk_access") == 0
+	frappe.db.sql("update tabRole set desk_access = 1 where name = 'Guest'")
+	frappe.db.commit()
+	frappe.clear_cache()
+
+
+def test_a_cached_document_is_fresh_in_the_same_request_after_the_scope(late):
+	written(("update tabRole set desk_access = 0 where name = 'Guest'",))
+	on_a_replica(lambda: frappe.get_cached_doc("Role", "Guest"))
+	assert frappe.get_cached_doc("Role", "Guest").desk_access == 0
+	frappe.db.sql("update tabRole set desk_access = 1 where name = 'Guest'")
+	frappe.db.commit()
+	frappe.clear_cache()
+
+
+def test_the_metadata_of_a_doctype_is_fresh_afterwards(late):
+	written(("update tabDocType set description = 'changed' where name = 'ToDo'",))
+	on_a_replica(lambda: frappe.get_meta("ToDo"))
+	assert frappe.get_meta("ToDo").description == "changed"
+	next_request()
+	assert frappe.get_meta("ToDo").description == "changed"
+
+
+def test_the_roles_of_a_user_are_fresh_afterwards(late):
+	role = frappe.get_doc("User", CLERK).append("roles", {"role": "Report Manager"})
+	role.db_insert()
+	frappe.db.commit()
+	frappe.clear_cache()
+	next_request()
+	on_a_replica(lambda: frappe.get_roles(CLERK))
+	assert "Report Manager" in frappe.get_roles(CLERK)
+	next_request()
+	assert "Report Manager" in frappe.get_roles(CLERK)
+	frappe.db.delete("Has Role", {"name": role.name})
+	frappe.db.commit()
+	frappe.clear_cache()
+
+
+def test_defaults_and_user_permissions_are_fresh_afterwards(late):
+	frappe.db.set_default("of_the_test", "new")
+	frappe.get_doc({"doctype": "User Permission", "user": CLERK, "allow": "Role", "for_value": "Guest"}).insert()
+	frappe.db.commit()
+	frappe.clear_cache()
+	next_request()
+
+	def read():
+		frappe.db.get_default("of_the_test")
+		frappe.permissions.get_user_permissions(CLERK)
+
+	on_a_replica(read)
+	for _ in range(2):
+		assert frappe.db.get_default("of_the_test") == "new"
+		assert "Role" in frappe.permissions.get_user_permissions(CLERK)
+		next_request()
+	frappe.db.delete("User Permission", {"user": CLERK})
+	frappe.db.delete("DefaultValue", {"defkey": "of_the_test"})
+	frappe.db.commit()
+	frappe.clear_cache()
+
+
+def test_notification_counts_and_table_columns_are_fresh_afterwards(late):
+	from frappe.desk.notifications import get_notifications
+
+	frappe.db.sql_ddl("alter table `tabToDo` add column of_the_test int")
+	frappe.clear_cache()
+	next_request()
+	on_a_replica(lambda: (frappe.db.get_table_columns("ToDo"), get_notifications()))
+	assert "of_the_test" in frappe.db.get_table_columns("ToDo")
+	next_request()
+	assert "of_the_test" in frappe.db.get_table_columns("ToDo")
+	frappe.db.sql_ddl("alter table `tabToDo` drop column of_the_test")
+	frappe.clear_cache()
+
+
+def test_a_value_with_a_generator_is_made_on_the_primary(late):
+	made_by = []
+
+	def generator():
+		made_by.append(server_id())
+		return "value"
+
+	def read():
+		return (
+			frappe.cache().get_value("of_the_test", generator),
+			frappe.cache().hget("of_the_test_h", "field", generator),
+		)
+
+	assert on_a_replica(read) == ("value", "value")
+	assert made_by == [1, 1]
+	frappe.cache().delete_value(["of_the_test", "of_the_test_h"])
+
+
+def test_a_value_is_seen_inside_the_scope_and_not_stored_beyond(late):
+	def read():
+		frappe.cache().set_value("of_the_test", "from a replica")
+		frappe.cache().hset("of_the_test_h", "field", "from a replica")
+		return frappe.cache().get_value("of_the_test"), frappe.cache().hget("of_the_test_h", "field")
+
+	assert on_a_replica(read) == ("from a replica", "from a replica")
+	assert frappe.cache().get_value("of_the_test") is None
+	assert frappe.cache().hget("of_the_test_h", "field") is None
+	next_request()
+	assert frappe.cache().get_value("of_the_test") is None
+
+
+def test_deletions_counters_and_lists_pass(late):
+	cache = frappe.cache()
+	cache.set_value("of_the_test", "old")
+
+	def work():
+		cache.delete_value("of_the_test")
+		cache.rpush("of_the_test_l", "entry")
+		cache.incr(cache.make_key("of_the_test_n"))
+
+	on_a_replica(work)
+	assert cache.get_value("of_the_test") is None
+	assert cache.llen("of_the_test_l") == 1
+	assert int(cache.get(cache.make_key("of_the_test_n"))) == 1
+	cache.delete_value(["of_the_test_l", "of_the_test_n"])
+
+
+def test_user_settings_are_read_from_the_primary_and_written_back_unharmed(late):
+	"""Core's bug C: a stale read fills the cache, and the hourly sync writes it over the newer row."""
+	from frappe.model.utils import user_settings
+
+	frappe.db.sql("delete from `__UserSettings` where user = 'Administrator' and doctype = 'ToDo'")
+	frappe.db.sql(
+		"insert into `__UserSettings` (user, doctype, data) values ('Administrator', 'ToDo', %s)",
+		json.dumps({"List": {"sort_by": "newest"}}),
+	)
+	frappe.db.commit()
+	frappe.cache().delete_value("_user_settings")
+	frappe.set_user("Administrator")
+
+	def read():
+		return user_settings.get("ToDo"), user_settings.save("ToDo", json.dumps({"last_view": "List"}))
+
+	assert "newest" in on_a_replica(read)[0]
+	next_request()
+	user_settings.sync_user_settings()
+	frappe.db.commit()
+	row = frappe.db.sql("select data from `__UserSettings` where user = 'Administrator' and doctype = 'ToDo'")[0][0]
+	assert "newest" in row and "last_view" in row
+
+
+def test_a_value_stored_in_a_primary_block_of_a_scope_is_kept(late):
+	def store():
+		with primary():
+			frappe.cache().set_value("of_the_test", "from the primary")
+
+	on_a_replica(store)
+	assert frappe.cache().get_value("of_the_test") == "from the primary"
+	frappe.cache().delete_value("of_the_test")
+
+
+def test_a_document_cached_by_the_process_is_fresh_afterwards(late):
+	"""v16 keeps values in the process as well."""
+	if not hasattr(frappe, "client_cache"):
+		pytest.skip("no client cache in this version")
+
+	def read():
+		frappe.client_cache.set_value("of_the_test", "from a replica")
+
+	on_a_replica(read)
+	assert frappe.client_cache.get_value("of_the_test") is None
