@@ -93,6 +93,8 @@ def print_jobs() -> None:
 	console.print(f"This server is {here!r} ({source}).", highlight=False)
 	rows = [(row["job"], row["frequency"], row["server_id"], row["source"], row["note"]) for row in job_rows()]
 	console.print(_table(("Job", "Frequency", "Server", "Rule from", "Note"), rows))
+	for problem in scheduler_split.problems_of_site_config():
+		console.print(problem, highlight=False, markup=False)
 	for rule in scheduler_split.rules_without_job():
 		console.print(f"No such scheduled job: {rule.job} (rule from {rule.source}).", highlight=False)
 

@@ -74,28 +74,40 @@ def rules_without_job() -> list[Rule]:
 
 def _from_desk() -> Iterable[Rule]:
 	# Also asked while a migrate has not made the table yet; then there is no rule.
-	if not frappe.db.table_exists("Scheduler Config"):
+	if not frappe.db.table_exists("Scheduler Config", cached=False):
 		return
 	for row in frappe.get_all("Scheduler Config", filters={"enabled": 1}, fields=["job", "server_id"]):
 		yield Rule(row.job, row.server_id, "desk")
 
 
 def _from_site_config() -> Iterable[Rule]:
-	for row in frappe.local.conf.get(CONFIG_KEY) or ():
-		if problem := problem_of(row):
-			frappe.logger("read_replica", allow_site=True).warning(f"event=configuration problem={problem!r}")
-			continue
-		yield Rule(row["job"], row["server_id"], "site_config")
+	sound, problems = _split_by_soundness(frappe.local.conf.get(CONFIG_KEY))
+	for problem in problems:
+		frappe.logger("read_replica", allow_site=True).warning(f"event=configuration problem={problem!r}")
+	for row in sound:
+		yield Rule(row["job"].strip(), row["server_id"].strip(), "site_config")
 
 
-def problem_of(row: object) -> str | None:
-	"""What is wrong with one row of `scheduler_config`, in a sentence; None if it is sound."""
-	if isinstance(row, dict) and all(isinstance(row.get(key), str) and row[key].strip() for key in ("job", "server_id")):
-		return None
-	return (
-		f"{CONFIG_KEY}: {row!r} is not a rule."
-		' Write {"job": "dotted.path.of.the.method", "server_id": "primary"}.'
-	)
+def problems_of_site_config() -> list[str]:
+	"""What is wrong with `scheduler_config` in site_config.json, in sentences."""
+	return _split_by_soundness(frappe.local.conf.get(CONFIG_KEY))[1]
+
+
+def _split_by_soundness(rows: object) -> tuple[list[dict], list[str]]:
+	"""The rules that can be used, and a sentence about each of the others."""
+	example = 'Write {"job": "dotted.path.of.the.method", "server_id": "primary"}.'
+	if rows is None:
+		return [], []
+	if not isinstance(rows, list):
+		return [], [f"{CONFIG_KEY}: {rows!r} is not a list of rules. {example}"]
+	sound = [row for row in rows if _is_sound(row)]
+	return sound, [f"{CONFIG_KEY}: {row!r} is not a rule. {example}" for row in rows if not _is_sound(row)]
+
+
+def _is_sound(row: object) -> bool:
+	if not isinstance(row, dict):
+		return False
+	return all(isinstance(row.get(key), str) and row[key].strip() for key in ("job", "server_id"))
 
 
 def check_job(job: str) -> None:

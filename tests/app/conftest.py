@@ -6,7 +6,9 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
 import frappe
 import pytest
@@ -15,6 +17,8 @@ from support.browser import Browser
 from support.servers import Cluster, MariaDB, cluster, run
 
 SAMPLE_APP = Path(__file__).parents[1] / "support" / "sample_app"
+T = TypeVar("T")
+
 REPLICAS = (2, 3)
 CLERK = "clerk@example.com"
 
@@ -76,8 +80,7 @@ def browser(configured: Sites) -> Iterator[Browser]:
 	browser.log_in("Administrator", ADMIN_PASSWORD)
 	yield browser
 	browser.close()
-	with connected():
-		forget_writers()
+	in_another_worker(forget_writers)
 
 
 @pytest.fixture
@@ -118,6 +121,17 @@ def connected(site: str = SITE) -> Iterator[None]:
 		yield
 	finally:
 		disconnect()
+
+
+def in_another_worker(function: Callable[[], T]) -> T:
+	"""Run a function with a connection of its own, as another worker of the site would."""
+
+	def work() -> T:
+		with connected():
+			return function()
+
+	with ThreadPoolExecutor(1) as worker:
+		return worker.submit(work).result(timeout=120)
 
 
 def forget_writers() -> None:

@@ -1,0 +1,219 @@
+# Copyright (c) 2026, read_replica contributors
+# For license information, please see license.txt
+
+"""Each scheduled job is enqueued on the server that its rule names, and on no other."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import frappe
+import pytest
+from support.bench import SITE
+
+from read_replica import scheduler_split
+
+from .conftest import in_another_worker, overheard
+
+HOURLY = "sample_app.jobs.hourly_job"
+DAILY = "sample_app.jobs.daily_job"
+QUEUES = ("short", "default", "long")
+
+
+def queued() -> list[str]:
+	"""The scheduled jobs that wait in the queues."""
+	from frappe.utils.background_jobs import get_queue
+
+	jobs = [job for queue in QUEUES for job in get_queue(queue).jobs]
+	return [job.kwargs["kwargs"].get("job_type") for job in jobs]
+
+
+@pytest.fixture
+def due(site):
+	"""Both jobs of the sample app are due, nothing waits in the queues, and no rule stands."""
+	from frappe.utils.background_jobs import get_queue
+
+	for queue in QUEUES:
+		get_queue(queue).empty()
+	frappe.db.delete("Scheduler Config")
+	frappe.db.delete("DefaultValue", {"parent": "__read_replica_servers"})
+	frappe.db.sql("update `tabScheduled Job Type` set last_execution = '2020-01-01', creation = '2020-01-01'")
+	frappe.db.commit()
+	yield site
+	frappe.db.rollback()
+	frappe.db.delete("Scheduler Config")
+	frappe.db.commit()
+	for queue in QUEUES:
+		get_queue(queue).empty()
+
+
+def rule(job: str, server_id: str, **values) -> None:
+	frappe.get_doc({"doctype": "Scheduler Config", "job": job, "server_id": server_id, "enabled": 1, **values}).insert()
+	frappe.db.commit()
+
+
+def tick(monkeypatch, server_id: str | None) -> list[str]:
+	"""What one tick of the scheduler of this server puts into the queues."""
+	from frappe.utils.scheduler import enqueue_events
+
+	if server_id is None:
+		monkeypatch.delenv("SERVER_ID", raising=False)
+	else:
+		monkeypatch.setenv("SERVER_ID", server_id)
+	before = queued()
+	in_another_worker(lambda: enqueue_events(site=SITE))
+	return [job for job in queued() if job not in before]
+
+
+def test_a_job_is_enqueued_on_its_server_and_skipped_on_the_others(due, monkeypatch):
+	rule(HOURLY, "secondary")
+	on_primary = tick(monkeypatch, "primary")
+	assert HOURLY not in on_primary and DAILY in on_primary
+	on_secondary = tick(monkeypatch, "secondary")
+	assert on_secondary == [HOURLY]
+	assert tick(monkeypatch, "third") == []
+
+
+def test_without_a_rule_a_job_is_the_primarys_and_without_the_variable_this_is_the_primary(due, monkeypatch):
+	assert tick(monkeypatch, "secondary") == []
+	assert {HOURLY, DAILY} <= set(tick(monkeypatch, None))
+
+
+def test_skipping_a_job_writes_nothing(due, monkeypatch, servers):
+	rule(HOURLY, "secondary")
+	rule(DAILY, "secondary")
+	# Once, so that this server's note of itself is not taken for the skipping's.
+	tick(monkeypatch, "primary")
+	job = {"method": HOURLY}
+	before = frappe.db.get_value("Scheduled Job Type", job, ["last_execution", "modified"])
+	with overheard(servers.primary) as heard:
+		tick(monkeypatch, "third")
+		written = [line for line in heard().splitlines() if line.split(" ")[0].lower() in ("insert", "update", "delete")]
+	assert written == []
+	frappe.db.rollback()
+	assert frappe.db.get_value("Scheduled Job Type", job, ["last_execution", "modified"]) == before
+	assert not frappe.db.exists("Scheduled Job Log", {"scheduled_job_type": ("like", "%hourly_job")})
+
+
+def test_site_config_may_hold_the_rules_and_the_desk_wins(due, monkeypatch):
+	due.configure(
+		scheduler_config=[{"job": HOURLY, "server_id": "secondary"}, {"job": DAILY, "server_id": "secondary"}]
+	)
+	rule(DAILY, "third")
+	try:
+		assert tick(monkeypatch, "secondary") == [HOURLY]
+		assert tick(monkeypatch, "third") == [DAILY]
+	finally:
+		due.configure(scheduler_config=None)
+
+
+def test_a_disabled_rule_leaves_the_job_to_site_config(due, monkeypatch):
+	due.configure(scheduler_config=[{"job": HOURLY, "server_id": "secondary"}])
+	rule(HOURLY, "third", enabled=0)
+	try:
+		assert tick(monkeypatch, "third") == []
+		assert tick(monkeypatch, "secondary") == [HOURLY]
+	finally:
+		due.configure(scheduler_config=None)
+
+
+def test_a_wrong_rule_of_site_config_is_shown_and_stops_no_job(due, monkeypatch):
+	due.configure(scheduler_config=[{"job": HOURLY}, "nonsense", {"job": DAILY, "server_id": "secondary"}])
+	try:
+		assert tick(monkeypatch, "secondary") == [DAILY]
+		assert HOURLY in tick(monkeypatch, "primary")
+		output = due.bench("--site", SITE, "read-replica", "jobs")
+		assert "scheduler_config" in output and "nonsense" in output
+	finally:
+		due.configure(scheduler_config=None)
+
+
+def test_scheduler_config_that_is_no_list_is_shown_and_stops_no_job(due, monkeypatch):
+	due.configure(scheduler_config="primary")
+	try:
+		assert HOURLY in tick(monkeypatch, "primary")
+		assert "scheduler_config" in due.bench("--site", SITE, "read-replica", "jobs")
+	finally:
+		due.configure(scheduler_config=None)
+
+
+def test_run_now_runs_where_it_is_clicked(due, monkeypatch, browser):
+	rule(HOURLY, "secondary")
+	monkeypatch.setenv("SERVER_ID", "primary")
+	name = frappe.db.get_value("Scheduled Job Type", {"method": HOURLY})
+	doc = frappe.get_doc("Scheduled Job Type", name).as_json()
+	browser.call("frappe.core.doctype.scheduled_job_type.scheduled_job_type.execute_event", doc=doc)
+	assert HOURLY in queued()
+
+
+def test_a_site_whose_migrate_has_not_made_the_table_yet_runs_its_jobs(due, monkeypatch):
+	frappe.db.sql_ddl("rename table `tabScheduler Config` to `tabScheduler Config Away`")
+	try:
+		assert HOURLY in tick(monkeypatch, "primary")
+	finally:
+		frappe.db.sql_ddl("rename table `tabScheduler Config Away` to `tabScheduler Config`")
+
+
+def test_a_server_is_counted_as_running_once_its_scheduler_has_ticked(due, monkeypatch):
+	from read_replica import servers as known_servers
+
+	rule(HOURLY, "secondary")
+	monkeypatch.setattr(known_servers, "_noted_at", {})
+	assert known_servers.seen() == set()
+	tick(monkeypatch, "secondary")
+	frappe.db.rollback()
+	assert known_servers.seen() == {"secondary"}
+
+
+def line_of(output: str, job: str) -> str:
+	[line] = [line for line in output.splitlines() if job in line]
+	return line
+
+
+def test_the_jobs_command_shows_server_frequency_and_source_and_marks_what_no_server_runs(due, monkeypatch):
+	from read_replica import servers as known_servers
+
+	rule(HOURLY, "nowhere")
+	due.configure(scheduler_config=[{"job": DAILY, "server_id": "primary"}])
+	monkeypatch.setattr(known_servers, "_noted_at", {})
+	tick(monkeypatch, "primary")
+	try:
+		output = due.bench("--site", SITE, "read-replica", "jobs")
+	finally:
+		due.configure(scheduler_config=None)
+	hourly, daily = line_of(output, HOURLY), line_of(output, DAILY)
+	assert "Hourly" in hourly and "nowhere" in hourly and "desk" in hourly and "no server" in hourly
+	assert "Daily" in daily and "primary" in daily and "site_config" in daily and "no server" not in daily
+	assert "default" in line_of(output, "frappe.email.queue.flush")
+	assert output.count("│") > 5 * frappe.db.count("Scheduled Job Type")
+
+
+def test_the_desk_suggests_the_scheduled_methods_and_a_rule_is_no_link_to_them(due, browser):
+	assert HOURLY in browser.call("read_replica.api.scheduled_methods")
+	field = frappe.get_meta("Scheduler Config").get_field("job")
+	assert field.fieldtype in ("Data", "Autocomplete")
+
+
+def test_every_scheduled_job_type_of_the_site_is_split(due):
+	doc = frappe.get_doc("Scheduled Job Type", {"method": HOURLY})
+	assert isinstance(doc, scheduler_split.SplitScheduledJobType)
+
+
+def test_a_decorated_function_in_a_background_job_reads_a_replica_every_time(due):
+	from frappe.utils.background_jobs import execute_job
+
+	def work():
+		execute_job(
+			site=SITE,
+			method="sample_app.jobs.note_servers",
+			event=None,
+			job_name="note_servers",
+			kwargs={"key": "of_the_test"},
+			user="Administrator",
+			is_async=True,
+			retry=0,
+		)
+
+	with ThreadPoolExecutor(1) as worker:
+		worker.submit(work).result(timeout=60)
+	first, second, after = frappe.cache().get_value("of_the_test")
+	frappe.cache().delete_value("of_the_test")
+	assert {first, second} <= {2, 3} and after == 1
