@@ -23,4 +23,4 @@ override_doctype_class = {
 
 after_install = "read_replica.install.after_install"
 after_migrate = ["read_replica.patches.v0_1.add_core_keys.execute"]
-before_uninstall = "read_replica.install.before_uninstall"
+after_uninstall = "read_replica.install.after_uninstall"

@@ -3,6 +3,8 @@
 
 """What an install and an uninstall do beside what Frappe does by itself."""
 
+import frappe
+
 from read_replica import servers, shared_state, site
 from read_replica.patches.v0_1 import add_core_keys
 
@@ -12,8 +14,14 @@ def after_install() -> None:
 	add_core_keys.execute()
 
 
-def before_uninstall() -> None:
+def after_uninstall() -> None:
+	# Frappe calls this in a dry run as well, which leaves the app installed.
+	if site.APP in frappe.get_installed_apps():
+		return
 	add_core_keys.undo()
+	# With them, a later install would take patches for done that never ran on that site.
+	frappe.db.delete("Patch Log", {"patch": ("like", f"{site.APP}.%")})
 	servers.forget()
 	shared_state.forget()
 	site.forget()
+	frappe.db.commit()

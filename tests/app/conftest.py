@@ -97,11 +97,12 @@ def stale(servers: Cluster) -> Iterator[Cluster]:
 
 def connect(site: str = SITE) -> None:
 	"""Begin as a request does, up to its handler."""
-	from read_replica.site import begin
-
 	frappe.init(site=site, sites_path=".")
 	frappe.connect()
-	begin()
+	if "read_replica" in frappe.get_installed_apps():
+		from read_replica.site import begin
+
+		begin()
 
 
 def disconnect() -> None:
@@ -123,11 +124,11 @@ def connected(site: str = SITE) -> Iterator[None]:
 		disconnect()
 
 
-def in_another_worker(function: Callable[[], T]) -> T:
+def in_another_worker(function: Callable[[], T], site: str = SITE) -> T:
 	"""Run a function with a connection of its own, as another worker of the site would."""
 
 	def work() -> T:
-		with connected():
+		with connected(site):
 			return function()
 
 	with ThreadPoolExecutor(1) as worker:

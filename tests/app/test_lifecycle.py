@@ -1,0 +1,165 @@
+# Copyright (c) 2026, read_replica contributors
+# For license information, please see license.txt
+
+"""Install, migrate, uninstall and install again, with bench's own commands, on a site of its own."""
+
+import frappe
+import pytest
+
+from read_replica.config import core_keys_for
+
+from .conftest import in_another_worker, server_id
+
+OTHER = "other.test"
+ORIGINAL_KEYS = {"use_slave_for_read_only": 1, "slave_host": "127.0.0.1:{port}", "slave_db_name": "reader", "slave_db_password": "r3ader"}
+
+
+@pytest.fixture(scope="module")
+def other(sites, servers):
+	"""A site of the same bench without this app, with the original keys."""
+	sites.new_site(OTHER)
+	keys = dict(ORIGINAL_KEYS, slave_host=f"127.0.0.1:{servers.replicas[0].port}")
+	sites.configure(OTHER, **keys)
+	return sites
+
+
+def mentions() -> dict[str, int]:
+	"""The rows of each table of the site that speak of this app, but for core's own diaries."""
+	columns: dict[str, list[str]] = {}
+	rows = frappe.db.sql(
+		"""select table_name, column_name from information_schema.columns
+		where table_schema = database() and data_type in ('varchar', 'text', 'longtext', 'mediumtext')"""
+	)
+	for table, column in rows:
+		columns.setdefault(table, []).append(f"`{column}` regexp 'read.replica|scheduler.config'")
+	diaries = ("tabDeleted Document", "tabVersion", "tabError Log", "tabScheduled Job Log", "tabActivity Log")
+	found = {}
+	for table in columns.keys() - set(diaries):
+		if count := frappe.db.sql(f"select count(*) from `{table}` where {' or '.join(columns[table])}")[0][0]:
+			found[table] = count
+	return found
+
+
+def tables() -> set[str]:
+	return {row[0] for row in frappe.db.sql("show tables")}
+
+
+def at_other(function):
+	return in_another_worker(function, OTHER)
+
+
+def redis_keys() -> list[bytes]:
+	return [key for key in frappe.cache().execute_command("KEYS", "*") if key.startswith(b"read_replica|")]
+
+
+def test_install_migrate_uninstall_and_install_again_leave_nothing_behind(other, servers):
+	before = {"config": other.config(OTHER), "tables": at_other(tables), "mentions": at_other(mentions)}
+
+	for _ in range(2):
+		output = other.bench("--site", OTHER, "install-app", "read_replica")
+		assert "read_replica: added" in output and "replica_host" in output
+		config = other.config(OTHER)
+		assert config["replica_host"] == "127.0.0.1"
+		assert config["replica_db_port"] == servers.replicas[0].port
+		assert at_other(lambda: frappe.db.table_exists("Scheduler Config", cached=False))
+		assert at_other(mentions) != before["mentions"]
+
+		dry = other.bench("--site", OTHER, "uninstall-app", "read_replica", "--yes", "--no-backup", "--dry-run")
+		assert "read_replica" in dry or "Scheduler Config" in dry
+		assert other.config(OTHER) == config
+
+		at_other(leave_traces)
+		other.bench("--site", OTHER, "uninstall-app", "read_replica", "--yes", "--no-backup")
+		assert {"config": other.config(OTHER), "tables": at_other(tables), "mentions": at_other(mentions)} == before
+		assert at_other(lambda: [key for key in redis_keys() if frappe.conf.db_name.encode() in key]) == []
+
+
+def leave_traces() -> None:
+	"""What a site in use leaves: a writer, counts, a rule, and the note of a scheduler."""
+	from read_replica import servers, shared_state
+
+	shared_state.add_writer("some.method", 2_000_000_000)
+	shared_state.add_counts({("primary", "writer"): 1})
+	frappe.get_doc({"doctype": "Scheduler Config", "job": "some.method", "server_id": "secondary"}).insert()
+	servers.note("primary")
+	frappe.db.commit()
+
+
+def test_after_an_uninstall_core_behaves_as_before(other, configured, servers):
+	"""Also in a process that has routed for another site, and has core's functions replaced."""
+	from read_replica import shims, site
+
+	in_another_worker(server_id)
+	assert shims._replaced, "this process has routed, so core's functions are replaced in it"
+	other.configure(OTHER, read_from_replica=1, replica_host="127.0.0.1", replica_db_port=servers.replicas[1].port)
+	try:
+
+		@frappe.read_only()
+		def report():
+			return server_id()
+
+		def twice():
+			assert not site.is_installed()
+			frappe.cache().set_value("of_the_test", "stored")
+			return report(), report(), server_id(), frappe.cache().get_value("of_the_test")
+
+		def as_core():
+			# What a request of a site without the app does: none of this app's hooks run.
+			frappe.init(site=OTHER, sites_path=".")
+			frappe.connect()
+			try:
+				return twice()
+			finally:
+				frappe.destroy()
+
+		# Core's own behaviour, its bug A included: the second call does not reach the replica.
+		assert in_a_thread(as_core) == (3, 1, 1, "stored")
+	finally:
+		other.configure(OTHER, read_from_replica=None, replica_host=None, replica_db_port=None)
+
+
+def in_a_thread(function):
+	from concurrent.futures import ThreadPoolExecutor
+
+	with ThreadPoolExecutor(1) as worker:
+		return worker.submit(function).result(timeout=60)
+
+
+def test_a_migrate_adds_core_s_keys_once_and_keeps_the_old_ones(sites, servers):
+	before = sites.config()
+	keys = dict(ORIGINAL_KEYS, slave_host=f"127.0.0.1:{servers.replicas[0].port}")
+	sites.configure(**keys)
+	try:
+		output = sites.bench("--site", "routed.test", "migrate", timeout=600)
+		assert "read_replica: added" in output
+		first = sites.config()
+		assert {key: first[key] for key in keys} == keys
+		assert first["read_from_replica"] == 1
+		assert first["different_credentials_for_replica"] == 1
+		assert (first["replica_db_name"], first["replica_db_password"]) == ("reader", "r3ader")
+		again = sites.bench("--site", "routed.test", "execute", "read_replica.patches.v0_1.add_core_keys.execute")
+		assert "read_replica: added" not in again
+		assert sites.config() == first
+	finally:
+		sites.write_config(before)
+
+
+@pytest.mark.parametrize(
+	"conf",
+	[
+		{},
+		{"use_slave_for_read_only": 0, "slave_host": "h"},
+		{"use_slave_for_read_only": 1},
+		{"use_slave_for_read_only": 1, "slave_host": "h:port"},
+		{"use_slave_for_read_only": 1, "slave_host": "h", "replica_host": "other"},
+		{"use_slave_for_read_only": 1, "slave_host": "h", "read_from_replica": 0},
+		{"use_slave_for_read_only": 1, "slave_host": "h", "read_replica": {"replicas": []}},
+	],
+)
+def test_a_site_that_has_newer_keys_or_no_usable_ones_gets_none(conf):
+	assert core_keys_for(conf) == {}
+
+
+def test_the_app_s_own_tests_run_with_bench(sites):
+	output = sites.bench("--site", "routed.test", "run-tests", "--app", "read_replica", timeout=300)
+	assert "OK" in output and "Ran 5 tests" in output
