@@ -121,7 +121,7 @@ def test_replicas_of_the_full_form_are_balanced_by_weight_and_found_by_pool(conf
 
 def test_the_full_form_takes_a_user_for_each_replica(configured, servers, reader):
 	first, second = full_form(servers)["replicas"]
-	configured.configure(read_replica={"replicas": [first | reader, second | {"weight": 0.001}]})
+	configured.configure(read_replica={"replicas": [first | reader, second | {"pool": "reserve"}]})
 	with connected():
 		assert who_and_where() == ("reader", frappe.conf.db_name, 2)
 

@@ -1,0 +1,133 @@
+# Copyright (c) 2026, read_replica contributors
+# For license information, please see license.txt
+
+"""Every name of core that this app touches is there, with the parameters that it is used with.
+
+Where one of these fails on a new Frappe, the file that uses the name needs to be looked at.
+"""
+
+import importlib
+import inspect
+
+import frappe
+import pytest
+
+from read_replica.scope_cache import LOCAL_CACHES
+
+from .conftest import server_id
+
+DATABASE = "frappe.database.database.Database"
+REDIS = "frappe.utils.redis_wrapper.RedisWrapper"
+JOB = "frappe.core.doctype.scheduled_job_type.scheduled_job_type.ScheduledJobType"
+
+# The name, and the parameters that are passed to it or that a replacement of it takes.
+USED = {
+	"frappe.connect_replica": (),
+	"frappe.read_only": (),
+	"frappe.init": ("site", "sites_path"),
+	"frappe.get_installed_apps": (),
+	"frappe.logger": ("module", "allow_site"),
+	"frappe.only_for": ("roles",),
+	"frappe.commands.get_site": ("context",),
+	"frappe.installer.update_site_config": ("key", "value"),
+	"frappe.utils.now_datetime": (),
+	"frappe.utils.get_datetime": (),
+	f"{REDIS}.make_key": ("key", "user", "shared"),
+	f"{REDIS}.set_value": ("key", "val", "user", "expires_in_sec", "shared"),
+	f"{REDIS}.get_value": ("key", "generator", "user", "expires", "shared"),
+	f"{REDIS}.hset": ("name", "key", "value", "shared"),
+	f"{REDIS}.hget": ("name", "key", "generator", "shared"),
+	f"{DATABASE}.connect": (),
+	f"{DATABASE}.close": (),
+	f"{DATABASE}.sql": ("query", "values"),
+	f"{DATABASE}.sql_ddl": ("query",),
+	f"{DATABASE}.begin": ("read_only",),
+	f"{DATABASE}.commit": (),
+	f"{DATABASE}.rollback": ("save_point",),
+	f"{DATABASE}.savepoint": ("save_point",),
+	f"{DATABASE}.release_savepoint": ("save_point",),
+	f"{DATABASE}.check_transaction_status": ("query",),
+	f"{DATABASE}.table_exists": ("doctype", "cached"),
+	f"{DATABASE}.use": ("db_name",),
+	f"{JOB}.enqueue": ("force",),
+}
+
+
+def find(path: str):
+	parts = path.split(".")
+	for end in range(len(parts), 0, -1):
+		try:
+			found = importlib.import_module(".".join(parts[:end]))
+		except ModuleNotFoundError:
+			continue
+		for part in parts[end:]:
+			found = getattr(found, part)
+		return found
+	raise ModuleNotFoundError(path)
+
+
+@pytest.mark.parametrize("path", USED)
+def test_a_function_of_core_takes_the_parameters_that_we_use(path):
+	parameters = inspect.signature(find(path)).parameters.values()
+	takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters)
+	missing = set(USED[path]) - {p.name for p in parameters}
+	assert not missing or takes_any, f"{path} no longer takes {', '.join(missing)}"
+	required = {p.name for p in parameters if p.default is p.empty and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
+	# *values of use() and the like are named here; what core has come to require beyond them is not.
+	assert required - {"self"} <= set(USED[path]), f"{path} now requires {required}"
+
+
+def test_the_order_of_the_parameters_that_we_pass_by_position_is_the_same():
+	def names(path: str) -> list[str]:
+		return [name for name in inspect.signature(find(path)).parameters if name != "self"]
+
+	assert names(f"{REDIS}.set_value")[:3] == ["key", "val", "user"]
+	assert names(f"{REDIS}.get_value")[:2] == ["key", "generator"]
+	assert names(f"{REDIS}.hset")[:3] == ["name", "key", "value"]
+	assert names(f"{REDIS}.hget")[:3] == ["name", "key", "generator"]
+	assert names(f"{DATABASE}.sql")[0] == "query"
+
+
+def test_core_s_read_only_looks_connect_replica_up_when_it_is_called_and_knows_its_function():
+	@frappe.read_only()
+	def decorated():
+		"""Decorated by core."""
+
+	code = decorated.__code__
+	assert {"connect_replica", "primary_db", "db", "close"} <= set(code.co_names)
+	assert "fn" in code.co_freevars
+	assert code.co_varnames[:2] == ("args", "kwargs")
+
+
+def test_the_client_cache_takes_what_its_replacement_takes():
+	wrapper = importlib.import_module("frappe.utils.redis_wrapper")
+	if not hasattr(wrapper, "ClientCache"):
+		pytest.skip("no client cache in this version")
+	assert list(inspect.signature(wrapper.ClientCache.set_value).parameters)[:3] == ["self", "key", "val"]
+	parameters = inspect.signature(wrapper.ClientCache.get_value).parameters
+	assert list(parameters)[:2] == ["self", "key"]
+	assert parameters["generator"].kind is inspect.Parameter.KEYWORD_ONLY
+
+
+def test_a_database_object_has_the_state_that_a_scope_shares_or_replaces(site):
+	server_id()
+	for name in ("_conn", "_cursor", "transaction_writes", "value_cache", "user", "password", "host", "port"):
+		assert hasattr(frappe.db, name), name
+	for name in ("get_connection", "get_connection_settings", "is_read_only_mode_error"):
+		assert callable(getattr(frappe.db, name, None)), name
+
+
+def test_a_request_has_the_caches_that_a_scope_cleans_up(site):
+	# Not each of them is in each version; those that core clears must be among ours.
+	source = inspect.getsource(frappe.init)
+	cleared = {"document_cache", "meta_cache", "role_permissions", "request_cache", "new_doc_templates"}
+	assert {name for name in cleared if f"local.{name} = " in source} <= set(LOCAL_CACHES)
+	assert hasattr(frappe.local, "cache")
+
+
+def test_the_hooks_are_called_where_we_need_them():
+	app = inspect.getsource(importlib.import_module("frappe.app"))
+	assert app.index("HTTPRequest()") < app.index('get_hooks("before_request")')
+	assert 'get_hooks("after_request")' in app
+	jobs = inspect.getsource(importlib.import_module("frappe.utils.background_jobs"))
+	assert 'get_hooks("before_job")' in jobs and 'get_hooks("after_job")' in jobs
