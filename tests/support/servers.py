@@ -7,6 +7,7 @@ Each one listens on a free port of 127.0.0.1, keeps its files in a temporary fol
 of this process that is stopped with it.
 """
 
+import atexit
 import contextlib
 import os
 import secrets
@@ -21,9 +22,15 @@ from pathlib import Path
 import psutil
 import pymysql
 from mirakuru import TCPExecutor
+from mirakuru.base import cleanup_subprocesses
 
 ROOT_PASSWORD = secrets.token_hex(8)
 START_TIMEOUT = 60
+
+
+# At exit, mirakuru kills every process whose mirakuru_uuid contains this process's id as digits, which
+# may be those of another run. Ours end with their parent instead: see Server.start.
+atexit.unregister(cleanup_subprocesses)
 
 
 def free_port() -> int:
@@ -57,8 +64,10 @@ class Server:
 	def start(self) -> None:
 		"""Start and return once the port answers."""
 		log = open(self.folder / "server.log", "ab")
+		# The kernel ends the server with this process, also where that is killed.
+		end_with_us = [find_program("setpriv"), "--pdeathsig", "KILL"]
 		self._executor = TCPExecutor(
-			self.command(),
+			end_with_us + self.command(),
 			self.host,
 			self.port,
 			timeout=START_TIMEOUT,
@@ -75,6 +84,10 @@ class Server:
 	@property
 	def process(self) -> psutil.Process:
 		return psutil.Process(self._executor.process.pid)
+
+	@property
+	def is_running(self) -> bool:
+		return bool(self._executor and self._executor.running())
 
 	def stop(self) -> None:
 		"""Ask it to end, and wait until it has."""

@@ -1,0 +1,235 @@
+# Copyright (c) 2026, read_replica contributors
+# For license information, please see license.txt
+
+"""A replica that is down, dies or is full costs a call nothing but another server."""
+
+import threading
+
+import pymysql
+import pytest
+from support.servers import free_port
+
+from read_replica.engine.breaker import Breaker
+from read_replica.engine.choice import Reason
+from read_replica.engine.errors import ReplicaUnavailable
+from read_replica.engine.settings import Need
+
+from .conftest import close, endpoint, make_router
+
+
+def server_id(host) -> int:
+	return host.current().sql("SELECT @@server_id")[0][0]
+
+
+def call(host, router, need: Need = Need(), method: str = "report") -> int:
+	with router.read_only(need, method):
+		return server_id(host)
+
+
+@pytest.fixture
+def revived(shop):
+	"""The servers; those that a test has killed run again afterwards."""
+	yield shop
+	for replica in shop.replicas:
+		if not replica.is_running:
+			replica.start()
+	shop.catch_up()
+
+
+def test_a_replica_that_refuses_is_passed_over_for_the_next(revived, host, router):
+	revived.replicas[0].kill()
+	assert [call(host, router) for _ in range(20)] == [3] * 20
+	[event] = host.logged("replica_down")
+	assert event["replica"] == "replica01" and "root" not in event["error"]
+
+
+def test_with_all_replicas_down_the_primary_answers_and_each_call_is_counted(revived, host, router):
+	for replica in revived.replicas:
+		replica.kill()
+	assert [call(host, router) for _ in range(10)] == [1] * 10
+	assert router.metrics.of("primary", Reason.NO_REPLICA) == 10
+	assert len(host.logged("replica_down")) == 2, "once per outage, not once per call"
+
+
+def test_a_replica_is_used_again_after_its_pause(revived, host):
+	first = revived.replicas[0]
+	router = make_router(host, endpoint(first))
+	clock = Clock()
+	router.replicas[0].breaker = Breaker(clock)
+	assert call(host, router) == 2
+	first.kill()
+	assert call(host, router) == 1
+	first.start()
+	assert call(host, router) == 1, "its breaker is still open"
+	clock.now += 2
+	assert call(host, router) == 2
+	assert [name for name, _ in host.events] == ["replica_down", "replica_back"]
+	close(router)
+
+
+def test_a_restarted_replica_answers_at_once_although_its_old_connections_are_dead(revived, host):
+	first = revived.replicas[0]
+	router = make_router(host, endpoint(first))
+	assert call(host, router) == 2
+	first.kill()
+	first.start()
+	assert call(host, router) == 2
+	assert host.logged("replica_down") == []
+	close(router)
+
+
+def test_a_connection_killed_in_the_middle_of_a_scope_is_replaced(shop, host, router):
+	with router.read_only(Need(), "report") as scope:
+		before = server_id(host)
+		replica = shop.replicas[before - 2]
+		[[connection]] = host.current().sql("SELECT CONNECTION_ID()")
+		replica.query(f"KILL {connection}")
+		assert server_id(host) in (2, 3)
+		assert host.current().sql("SELECT COUNT(*) FROM stock") == ((3,),)
+		assert not scope.pinned
+	assert router.metrics.of(f"replica{before - 1:02}", Reason.LOST) == 1
+	assert all(replica.pool.lent == 0 for replica in router.replicas)
+
+
+def test_a_query_whose_connection_is_killed_while_it_runs_is_run_again(shop, host, router):
+	answers = []
+
+	def report() -> None:
+		with router.read_only(Need(), "report"):
+			answers.append(host.current().sql("SELECT SLEEP(1), @@server_id, COUNT(*) FROM stock")[0])
+		host.current().close()
+
+	thread = threading.Thread(target=report)
+	thread.start()
+	[connection, killed] = wait_for_query(shop.replicas, "SLEEP")
+	killed.query(f"KILL {connection}")
+	thread.join(30)
+	# SLEEP gives 0 where nothing cut it short.
+	[[interrupted, answered_by, count]] = answers
+	assert (interrupted, count) == (0, 3) and answered_by in (2, 3)
+	assert router.metrics.of(f"replica{killed.server_id - 1:02}", Reason.LOST) == 1
+
+
+def wait_for_query(replicas, text: str) -> tuple:
+	for _ in range(200):
+		for replica in replicas:
+			rows = replica.query(
+				"SELECT id FROM information_schema.processlist WHERE info LIKE %s AND id <> CONNECTION_ID()",
+				(f"%{text}%",),
+			)
+			if rows:
+				return rows[0][0], replica
+		threading.Event().wait(0.02)
+	raise AssertionError(f"no server runs {text}")
+
+
+def test_a_replica_killed_while_a_query_runs_leaves_the_answer_to_another(revived, host, router):
+	answers = []
+
+	def report() -> None:
+		with router.read_only(Need(), "report"):
+			answers.append(host.current().sql("SELECT SLEEP(1), @@server_id")[0][1])
+		host.current().close()
+
+	thread = threading.Thread(target=report)
+	thread.start()
+	_, replica = wait_for_query(revived.replicas, "SLEEP")
+	replica.kill()
+	thread.join(30)
+	assert answers == [5 - replica.server_id]
+
+
+def test_the_last_replica_lost_in_a_scope_leaves_the_rest_to_the_primary(revived, host):
+	router = make_router(host, endpoint(revived.replicas[0]))
+	with router.read_only(Need(), "report") as scope:
+		assert server_id(host) == 2
+		revived.replicas[0].kill()
+		assert [server_id(host) for _ in range(3)] == [1, 1, 1]
+		assert scope.pinned
+	assert "report" not in router.writers, "it has not written"
+	close(router)
+
+
+def test_on_unavailable_error_raises_one_that_names_the_method_and_the_replicas(revived, host, router):
+	for replica in revived.replicas:
+		replica.kill()
+	primary = host.current()
+	with pytest.raises(ReplicaUnavailable) as raised:
+		call(host, router, Need(on_unavailable="error"), "shop.report")
+	assert raised.value.http_status_code == 503
+	for part in ("shop.report", "replica01", "replica02", "Try again later"):
+		assert part in str(raised.value)
+	assert host.current() is primary
+
+
+def test_a_wrong_password_is_an_outage_of_that_replica_alone(shop, host):
+	first, second = shop.replicas
+	router = make_router(host, endpoint(first, user="root", password="wrong"), endpoint(second))
+	assert [call(host, router) for _ in range(10)] == [3] * 10
+	[event] = host.logged("replica_down")
+	assert "1045" in event["error"] and "wrong" not in str(event)
+	close(router)
+
+
+def test_an_exhausted_pool_sends_the_call_elsewhere_and_is_no_outage(shop, host):
+	router = make_router(host, endpoint(shop.replicas[0]), connections_per_replica=1)
+	with router.read_only(Need(consistency="eventual"), "outer"):
+		assert server_id(host) == 2
+		with router.read_only(Need(consistency="session"), "inner"):
+			assert server_id(host) == 1
+	assert host.logged("pool_exhausted") == [{"replica": "replica01", "size": 1}]
+	assert host.logged("replica_down") == []
+	close(router)
+
+
+def test_too_many_connections_on_the_replica_send_the_call_elsewhere(shop, host):
+	replica = shop.replicas[0]
+	replica.query("SET GLOBAL max_connections = 10")
+	hogs = []
+	try:
+		# Root has one place more than the rest.
+		for _ in range(20):
+			try:
+				hogs.append(replica.admin())
+			except pymysql.err.OperationalError:
+				break
+		router = make_router(host, endpoint(replica), endpoint(shop.replicas[1]))
+		assert [call(host, router) for _ in range(5)] == [3] * 5
+		close(router)
+	finally:
+		for hog in hogs:
+			hog.close()
+		replica.query("SET GLOBAL max_connections = 400")
+
+
+def test_an_address_where_nobody_listens_costs_no_more_than_the_connect_timeout(shop, host):
+	router = make_router(host, endpoint(shop.replicas[0], port=free_port()))
+	assert call(host, router) == 1
+	close(router)
+
+
+class Clock:
+	def __init__(self):
+		self.now = 100.0
+
+	def __call__(self) -> float:
+		return self.now
+
+
+def test_a_breaker_doubles_its_pause_to_thirty_seconds_and_lets_one_caller_try():
+	clock = Clock()
+	breaker = Breaker(clock)
+	assert breaker.allows() and not breaker.is_open
+	pauses = []
+	for expected in (1, 2, 4, 8, 16, 30, 30):
+		breaker.failed()
+		assert not breaker.allows()
+		clock.now += expected * 0.99
+		assert not breaker.allows(), "jitter only makes it longer"
+		clock.now += expected * 0.22
+		assert breaker.allows()
+		assert not breaker.allows(), "the half-open try belongs to one caller"
+		pauses.append(expected)
+	assert breaker.succeeded() == "closed"
+	assert breaker.allows() and breaker.succeeded() == "still_closed"
+	assert breaker.failed() == "opened" and breaker.failed() == "still_open"
