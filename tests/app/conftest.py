@@ -34,7 +34,7 @@ def sites(servers: Cluster) -> Iterator[Sites]:
 	sys.path.append(str(SAMPLE_APP))
 	os.environ["PYTHONPATH"] = os.pathsep.join((os.environ.get("PYTHONPATH", ""), str(SAMPLE_APP)))
 	with tempfile.TemporaryDirectory(prefix="rr-sites-") as folder:
-		made = Sites(Path(folder), servers)
+		made = Sites(Path(folder), servers, apps=("frappe", "read_replica", "sample_app"))
 		before = Path.cwd()
 		os.chdir(made.path)
 		made.new_site()

@@ -22,7 +22,7 @@ ADMIN_PASSWORD = "admin"
 class Sites:
 	"""A `sites` folder beside `apps`, and empty `logs` and `config`, as a bench has them."""
 
-	def __init__(self, folder: Path, servers: Cluster):
+	def __init__(self, folder: Path, servers: Cluster, apps: tuple[str, ...]):
 		import frappe
 
 		self.servers = servers
@@ -32,7 +32,7 @@ class Sites:
 		# v14 looks for an app's commands there, in the folder and not in the package.
 		(folder / "bench" / "apps" / "frappe").symlink_to(Path(frappe.__file__).parents[1])
 		(folder / "bench" / "apps" / "read_replica").symlink_to(Path(__file__).parents[2])
-		self.write_apps("frappe", "read_replica", "sample_app")
+		(self.path / "apps.txt").write_text("\n".join(apps) + "\n")
 		redis = f"redis://127.0.0.1:{servers.redis.port}"
 		self.write_common(
 			db_host="127.0.0.1",
@@ -47,9 +47,6 @@ class Sites:
 			# v16 has two drivers.
 			use_mysqlclient=int(os.environ.get("FRAPPE_USE_MYSQLCLIENT", 1)),
 		)
-
-	def write_apps(self, *apps: str) -> None:
-		(self.path / "apps.txt").write_text("\n".join(apps) + "\n")
 
 	def write_common(self, **keys) -> None:
 		(self.path / "common_site_config.json").write_text(json.dumps(keys))

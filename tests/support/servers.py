@@ -57,6 +57,7 @@ class Server:
 		self.host = "127.0.0.1"
 		self.port = free_port()
 		self._executor: TCPExecutor | None = None
+		self._cores: list[int] = []
 
 	def command(self) -> list[str]:
 		raise NotImplementedError
@@ -80,6 +81,8 @@ class Server:
 			self._executor.start()
 		finally:
 			log.close()
+		if self._cores:
+			self.pin_to(self._cores)
 
 	@property
 	def process(self) -> psutil.Process:
@@ -104,6 +107,12 @@ class Server:
 			with contextlib.suppress(Exception):
 				self._executor.stop(stop_signal=with_signal, expected_returncode=-with_signal)
 			self._executor = None
+
+	def pin_to(self, cores: list[int]) -> None:
+		"""Let it run on these cores only, also after a restart."""
+		self._cores = cores
+		for thread in self.process.threads():
+			os.sched_setaffinity(thread.id, cores)
 
 	def freeze(self) -> None:
 		"""Stop it in its tracks: the port accepts, nobody answers."""

@@ -1,0 +1,106 @@
+# Copyright (c) 2026, read_replica contributors
+# For license information, please see license.txt
+
+"""What came out: a table, a chart and a page."""
+
+import statistics
+from pathlib import Path
+
+import matplotlib
+from jinja2 import Environment, FileSystemLoader, select_autoescape
+from rich.console import Console
+from rich.table import Table
+
+from demo.ways import Result
+
+matplotlib.use("Agg")
+
+COLUMNS = ("Way", "Orders/s", "p50", "p95", "p99", "Reports", "Answered by", "Failed")
+SERVERS = ("primary", "replica01", "replica02")
+COLOURS = {"primary": "#b5651d", "replica01": "#2a6f97", "replica02": "#61a5c2"}
+WAY_COLOURS = ("#b5651d", "#2a6f97", "#61a5c2")
+
+
+def percentile(latencies: list[float], percent: int) -> float:
+	"""A percentile of latencies in seconds, in milliseconds."""
+	if len(latencies) < 2:
+		return float("nan")
+	return statistics.quantiles(latencies, n=100, method="inclusive")[percent - 1] * 1000
+
+
+def row(result: Result) -> tuple[str, ...]:
+	answered = "\n".join(f"{server} {result.answered_by[server]}" for server in SERVERS if result.answered_by[server])
+	return (
+		result.way.title,
+		f"{len(result.orders) / result.seconds:.0f}",
+		*(f"{percentile(result.orders, percent):.1f}" for percent in (50, 95, 99)),
+		str(len(result.reports)),
+		answered,
+		str(len(result.failures)),
+	)
+
+
+def print_table(console: Console, results: list[Result]) -> None:
+	table = Table(title="Orders (latency in ms) and stock balance reports, side by side")
+	for column in COLUMNS:
+		table.add_column(column, justify="left" if column in ("Way", "Answered by") else "right", min_width=len(column), overflow="fold")
+	for result in results:
+		table.add_row(*row(result))
+	console.print(table)
+	for failure in {failure for result in results for failure in result.failures}:
+		console.print(f"Failed: {failure}", markup=False)
+
+
+def write_chart(folder: Path, results: list[Result]) -> Path:
+	"""Latencies of orders by way, and which server answered the reports while a replica was down."""
+	from matplotlib import pyplot
+
+	figure, (latencies, timeline) = pyplot.subplots(1, 2, figsize=(13, 5), gridspec_kw={"width_ratios": (1, 1.3)})
+	_draw_latencies(latencies, results)
+	_draw_timeline(timeline, results[-1])
+	figure.tight_layout()
+	path = folder / "orders_and_reports.png"
+	figure.savefig(path, dpi=110)
+	pyplot.close(figure)
+	return path
+
+
+def _draw_latencies(axes, results: list[Result]) -> None:
+	percents = (50, 95, 99)
+	width = 0.8 / len(results)
+	for index, result in enumerate(results):
+		heights = [percentile(result.orders, percent) for percent in percents]
+		places = [place + (index - 1) * width for place in range(len(percents))]
+		bars = axes.bar(places, heights, width, label=result.way.title, color=WAY_COLOURS[index])
+		axes.bar_label(bars, fmt="%.0f", fontsize=8, padding=2)
+	axes.set_xticks(range(len(percents)), [f"p{percent}" for percent in percents])
+	axes.set_ylabel("latency of an order, ms")
+	axes.set_title("Orders, while two reports run all the time")
+	axes.margins(y=0.28)
+	axes.legend(fontsize=8, loc="upper left")
+	axes.spines[["top", "right"]].set_visible(False)
+
+
+def _draw_timeline(axes, result: Result) -> None:
+	for place, server in enumerate(SERVERS):
+		times = [when for when, answered_by in result.reports if answered_by == server]
+		axes.scatter(times, [place] * len(times), s=26, color=COLOURS[server], marker="|")
+	if result.down:
+		axes.axvspan(*result.down, color="#d62828", alpha=0.13, lw=0)
+		axes.text(sum(result.down) / 2, 2.35, "replica01 is down", ha="center", color="#d62828", fontsize=9)
+	axes.set_yticks(range(len(SERVERS)), SERVERS)
+	axes.set_ylim(-0.6, 2.7)
+	axes.set_xlim(0, result.seconds)
+	axes.set_xlabel("seconds")
+	axes.set_title("Which server answered each report, while a replica is killed and comes back")
+	axes.spines[["top", "right"]].set_visible(False)
+
+
+def write_page(folder: Path, results: list[Result], chart: Path, shop: str) -> Path:
+	templates = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=select_autoescape())
+	page = templates.get_template("page.html").render(
+		columns=COLUMNS, rows=[row(result) for result in results], chart=chart.name, shop=shop
+	)
+	path = folder / "index.html"
+	path.write_text(page)
+	return path
