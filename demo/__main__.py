@@ -10,11 +10,11 @@ from pathlib import Path
 
 import psutil
 from rich.console import Console
-from support.servers import Cluster, cluster
 
 from demo.progress import showing
 from demo.results import print_table, write_chart, write_page
 from demo.ways import WAYS, Result, Shop, run
+from support.servers import Cluster, cluster
 
 ROWS = 240_000
 SECONDS_PER_WAY = 20
@@ -60,7 +60,15 @@ def _show(servers: Cluster, shop: Shop, console: Console) -> list[Result]:
 		results = []
 		for way in WAYS:
 			task = progress.add_task(way.title, total=SECONDS_PER_WAY)
-			results.append(run(shop, way, servers, SECONDS_PER_WAY, lambda t, task=task: progress.update(task, completed=t)))
+			results.append(
+				run(
+					shop,
+					way,
+					servers,
+					SECONDS_PER_WAY,
+					lambda t, task=task: progress.update(task, completed=t),
+				)
+			)
 	return results
 
 
@@ -68,12 +76,16 @@ def _pin_apart(servers: Cluster) -> str:
 	"""Give the primary and the replicas cores of their own, as if on machines of their own."""
 	cores = sorted(psutil.Process().cpu_affinity())
 	if len(cores) < 2:
-		return "This machine has one core, which the primary and the replicas share: the gain is smaller here."
+		return (
+			"This machine has one core, which the primary and the replicas share: the gain is smaller here."
+		)
 	half = len(cores) // 2
 	servers.primary.pin_to(cores[:half])
 	for replica in servers.replicas:
 		replica.pin_to(cores[half:])
-	return f"The primary has cores {cores[:half]}, the replicas {cores[half:]}, as if on machines of their own."
+	return (
+		f"The primary has cores {cores[:half]}, the replicas {cores[half:]}, as if on machines of their own."
+	)
 
 
 if __name__ == "__main__":

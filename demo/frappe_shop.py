@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import frappe
-from support.bench import SITE, Sites
-from support.servers import Cluster
 
 from read_replica import read_only, routing, site
+from support.bench import SITE, Sites
+from support.servers import Cluster
 
 from .plain_shop import CHUNK, ITEMS, WAREHOUSES
 
@@ -57,7 +57,9 @@ class FrappeShop:
 
 	def load(self, rows: int) -> Iterator[int]:
 		with self.client():
-			_make_doctype(LEDGER, item="Int", warehouse="Int", posting_date="Date", qty="Float", value="Float")
+			_make_doctype(
+				LEDGER, item="Int", warehouse="Int", posting_date="Date", qty="Float", value="Float"
+			)
 			_make_doctype(ORDER, customer="Int", total="Float")
 			frappe.db.add_index(LEDGER, ["item", "warehouse"])
 			for first in range(0, rows, CHUNK):
@@ -89,7 +91,14 @@ class FrappeShop:
 		frappe.get_doc({"doctype": ORDER, "customer": number % 97, "total": number % 1000}).insert()
 		fields = ["name", "item", "warehouse", "posting_date", "qty", "value"]
 		lines = [
-			(frappe.generate_hash(), 1 + (number * 5 + line) % ITEMS, 1 + number % WAREHOUSES, "2026-06-01", -1, -5)
+			(
+				frappe.generate_hash(),
+				1 + (number * 5 + line) % ITEMS,
+				1 + number % WAREHOUSES,
+				"2026-06-01",
+				-1,
+				-5,
+			)
 			for line in range(3)
 		]
 		frappe.db.bulk_insert(LEDGER, fields, lines)
@@ -109,7 +118,10 @@ def _make_doctype(name: str, **fields: str) -> None:
 			"module": "Custom",
 			"custom": 1,
 			"autoname": "hash",
-			"fields": [{"fieldname": field, "label": field.title(), "fieldtype": kind} for field, kind in fields.items()],
+			"fields": [
+				{"fieldname": field, "label": field.title(), "fieldtype": kind}
+				for field, kind in fields.items()
+			],
 			"permissions": [{"role": "System Manager", "read": 1, "write": 1, "create": 1}],
 		}
 	).insert()

@@ -6,11 +6,10 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from support.plain import PlainHost
-from support.servers import Cluster
-
 from read_replica.engine.router import Router
 from read_replica.engine.settings import Endpoint, Need, Settings
+from support.plain import PlainHost
+from support.servers import Cluster
 
 ITEMS, WAREHOUSES = 400, 5
 CHUNK = 20_000
@@ -80,7 +79,9 @@ class PlainShop:
 
 	def order(self, number: int) -> None:
 		database = self._host.current()
-		database.sql("INSERT INTO sales_order (customer, total) VALUES (%s, %s)", (number % 97, number % 1000))
+		database.sql(
+			"INSERT INTO sales_order (customer, total) VALUES (%s, %s)", (number % 97, number % 1000)
+		)
 		for line in range(3):
 			item, warehouse = 1 + (number * 5 + line) % ITEMS, 1 + number % WAREHOUSES
 			database.sql(

@@ -10,5 +10,9 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 def showing(console: Console) -> Progress:
 	"""Bars on a terminal; nothing moves where the output goes to a file."""
 	return Progress(
-		TextColumn("{task.description:<34}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"), TimeElapsedColumn(), console=console
+		TextColumn("{task.description:<34}"),
+		BarColumn(),
+		TextColumn("{task.percentage:>3.0f} %"),
+		TimeElapsedColumn(),
+		console=console,
 	)

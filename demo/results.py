@@ -29,7 +29,9 @@ def percentile(latencies: list[float], percent: int) -> float:
 
 
 def row(result: Result) -> tuple[str, ...]:
-	answered = "\n".join(f"{server} {result.answered_by[server]}" for server in SERVERS if result.answered_by[server])
+	answered = "\n".join(
+		f"{server} {result.answered_by[server]}" for server in SERVERS if result.answered_by[server]
+	)
 	return (
 		result.way.title,
 		f"{len(result.orders) / result.seconds:.0f}",
@@ -43,7 +45,12 @@ def row(result: Result) -> tuple[str, ...]:
 def print_table(console: Console, results: list[Result]) -> None:
 	table = Table(title="Orders (latency in ms) and stock balance reports, side by side")
 	for column in COLUMNS:
-		table.add_column(column, justify="left" if column in ("Way", "Answered by") else "right", min_width=len(column), overflow="fold")
+		table.add_column(
+			column,
+			justify="left" if column in ("Way", "Answered by") else "right",
+			min_width=len(column),
+			overflow="fold",
+		)
 	for result in results:
 		table.add_row(*row(result))
 	console.print(table)
@@ -55,7 +62,9 @@ def write_chart(folder: Path, results: list[Result]) -> Path:
 	"""Latencies of orders by way, and which server answered the reports while a replica was down."""
 	from matplotlib import pyplot
 
-	figure, (latencies, timeline) = pyplot.subplots(1, 2, figsize=(13, 5), gridspec_kw={"width_ratios": (1, 1.3)})
+	figure, (latencies, timeline) = pyplot.subplots(
+		1, 2, figsize=(13, 5), gridspec_kw={"width_ratios": (1, 1.3)}
+	)
 	_draw_latencies(latencies, results)
 	_draw_timeline(timeline, results[-1])
 	figure.tight_layout()

@@ -101,7 +101,9 @@ def run(shop: Shop, way: Way, servers: Cluster, seconds: float, tell: Callable[[
 				except Exception as error:
 					result.failures.append(f"{job.__name__}: {error!r}")
 
-	jobs = [(take_orders, n) for n in range(ORDER_CLIENTS)] + [(make_reports, n) for n in range(REPORT_CLIENTS)]
+	jobs = [(take_orders, n) for n in range(ORDER_CLIENTS)] + [
+		(make_reports, n) for n in range(REPORT_CLIENTS)
+	]
 	threads = [threading.Thread(target=work, args=job, daemon=True) for job in jobs]
 	for thread in threads:
 		thread.start()

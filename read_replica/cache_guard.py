@@ -21,6 +21,7 @@ from read_replica.database import RoutedMethods
 # Made from the primary, or by the user, whatever is in place when they are stored.
 NEVER_FROM_A_REPLICA = frozenset(("_user_settings", "session", "last_db_session_update", "csrf_token"))
 
+
 def guarding() -> RoutedMethods | None:
 	"""The database of the scope that is reading from a replica, if its values may not be kept."""
 	db = getattr(frappe.local, "db", None)

@@ -85,18 +85,24 @@ def _replicas(conf: Mapping, full: Mapping) -> tuple[Endpoint, ...]:
 def _from_full_form(conf: Mapping, rows: Any) -> tuple[Endpoint, ...]:
 	key = f"{FULL_KEY}.replicas"
 	if not isinstance(rows, list):
-		raise ConfigurationError(key, f"is {rows!r}", 'write a list such as [{"name": "replica01", "host": "10.0.0.2"}]')
+		raise ConfigurationError(
+			key, f"is {rows!r}", 'write a list such as [{"name": "replica01", "host": "10.0.0.2"}]'
+		)
 	endpoints = tuple(_endpoint(conf, row, f"{key}[{index}]") for index, row in enumerate(rows))
 	names = [endpoint.name for endpoint in endpoints]
 	for index, name in enumerate(names):
 		if name in names[:index] or name == "primary":
-			raise ConfigurationError(f"{key}[{index}].name", f"{name!r} is taken", "give each replica a name of its own")
+			raise ConfigurationError(
+				f"{key}[{index}].name", f"{name!r} is taken", "give each replica a name of its own"
+			)
 	return endpoints
 
 
 def _endpoint(conf: Mapping, row: Any, key: str) -> Endpoint:
 	if not isinstance(row, Mapping):
-		raise ConfigurationError(key, f"is {row!r}", 'write an object such as {"name": "replica01", "host": "10.0.0.2"}')
+		raise ConfigurationError(
+			key, f"is {row!r}", 'write an object such as {"name": "replica01", "host": "10.0.0.2"}'
+		)
 	_check_known(row, REPLICA_KEYS, key)
 	host = _text(row.get("host"), f"{key}.host")
 	return Endpoint(
@@ -152,7 +158,9 @@ def _policy(full: Mapping) -> Need:
 		try:
 			Need(**{key: value})
 		except (TypeError, ValueError) as error:
-			raise ConfigurationError(f"{FULL_KEY}.{key}", str(error), "correct it, or leave it out for the default") from None
+			raise ConfigurationError(
+				f"{FULL_KEY}.{key}", str(error), "correct it, or leave it out for the default"
+			) from None
 	return Need(**chosen).or_else(DEFAULTS)
 
 
@@ -174,7 +182,9 @@ def _limits(full: Mapping) -> dict[str, Any]:
 def _check_known(given: Mapping, known: tuple[str, ...], key: str) -> None:
 	for name in given:
 		if name not in known:
-			raise ConfigurationError(f"{key}.{name}", "is not a key of this app", f"use one of {', '.join(known)}")
+			raise ConfigurationError(
+				f"{key}.{name}", "is not a key of this app", f"use one of {', '.join(known)}"
+			)
 
 
 def _text(value: Any, key: str, secret: bool = False) -> str:
@@ -195,14 +205,18 @@ def _port(value: Any, key: str) -> int | None:
 def _weight(value: Any, key: str) -> float:
 	if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < float("inf"):
 		return value
-	raise ConfigurationError(key, f"is {value!r}", "write a number of more than 0; leave the replica out to rest it")
+	raise ConfigurationError(
+		key, f"is {value!r}", "write a number of more than 0; leave the replica out to rest it"
+	)
 
 
 def _tls(value: Any, key: str) -> Any:
 	if value is None or value is False:
 		return value
 	if not isinstance(value, Mapping):
-		raise ConfigurationError(key, f"is {value!r}", 'write an object such as {"ca": "/path/ca.pem"}, or false')
+		raise ConfigurationError(
+			key, f"is {value!r}", 'write an object such as {"ca": "/path/ca.pem"}, or false'
+		)
 	_check_known(value, TLS_KEYS, key)
 	_text(value.get("ca"), f"{key}.ca")
 	return dict(value)

@@ -27,7 +27,13 @@ def routed(scope: Scope, connection: Any) -> Any:
 	state = vars(database)
 	# Methods that were replaced on the primary object alone are bound to it; they stay behind.
 	state.update({name: value for name, value in vars(primary).items() if not hasattr(type(primary), name)})
-	state.update(scope=scope, primary=primary, scope_cache=ScopeCache(), value_cache=type(primary.value_cache)(), transaction_writes=0)
+	state.update(
+		scope=scope,
+		primary=primary,
+		scope_cache=ScopeCache(),
+		value_cache=type(primary.value_cache)(),
+		transaction_writes=0,
+	)
 	database.adopt(connection)
 	_record_with(primary, database)
 	return database

@@ -27,7 +27,9 @@ def print_status() -> None:
 	routing = routing_of_site()
 	console.print(f"Site {frappe.local.site}: {_headline(routing)}", highlight=False)
 	if routing.router:
-		console.print(_table(("Replica", "Address", "Pool", "Weight", "State"), _replica_rows(routing.router)))
+		console.print(
+			_table(("Replica", "Address", "Pool", "Weight", "State"), _replica_rows(routing.router))
+		)
 	if counts := shared_state.load_counts():
 		rows = [(server, reason, str(count)) for (server, reason), count in sorted(counts.items())]
 		console.print(_table(("Answered by", "Reason", "Count"), rows))
@@ -91,7 +93,9 @@ def print_jobs() -> None:
 	console = _console()
 	source = "SERVER_ID" if os.environ.get("SERVER_ID", "").strip() else "SERVER_ID is not set"
 	console.print(f"This server is {here!r} ({source}).", highlight=False)
-	rows = [(row["job"], row["frequency"], row["server_id"], row["source"], row["note"]) for row in job_rows()]
+	rows = [
+		(row["job"], row["frequency"], row["server_id"], row["source"], row["note"]) for row in job_rows()
+	]
 	console.print(_table(("Job", "Frequency", "Server", "Rule from", "Note"), rows))
 	for problem in scheduler_split.problems_of_site_config():
 		console.print(problem, highlight=False, markup=False)
@@ -113,7 +117,13 @@ def job_rows() -> list[dict[str, str]]:
 			note = f"no server runs it: no scheduler with SERVER_ID={rule.server_id} in the last hour"
 		frequency = job.cron_format if job.frequency == "Cron" else job.frequency
 		rows.append(
-			{"job": job.method, "frequency": frequency or "", "server_id": rule.server_id, "source": rule.source, "note": note}
+			{
+				"job": job.method,
+				"frequency": frequency or "",
+				"server_id": rule.server_id,
+				"source": rule.source,
+				"note": note,
+			}
 		)
 	return rows
 

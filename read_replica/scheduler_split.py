@@ -117,7 +117,7 @@ def check_job(job: str) -> None:
 	"""
 	if not all(part.isidentifier() for part in job.split(".")) or "." not in job:
 		frappe.throw(
-			_("{0} is not the dotted path of a method, such as erpnext.stock.reorder_item.reorder_item.").format(
-				frappe.bold(job)
-			)
+			_(
+				"{0} is not the dotted path of a method, such as erpnext.stock.reorder_item.reorder_item."
+			).format(frappe.bold(job))
 		)

@@ -26,8 +26,15 @@ def note(server_id: str) -> None:
 		return
 	_noted_at[key] = time.monotonic()
 	frappe.db.delete("DefaultValue", {"parent": PARENT, "defkey": server_id})
-	row = {"doctype": "DefaultValue", "parent": PARENT, "parenttype": "__default", "parentfield": "system_defaults"}
-	frappe.get_doc({**row, "defkey": server_id, "defvalue": str(now_datetime())}).insert(ignore_permissions=True)
+	row = {
+		"doctype": "DefaultValue",
+		"parent": PARENT,
+		"parenttype": "__default",
+		"parentfield": "system_defaults",
+	}
+	frappe.get_doc({**row, "defkey": server_id, "defvalue": str(now_datetime())}).insert(
+		ignore_permissions=True
+	)
 	frappe.db.commit()
 
 

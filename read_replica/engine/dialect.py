@@ -10,7 +10,6 @@ import re
 from enum import Enum
 from typing import Any
 
-
 DEFAULT_PORT = 3306
 
 

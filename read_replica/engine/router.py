@@ -139,7 +139,9 @@ class Router:
 			try:
 				lease = replica.lend(need.timeout)
 			except PoolTimeout:
-				self.host.log("pool_exhausted", replica=replica.name, size=self.settings.connections_per_replica)
+				self.host.log(
+					"pool_exhausted", replica=replica.name, size=self.settings.connections_per_replica
+				)
 				continue
 			except Exception as error:
 				self.failed(replica, error)

@@ -42,7 +42,9 @@ class PrimaryBlock:
 class Scope:
 	"""A call that reads from a replica. Used by the thread that opened it, and by no other."""
 
-	def __init__(self, router: "Router", primary: Any, need: Need, method: str, replica: "Replica", lease: Lease):
+	def __init__(
+		self, router: "Router", primary: Any, need: Need, method: str, replica: "Replica", lease: Lease
+	):
 		self.primary = primary
 		self.previous = router.host.current()
 		self.need = need

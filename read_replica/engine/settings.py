@@ -98,9 +98,7 @@ class Need:
 		return self.on_write in (None, other.on_write) and self.on_unavailable in (None, other.on_unavailable)
 
 
-DEFAULTS = Need(
-	max_lag=30, consistency="session", timeout=300, on_unavailable="primary", on_write="primary"
-)
+DEFAULTS = Need(max_lag=30, consistency="session", timeout=300, on_unavailable="primary", on_write="primary")
 
 
 @dataclass(frozen=True)

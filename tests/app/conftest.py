@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import frappe
 import pytest
+
 from support.bench import ADMIN_PASSWORD, SITE, Sites
 from support.browser import Browser
 from support.servers import Cluster, MariaDB, cluster, run

@@ -87,7 +87,9 @@ def test_the_roles_of_a_user_are_fresh_afterwards(late):
 
 def test_defaults_and_user_permissions_are_fresh_afterwards(late):
 	frappe.db.set_default("of_the_test", "new")
-	frappe.get_doc({"doctype": "User Permission", "user": CLERK, "allow": "Role", "for_value": "Guest"}).insert()
+	frappe.get_doc(
+		{"doctype": "User Permission", "user": CLERK, "allow": "Role", "for_value": "Guest"}
+	).insert()
 	frappe.db.commit()
 	frappe.clear_cache()
 	next_request()
@@ -188,7 +190,9 @@ def test_user_settings_are_read_from_the_primary_and_written_back_unharmed(late)
 	next_request()
 	user_settings.sync_user_settings()
 	frappe.db.commit()
-	row = frappe.db.sql("select data from `__UserSettings` where user = 'Administrator' and doctype = 'ToDo'")[0][0]
+	row = frappe.db.sql(
+		"select data from `__UserSettings` where user = 'Administrator' and doctype = 'ToDo'"
+	)[0][0]
 	assert "newest" in row and "last_view" in row
 
 

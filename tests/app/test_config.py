@@ -7,12 +7,12 @@ import json
 
 import frappe
 import pytest
-from support.bench import SITE
 
 from read_replica import config, read_only
 from read_replica.engine.errors import ConfigurationError
 from read_replica.engine.settings import Endpoint
 from read_replica.site import router_of_site, routing_of_site
+from support.bench import SITE
 
 from .conftest import connected, full_form, server_id
 
@@ -224,7 +224,9 @@ def test_a_wrong_password_never_stands_in_an_error():
 	assert "s3cret" not in str(raised.value)
 
 
-def test_the_site_runs_on_its_primary_while_the_configuration_is_wrong_and_status_says_why(configured, servers):
+def test_the_site_runs_on_its_primary_while_the_configuration_is_wrong_and_status_says_why(
+	configured, servers
+):
 	configured.configure(read_replica=full_form(servers, on_write="replica"))
 	with connected():
 		assert report() == 1

@@ -72,7 +72,11 @@ def test_a_function_of_core_takes_the_parameters_that_we_use(path):
 	takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters)
 	missing = set(USED[path]) - {p.name for p in parameters}
 	assert not missing or takes_any, f"{path} no longer takes {', '.join(missing)}"
-	required = {p.name for p in parameters if p.default is p.empty and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
+	required = {
+		p.name
+		for p in parameters
+		if p.default is p.empty and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
+	}
 	# *values of use() and the like are named here; what core has come to require beyond them is not.
 	assert required - {"self"} <= set(USED[path]), f"{path} now requires {required}"
 

@@ -5,9 +5,9 @@
 
 import frappe
 import pytest
-from support.contract import HostContract
 
 from read_replica.host import FrappeHost
+from support.contract import HostContract
 
 
 class TestFrappeHost(HostContract):

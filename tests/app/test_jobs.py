@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import frappe
 import pytest
-from support.bench import SITE
 
 from read_replica import scheduler_split
+from support.bench import SITE
 
 from .conftest import in_another_worker, overheard
 
@@ -47,7 +47,9 @@ def due(site):
 
 
 def rule(job: str, server_id: str, **values) -> None:
-	frappe.get_doc({"doctype": "Scheduler Config", "job": job, "server_id": server_id, "enabled": 1, **values}).insert()
+	frappe.get_doc(
+		{"doctype": "Scheduler Config", "job": job, "server_id": server_id, "enabled": 1, **values}
+	).insert()
 	frappe.db.commit()
 
 
@@ -89,7 +91,11 @@ def test_skipping_a_job_writes_nothing(due, monkeypatch, servers):
 	before = frappe.db.get_value("Scheduled Job Type", job, ["last_execution", "modified"])
 	with overheard(servers.primary) as heard:
 		tick(monkeypatch, "third")
-		written = [line for line in heard().splitlines() if line.split(" ")[0].lower() in ("insert", "update", "delete")]
+		written = [
+			line
+			for line in heard().splitlines()
+			if line.split(" ")[0].lower() in ("insert", "update", "delete")
+		]
 	assert written == []
 	frappe.db.rollback()
 	assert frappe.db.get_value("Scheduled Job Type", job, ["last_execution", "modified"]) == before

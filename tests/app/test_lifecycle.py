@@ -11,7 +11,12 @@ from read_replica.config import core_keys_for
 from .conftest import in_another_worker, server_id
 
 OTHER = "other.test"
-ORIGINAL_KEYS = {"use_slave_for_read_only": 1, "slave_host": "127.0.0.1:{port}", "slave_db_name": "reader", "slave_db_password": "r3ader"}
+ORIGINAL_KEYS = {
+	"use_slave_for_read_only": 1,
+	"slave_host": "127.0.0.1:{port}",
+	"slave_db_name": "reader",
+	"slave_db_password": "r3ader",
+}
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +40,9 @@ def mentions() -> dict[str, int]:
 	diaries = ("tabDeleted Document", "tabVersion", "tabError Log", "tabScheduled Job Log", "tabActivity Log")
 	found = {}
 	for table in columns.keys() - set(diaries):
-		if count := frappe.db.sql(f"select count(*) from `{table}` where {' or '.join(columns[table])}")[0][0]:
+		if count := frappe.db.sql(f"select count(*) from `{table}` where {' or '.join(columns[table])}")[0][
+			0
+		]:
 			found[table] = count
 	return found
 
@@ -64,13 +71,19 @@ def test_install_migrate_uninstall_and_install_again_leave_nothing_behind(other,
 		assert at_other(lambda: frappe.db.table_exists("Scheduler Config", cached=False))
 		assert at_other(mentions) != before["mentions"]
 
-		dry = other.bench("--site", OTHER, "uninstall-app", "read_replica", "--yes", "--no-backup", "--dry-run")
+		dry = other.bench(
+			"--site", OTHER, "uninstall-app", "read_replica", "--yes", "--no-backup", "--dry-run"
+		)
 		assert "read_replica" in dry or "Scheduler Config" in dry
 		assert other.config(OTHER) == config
 
 		at_other(leave_traces)
 		other.bench("--site", OTHER, "uninstall-app", "read_replica", "--yes", "--no-backup")
-		assert {"config": other.config(OTHER), "tables": at_other(tables), "mentions": at_other(mentions)} == before
+		assert {
+			"config": other.config(OTHER),
+			"tables": at_other(tables),
+			"mentions": at_other(mentions),
+		} == before
 		assert at_other(lambda: [key for key in redis_keys() if frappe.conf.db_name.encode() in key]) == []
 
 
@@ -91,7 +104,9 @@ def test_after_an_uninstall_core_behaves_as_before(other, configured, servers):
 
 	in_another_worker(server_id)
 	assert shims._replaced, "this process has routed, so core's functions are replaced in it"
-	other.configure(OTHER, read_from_replica=1, replica_host="127.0.0.1", replica_db_port=servers.replicas[1].port)
+	other.configure(
+		OTHER, read_from_replica=1, replica_host="127.0.0.1", replica_db_port=servers.replicas[1].port
+	)
 	try:
 
 		@frappe.read_only()
@@ -137,7 +152,9 @@ def test_a_migrate_adds_core_s_keys_once_and_keeps_the_old_ones(sites, servers):
 		assert first["read_from_replica"] == 1
 		assert first["different_credentials_for_replica"] == 1
 		assert (first["replica_db_name"], first["replica_db_password"]) == ("reader", "r3ader")
-		again = sites.bench("--site", "routed.test", "execute", "read_replica.patches.v0_1.add_core_keys.execute")
+		again = sites.bench(
+			"--site", "routed.test", "execute", "read_replica.patches.v0_1.add_core_keys.execute"
+		)
 		assert "read_replica: added" not in again
 		assert sites.config() == first
 	finally:

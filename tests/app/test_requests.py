@@ -6,6 +6,7 @@
 import frappe
 import pytest
 from frappe.utils import add_to_date, now_datetime
+
 from support.bench import ADMIN_PASSWORD, SITE
 from support.browser import Browser
 
@@ -49,7 +50,9 @@ def test_core_s_lists_and_counts_are_read_from_a_replica(browser, servers, metho
 
 def test_core_s_open_counts_and_workspace_answer_from_a_replica(browser, servers):
 	with overheard(*servers.replicas) as by_replicas:
-		browser.call("frappe.desk.notifications.get_open_count", doctype="User", name="Guest", items='["ToDo"]')
+		browser.call(
+			"frappe.desk.notifications.get_open_count", doctype="User", name="Guest", items='["ToDo"]'
+		)
 		page = '{"name": "Build", "title": "Build"}'
 		browser.call("frappe.desk.desktop.get_desktop_page", page=page)
 		assert "select" in by_replicas().lower()
@@ -184,7 +187,9 @@ def test_a_session_is_read_and_written_on_the_primary(browser, stale):
 	assert visitor.call("sample_app.api.decorated") in REPLICAS
 	assert visitor.call("frappe.auth.get_logged_user") == "Administrator"
 	with connected():
-		assert frappe.db.sql("select max(lastupdate) from tabSessions")[0][0] > add_to_date(earlier, minutes=5)
+		assert frappe.db.sql("select max(lastupdate) from tabSessions")[0][0] > add_to_date(
+			earlier, minutes=5
+		)
 		assert frappe.db.get_value("User", "Administrator", "last_active") > add_to_date(earlier, minutes=5)
 	visitor.close()
 
@@ -209,7 +214,9 @@ def test_the_recorder_sees_what_a_replica_answers(browser):
 		assert browser.call("sample_app.api.decorated") in REPLICAS
 	finally:
 		browser.call("frappe.recorder.stop")
-	[request] = [row for row in browser.call("frappe.recorder.get") if "sample_app.api.decorated" in row["path"]]
+	[request] = [
+		row for row in browser.call("frappe.recorder.get") if "sample_app.api.decorated" in row["path"]
+	]
 	calls = browser.call("frappe.recorder.get", uuid=request["uuid"])["calls"]
 	assert any("@@server_id" in call["query"] for call in calls)
 	browser.call("frappe.recorder.delete")
@@ -245,7 +252,9 @@ def test_in_maintenance_a_session_that_no_replica_has_survives(browser, stale, m
 def test_requests_in_maintenance_leave_no_connection_open(browser, servers, maintenance):
 	def connections() -> list[int]:
 		return [
-			server.query("SELECT COUNT(*) FROM information_schema.processlist WHERE user <> 'root' AND user <> 'system user'")[0][0]
+			server.query(
+				"SELECT COUNT(*) FROM information_schema.processlist WHERE user <> 'root' AND user <> 'system user'"
+			)[0][0]
 			for server in (servers.primary, *servers.replicas)
 		]
 
@@ -260,7 +269,10 @@ def test_a_site_that_is_switched_off_sees_core_s_own_behaviour(browser, configur
 	"""Core's first call swaps and its second does not (bug A): that is how it is recognised."""
 	replica = servers.replicas[0]
 	configured.configure(
-		read_replica={"enabled": 0}, read_from_replica=1, replica_host=replica.host, replica_db_port=replica.port
+		read_replica={"enabled": 0},
+		read_from_replica=1,
+		replica_host=replica.host,
+		replica_db_port=replica.port,
 	)
 	[first, own, second, after] = browser.call("sample_app.api.several_calls")
 	assert (first, own, second, after) == (2, 1, 1, 1)

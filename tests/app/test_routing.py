@@ -42,7 +42,12 @@ def test_a_decorated_function_reads_from_a_replica(site):
 
 def test_the_decorator_works_with_parentheses_on_methods_and_with_every_argument(site):
 	@read_only(
-		max_lag=5, consistency="eventual", pool="reports", timeout=20, on_unavailable="error", on_write="error"
+		max_lag=5,
+		consistency="eventual",
+		pool="reports",
+		timeout=20,
+		on_unavailable="error",
+		on_write="error",
 	)
 	def strict():
 		return server_id()
@@ -174,7 +179,9 @@ def test_a_row_iterator_inside_its_scope_gives_all_rows(site):
 	@read_only
 	def report():
 		with frappe.db.unbuffered_cursor():
-			return [row[0] for row in frappe.db.sql("select name from tabDocType", as_list=True, as_iterator=True)]
+			return [
+				row[0] for row in frappe.db.sql("select name from tabDocType", as_list=True, as_iterator=True)
+			]
 
 	if not hasattr(frappe.db, "unbuffered_cursor"):
 		pytest.skip("frappe.db has no unbuffered_cursor in this version")

@@ -35,7 +35,9 @@ def test_a_method_that_writes_stays_on_the_primary_until_it_is_cleared(site):
 	assert f"{__name__}.writes" in shared_state.load_writers()
 	output = site.bench("--site", frappe.local.site, "read-replica", "writers")
 	assert f"{__name__}.writes" in output
-	output = site.bench("--site", frappe.local.site, "read-replica", "writers", "--clear", f"{__name__}.writes")
+	output = site.bench(
+		"--site", frappe.local.site, "read-replica", "writers", "--clear", f"{__name__}.writes"
+	)
 	assert "1 cleared" in output
 	from read_replica.site import router_of_site
 
@@ -180,7 +182,9 @@ def test_jobs_and_messages_wait_for_the_primarys_commit_and_go_out_once(site, mo
 	import frappe.utils.background_jobs as background_jobs
 
 	sent = []
-	monkeypatch.setattr(frappe.realtime, "emit_via_redis", lambda event, *rest: sent.append((event, server_id())))
+	monkeypatch.setattr(
+		frappe.realtime, "emit_via_redis", lambda event, *rest: sent.append((event, server_id()))
+	)
 
 	@read_only
 	def report():

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from support.plain import PlainHost
-from support.servers import Cluster, MariaDB, cluster
 
 from read_replica.engine.router import Router
 from read_replica.engine.settings import Endpoint, Settings
+from support.plain import PlainHost
+from support.servers import Cluster, MariaDB, cluster
 
 
 @pytest.fixture(scope="session")

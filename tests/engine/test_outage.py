@@ -7,12 +7,12 @@ import threading
 
 import pymysql
 import pytest
-from support.servers import free_port
 
 from read_replica.engine.breaker import Breaker
 from read_replica.engine.choice import Reason
 from read_replica.engine.errors import ReplicaUnavailable
 from read_replica.engine.settings import Need
+from support.servers import free_port
 
 from .conftest import close, endpoint, make_router
 
@@ -21,8 +21,8 @@ def server_id(host) -> int:
 	return host.current().sql("SELECT @@server_id")[0][0]
 
 
-def call(host, router, need: Need = Need(), method: str = "report") -> int:
-	with router.read_only(need, method):
+def call(host, router, need: Need | None = None, method: str = "report") -> int:
+	with router.read_only(need or Need(), method):
 		return server_id(host)
 
 

@@ -28,7 +28,9 @@ def test_the_hundredth_call_also_reaches_a_replica(host, router):
 	for _ in range(100):
 		with router.read_only(Need(), "report"):
 			assert server_id(host) in (2, 3)
-	assert router.metrics.of("replica01", Reason.REPLICA) + router.metrics.of("replica02", Reason.REPLICA) == 100
+	assert (
+		router.metrics.of("replica01", Reason.REPLICA) + router.metrics.of("replica02", Reason.REPLICA) == 100
+	)
 
 
 def test_a_warm_process_opens_no_connection(host, router):

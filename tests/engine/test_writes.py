@@ -104,7 +104,10 @@ def test_another_process_learns_of_a_method_that_writes(shop, host, router):
 
 
 def test_on_write_error_names_the_method_the_table_and_the_way_out(shop, host, router):
-	with pytest.raises(WriteInReadOnlyScope) as raised, router.read_only(Need(on_write="error"), "shop.report"):
+	with (
+		pytest.raises(WriteInReadOnlyScope) as raised,
+		router.read_only(Need(on_write="error"), "shop.report"),
+	):
 		host.current().sql("DELETE FROM stock")
 	for word in ("shop.report", "stock", "primary()"):
 		assert word in str(raised.value)

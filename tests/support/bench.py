@@ -87,7 +87,11 @@ class Sites:
 		import frappe
 
 		# v14 has no --mariadb-user-host-login-scope and makes users for localhost only without it.
-		scope = ["--no-mariadb-socket"] if frappe.__version__.startswith("14") else ["--mariadb-user-host-login-scope=%"]
+		scope = (
+			["--no-mariadb-socket"]
+			if frappe.__version__.startswith("14")
+			else ["--mariadb-user-host-login-scope=%"]
+		)
 		self.bench(
 			"new-site",
 			site,

@@ -25,7 +25,9 @@ class Browser:
 			from frappe.app import application
 
 			self._client = Client(application)
-		return self._client.open(path, method=method, base_url=f"http://{self._site}", buffered=True, **options)
+		return self._client.open(
+			path, method=method, base_url=f"http://{self._site}", buffered=True, **options
+		)
 
 	def log_in(self, user: str, password: str) -> None:
 		response = self.request("/api/method/login", "POST", json={"usr": user, "pwd": password})

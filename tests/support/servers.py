@@ -46,7 +46,9 @@ def find_program(*names: str) -> str:
 	for name in names:
 		if found := shutil.which(name, path=path):
 			return found
-	raise FileNotFoundError(f"None of {', '.join(names)} is installed. On Debian: apt-get install mariadb-server redis-server")
+	raise FileNotFoundError(
+		f"None of {', '.join(names)} is installed. On Debian: apt-get install mariadb-server redis-server"
+	)
 
 
 class Server:
@@ -218,7 +220,17 @@ class Redis(Server):
 
 	def command(self) -> list[str]:
 		program = find_program("redis-server")
-		return [program, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--dir", str(self.folder)]
+		return [
+			program,
+			"--port",
+			str(self.port),
+			"--bind",
+			"127.0.0.1",
+			"--save",
+			"",
+			"--dir",
+			str(self.folder),
+		]
 
 
 def run(connection: pymysql.Connection, statement: str, values: tuple | None = None) -> tuple:
@@ -248,7 +260,9 @@ class Cluster:
 		self._started: list[Server] = []
 		self.tls = make_certificates(self._folder("tls")) if tls else {}
 		self.primary = self._mariadb("primary", 1)
-		self.replicas = [self._mariadb(f"replica{number:02}", number + 1) for number in range(1, replicas + 1)]
+		self.replicas = [
+			self._mariadb(f"replica{number:02}", number + 1) for number in range(1, replicas + 1)
+		]
 		self.redis = self._start(Redis(self._folder("redis"))) if redis else None
 		for replica in self.replicas:
 			replica.follow(self.primary)
