@@ -17,6 +17,8 @@ from read_replica.engine import dialect
 from read_replica.engine.replica import Replica
 from read_replica.site import is_installed, routing_of_site
 
+NO_SERVER = "no server runs it"
+
 # Wide enough for a job's dotted path where the output goes to a file and has no width of its own.
 WIDTH_OF_A_FILE = 160
 
@@ -97,6 +99,9 @@ def print_jobs() -> None:
 		(row["job"], row["frequency"], row["server_id"], row["source"], row["note"]) for row in job_rows()
 	]
 	console.print(_table(("Job", "Frequency", "Server", "Rule from", "Note"), rows))
+	if any(row[-1] == NO_SERVER for row in rows):
+		running = ", ".join(sorted(servers.seen())) or "none"
+		console.print(f"Servers whose scheduler was at work in the last hour: {running}.", highlight=False)
 	for problem in scheduler_split.problems_of_site_config():
 		console.print(problem, highlight=False, markup=False)
 	for rule in scheduler_split.rules_without_job():
@@ -114,7 +119,7 @@ def job_rows() -> list[dict[str, str]]:
 		rule = scheduler_split.rule_for(job.method)
 		note = "stopped" if job.stopped else ""
 		if not note and rule.server_id not in seen:
-			note = f"no server runs it: no scheduler with SERVER_ID={rule.server_id} in the last hour"
+			note = NO_SERVER
 		frequency = job.cron_format if job.frequency == "Cron" else job.frequency
 		rows.append(
 			{

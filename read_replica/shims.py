@@ -13,20 +13,23 @@ function where it does not. What would make it unnecessary:
 """
 
 import sys
-import threading
 from typing import Any
 
 import frappe
 
 from read_replica.config import SWITCHED_ON
+from read_replica.engine.locks import Lock
 from read_replica.engine.settings import Need
 
-_lock = threading.Lock()
+_lock = Lock()
 _replaced: list[tuple[Any, str, Any]] = []
 
 
 def install() -> None:
-	"""Replace what has to be replaced, once per process."""
+	"""Replace what has to be replaced, once per process; all of it or, after an error, none.
+
+	:raises AttributeError: if something that is to be replaced is not there
+	"""
 	with _lock:
 		if _replaced:
 			return
@@ -34,12 +37,17 @@ def install() -> None:
 
 		from read_replica import cache_guard
 
-		_replace(frappe, "connect_replica", _connect_replica_with(frappe.connect_replica))
-		for name, method in cache_guard.guard_redis(redis_wrapper.RedisWrapper).items():
-			_replace(redis_wrapper.RedisWrapper, name, method)
+		replacements = [
+			(frappe, {"connect_replica": _connect_replica_with(frappe.connect_replica)}),
+			(redis_wrapper.RedisWrapper, cache_guard.guard_redis(redis_wrapper.RedisWrapper)),
+		]
 		if hasattr(redis_wrapper, "ClientCache"):
-			for name, method in cache_guard.guard_client_cache(redis_wrapper.ClientCache).items():
-				_replace(redis_wrapper.ClientCache, name, method)
+			client_cache = redis_wrapper.ClientCache
+			replacements.append((client_cache, cache_guard.guard_client_cache(client_cache)))
+		for owner, methods in replacements:
+			for name, method in methods.items():
+				_replaced.append((owner, name, getattr(owner, name)))
+				setattr(owner, name, method)
 
 
 def uninstall() -> None:
@@ -48,11 +56,6 @@ def uninstall() -> None:
 		while _replaced:
 			owner, name, original = _replaced.pop()
 			setattr(owner, name, original)
-
-
-def _replace(owner: Any, name: str, replacement: Any) -> None:
-	_replaced.append((owner, name, getattr(owner, name)))
-	setattr(owner, name, replacement)
 
 
 def _connect_replica_with(core):

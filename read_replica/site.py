@@ -3,13 +3,13 @@
 
 """One router per process and site, made when it is first asked for and when its keys change."""
 
-import threading
 from dataclasses import dataclass
 
 import frappe
 
 from read_replica import config, database, shared_state, shims
 from read_replica.engine.errors import ConfigurationError
+from read_replica.engine.locks import Lock
 from read_replica.engine.router import Router
 from read_replica.host import FrappeHost, log_event
 
@@ -27,8 +27,12 @@ class Routing:
 
 OFF = Routing(source=())
 
+# While one of these flags is set, what a replica knows of the site's tables may be about to change.
+CHANGES_THE_SITE = ("in_migrate", "in_patch", "in_install", "in_uninstall", "in_setup_wizard")
+CHANGING = Routing(source=(), problem="the site is being installed or migrated")
+
 _known: dict[str, Routing] = {}
-_lock = threading.Lock()
+_lock = Lock()
 
 
 def router_of_site() -> Router | None:
@@ -41,6 +45,10 @@ def routing_of_site() -> Routing:
 	site = getattr(frappe.local, "site", None)
 	if not site or not getattr(frappe.local, "db", None) or not is_installed():
 		return OFF
+	if frappe.local.conf.get("db_type", "mariadb") != "mariadb":
+		return OFF
+	if any(frappe.flags.get(flag) for flag in CHANGES_THE_SITE):
+		return CHANGING
 	source = config.fingerprint(frappe.local.conf)
 	known = _known.get(site)
 	if known and known.source == source:
@@ -72,7 +80,12 @@ def _make(source: tuple) -> Routing:
 		return Routing(source, problem=str(error))
 	if not settings:
 		return Routing(source)
-	shims.install()
+	try:
+		shims.install()
+	except AttributeError as error:
+		# A Frappe in which something that we replace is gone. Without its guard, no replica is read.
+		log_event("incompatible", problem=str(error))
+		return Routing(source, problem=f"this version of Frappe is not supported: {error}")
 	return Routing(source, Router(settings, FrappeHost()))
 
 

@@ -8,10 +8,11 @@ one try once its time is up. Each process of a site keeps its own.
 """
 
 import random
-import threading
 import time
 from collections.abc import Callable
 from typing import Literal
+
+from read_replica.engine.locks import Lock
 
 FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 30.0
@@ -26,7 +27,7 @@ class Breaker:
 
 	def __init__(self, clock: Callable[[], float] = time.monotonic):
 		self._clock = clock
-		self._lock = threading.Lock()
+		self._lock = Lock()
 		self._pause = 0.0
 		self._retry_at = 0.0
 

@@ -4,7 +4,6 @@
 """Raw connections to one replica, kept open and used again. The pool is SQLAlchemy's QueuePool."""
 
 import os
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -12,15 +11,16 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 
 from read_replica.engine import dialect
+from read_replica.engine.locks import Lock, after_fork
 
 __all__ = ["ConnectionPool", "Lease", "PoolTimeout"]
 
 # How long a call waits for a connection when all are in use, before it goes elsewhere.
 WAIT_FOR_CONNECTION = 0.2
 
-# Pools that came over a fork. Never closed and never collected: closing one in the child would
-# say goodbye to the server on the parent's socket.
-_of_the_parent: list[QueuePool] = []
+# Pools and leases that came over a fork. Never closed and never collected: closing one in the child
+# would speak to the server on the parent's socket.
+_of_the_parent: list[Any] = []
 
 
 class Lease:
@@ -28,6 +28,7 @@ class Lease:
 
 	def __init__(self, proxied: PoolProxiedConnection):
 		self._proxied = proxied
+		self._pid = os.getpid()
 
 	@property
 	def connection(self) -> Any:
@@ -41,12 +42,20 @@ class Lease:
 
 	def give_back(self) -> None:
 		"""Return the connection to the pool, which rolls back what is open on it."""
-		self._proxied.close()
+		if self._is_ours():
+			self._proxied.close()
 
 	def throw_away(self) -> None:
 		"""Close the connection: something about it is in doubt."""
-		self._proxied.invalidate()
-		self._proxied.close()
+		if self._is_ours():
+			self._proxied.invalidate()
+			self._proxied.close()
+
+	def _is_ours(self) -> bool:
+		if self._pid == os.getpid():
+			return True
+		_of_the_parent.append(self._proxied)
+		return False
 
 
 class ConnectionPool:
@@ -60,11 +69,11 @@ class ConnectionPool:
 		self._connect = connect
 		self._size = size
 		self._max_age = max_age
-		self._lock = threading.Lock()
+		self._lock = Lock()
 		self._start()
+		after_fork(self, ConnectionPool._leave_to_parent)
 
 	def _start(self) -> None:
-		self._pid = os.getpid()
 		self._pool = QueuePool(
 			self._connect,
 			pool_size=self._size,
@@ -74,29 +83,24 @@ class ConnectionPool:
 			use_lifo=True,
 		)
 
+	def _leave_to_parent(self) -> None:
+		_of_the_parent.append(self._pool)
+		self._start()
+
 	def lend(self) -> Lease:
 		"""Lend a connection, opening one if none is idle.
 
 		:raises PoolTimeout: if all are in use
 		:raises Exception: what the driver raises if the server cannot be reached
 		"""
-		if self._pid != os.getpid():
-			self._leave_to_parent()
 		return Lease(self._pool.connect())
-
-	def _leave_to_parent(self) -> None:
-		# A lock that was held in the parent at the time of the fork would never be released here.
-		self._lock = threading.Lock()
-		_of_the_parent.append(self._pool)
-		self._start()
 
 	def close_idle(self) -> None:
 		"""Close all idle connections; those lent out are closed when they come back."""
 		with self._lock:
-			if self._pid == os.getpid():
-				old = self._pool
-				self._start()
-				old.dispose()
+			old = self._pool
+			self._start()
+		old.dispose()
 
 	@property
 	def lent(self) -> int:

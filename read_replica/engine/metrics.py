@@ -3,10 +3,10 @@
 
 """Counters by server and reason."""
 
-import threading
 from collections import Counter
 
 from read_replica.engine.choice import Reason
+from read_replica.engine.locks import Lock
 
 PRIMARY = "primary"
 
@@ -15,7 +15,7 @@ class Metrics:
 	"""Counts of this process; safe to share between threads."""
 
 	def __init__(self):
-		self._lock = threading.Lock()
+		self._lock = Lock()
 		self._counts: Counter[tuple[str, str]] = Counter()
 		self._unshared: Counter[tuple[str, str]] = Counter()
 

@@ -101,8 +101,17 @@ class Router:
 			last = frames.pop()
 			last.end()
 			self.host.put(last.previous)
+			if isinstance(last, PrimaryBlock):
+				self._stay_with_writes_of(last)
 			if last is frame:
 				return
+
+	def _stay_with_writes_of(self, block: PrimaryBlock) -> None:
+		"""What a block has written and not committed is on no replica: its scopes stay on the primary."""
+		scopes = [frame for frame in self.host.frames() if isinstance(frame, Scope) and not frame.pinned]
+		if scopes and self.host.has_pending_writes(block.primary):
+			for scope in scopes:
+				scope.pin()
 
 	def _stays(self, innermost: Frame, need: Need) -> bool:
 		"""Whether a call inside an open frame uses what is in place."""

@@ -12,9 +12,10 @@ import inspect
 import frappe
 import pytest
 
+from read_replica import read_only
 from read_replica.scope_cache import LOCAL_CACHES
 
-from .conftest import server_id
+from .conftest import REPLICAS, server_id
 
 DATABASE = "frappe.database.database.Database"
 REDIS = "frappe.utils.redis_wrapper.RedisWrapper"
@@ -135,3 +136,23 @@ def test_the_hooks_are_called_where_we_need_them():
 	assert 'get_hooks("after_request")' in app
 	jobs = inspect.getsource(importlib.import_module("frappe.utils.background_jobs"))
 	assert 'get_hooks("before_job")' in jobs and 'get_hooks("after_job")' in jobs
+
+
+def test_where_a_name_is_gone_the_site_runs_on_its_primary_and_says_so(site, monkeypatch):
+	from read_replica import shims
+	from read_replica import site as routing
+
+	@read_only
+	def report():
+		return server_id()
+
+	assert report() in REPLICAS
+	shims.uninstall()
+	with monkeypatch.context() as patch:
+		patch.delattr(frappe, "connect_replica")
+		routing.forget()
+		assert report() == 1
+		assert "connect_replica" in routing.routing_of_site().problem
+		assert shims._replaced == [], "all or nothing"
+	routing.forget()
+	assert report() in REPLICAS

@@ -305,3 +305,19 @@ def test_ten_thousand_calls_leave_no_connection_and_no_memory_behind(site, serve
 		assert int(replica.query("SHOW STATUS LIKE 'Connections'")[0][1]) == int(count) + 1
 	assert all(replica.pool.lent == 0 for replica in router_of_site().replicas)
 	assert after - before < 2 * 1024 * 1024
+
+
+@pytest.mark.parametrize("flag", ["in_migrate", "in_patch", "in_install", "in_uninstall"])
+def test_a_site_that_is_being_changed_reads_its_primary(site, monkeypatch, flag):
+	@frappe.read_only()
+	def decorated_by_core():
+		return server_id()
+
+	assert (bare() in REPLICAS, decorated_by_core() in REPLICAS) == (True, True)
+	monkeypatch.setitem(frappe.flags, flag, True)
+	assert (bare(), decorated_by_core()) == (1, 1)
+
+
+def test_a_site_on_another_database_is_left_to_core(site, monkeypatch):
+	monkeypatch.setitem(frappe.local.conf, "db_type", "postgres")
+	assert router_of_site() is None

@@ -25,6 +25,25 @@ def test_a_write_in_a_scope_is_carried_out_in_the_primarys_transaction(shop, hos
 	assert shop.primary.query("SELECT COUNT(*) FROM shop.stock") == ((4,),)
 
 
+def test_what_a_primary_block_has_written_is_read_by_the_rest_of_the_scope(host, router):
+	with router.read_only(Need(), "report"):
+		assert server_id(host) in (2, 3)
+		with router.primary():
+			host.current().sql("UPDATE stock SET qty = 77 WHERE item = 'bolt'")
+		assert host.current().sql("SELECT qty FROM stock WHERE item = 'bolt'") == ((77,),)
+		with router.read_only(Need(), "nested"):
+			assert server_id(host) == 1
+	host.current().rollback()
+	assert "report" not in router.writers, "it has said itself where it writes"
+
+
+def test_a_primary_block_that_only_reads_leaves_the_scope_on_its_replica(host, router):
+	with router.read_only(Need(), "report"):
+		with router.primary():
+			host.current().sql("SELECT * FROM stock")
+		assert server_id(host) in (2, 3)
+
+
 def test_the_rest_of_the_scope_stays_on_the_primary_after_a_write(host, router):
 	with router.read_only(Need(), "report"):
 		assert server_id(host) in (2, 3)
