@@ -8,13 +8,12 @@ import signal
 import sys
 from pathlib import Path
 
-import psutil
 from rich.console import Console
 
 from demo.progress import showing
 from demo.results import print_table, write_chart, write_page
 from demo.ways import WAYS, Result, Shop, run
-from support.servers import Cluster, cluster
+from support.servers import Cluster, cluster, pin_apart
 
 ROWS = 240_000
 SECONDS_PER_WAY = 20
@@ -73,19 +72,12 @@ def _show(servers: Cluster, shop: Shop, console: Console) -> list[Result]:
 
 
 def _pin_apart(servers: Cluster) -> str:
-	"""Give the primary and the replicas cores of their own, as if on machines of their own."""
-	cores = sorted(psutil.Process().cpu_affinity())
-	if len(cores) < 2:
+	of_primary, of_replicas = pin_apart(servers)
+	if of_primary == of_replicas:
 		return (
 			"This machine has one core, which the primary and the replicas share: the gain is smaller here."
 		)
-	half = len(cores) // 2
-	servers.primary.pin_to(cores[:half])
-	for replica in servers.replicas:
-		replica.pin_to(cores[half:])
-	return (
-		f"The primary has cores {cores[:half]}, the replicas {cores[half:]}, as if on machines of their own."
-	)
+	return f"The primary has cores {of_primary}, the replicas {of_replicas}, as if on machines of their own."
 
 
 if __name__ == "__main__":

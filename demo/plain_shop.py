@@ -39,7 +39,9 @@ class PlainShop:
 	def __init__(self, servers: Cluster):
 		self._servers = servers
 		servers.primary.query("CREATE DATABASE shop")
-		self._host = PlainHost(servers.primary.address("shop"))
+		self._host = PlainHost(servers.primary.address("shop"), servers.redis.client())
+		# As on a site that has been running for a while.
+		self._host.shared.begin_anew(seconds_ago=3600)
 		replicas = (Endpoint(name=r.folder.name, host=r.host, port=r.port) for r in servers.replicas)
 		self._router = Router(Settings(replicas=tuple(replicas)), self._host)
 		self._routed = False
@@ -90,12 +92,20 @@ class PlainShop:
 			)
 			database.sql("UPDATE bin SET qty = qty - 1 WHERE item = %s AND warehouse = %s", (item, warehouse))
 		database.commit()
+		self._end_request()
 
 	def report(self) -> str:
+		self._host.log_in("manager")
 		if not self._routed:
 			self._host.current().sql(STOCK_BALANCE)
 			self._host.current().rollback()
 			return "primary"
 		with self._router.read_only(Need(), "stock_balance") as scope:
 			self._host.current().sql(STOCK_BALANCE)
-			return scope.replica.name if scope and not scope.pinned else "primary"
+			answered_by = scope.replica.name if scope and not scope.pinned else "primary"
+		self._end_request()
+		return answered_by
+
+	def _end_request(self) -> None:
+		if self._routed:
+			self._host.end_request(self._router)

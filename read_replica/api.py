@@ -5,7 +5,7 @@
 
 import frappe
 
-from read_replica import shared_state
+from read_replica.host import shared_of_site
 
 
 @frappe.whitelist()
@@ -19,4 +19,4 @@ def scheduled_methods() -> list[str]:
 def clear_writers(method: str | None = None) -> int:
 	"""Let a method that was caught writing, or all of them, back to the replicas; how many there were."""
 	frappe.only_for("System Manager")
-	return shared_state.clear_writers(*([method] if method else []))
+	return shared_of_site().clear_writers(*([method] if method else []))

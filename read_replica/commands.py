@@ -52,11 +52,12 @@ def jobs(context):
 @pass_context
 def writers(context, method=None, clear_all=False):
 	"Methods that were caught writing and stay on the primary for a day"
-	from read_replica import report, shared_state
+	from read_replica import report
+	from read_replica.host import shared_of_site
 
 	with _site_of(context):
 		if method or clear_all:
-			count = shared_state.clear_writers(*([method] if method else []))
+			count = shared_of_site().clear_writers(*([method] if method else []))
 			click.echo(f"{count} cleared; workers take it up within seconds")
 		report.print_writers()
 

@@ -8,8 +8,11 @@ those of the first version of this feature (`use_slave_for_read_only`, `slave_ho
 replica each. Every error names its key.
 """
 
+import os
 from collections.abc import Mapping
 from typing import Any
+
+import frappe
 
 from read_replica.engine.dialect import DEFAULT_PORT
 from read_replica.engine.errors import ConfigurationError
@@ -19,9 +22,11 @@ from read_replica.engine.settings import DEFAULT_POOL, DEFAULTS, Endpoint, Need,
 SWITCHED_ON = "by read_replica"
 
 FULL_KEY = "read_replica"
+COMMON_CONFIG = "common_site_config.json"
 POLICY_KEYS = ("consistency", "max_lag", "timeout", "on_unavailable", "on_write")
-LIMIT_KEYS = ("connections_per_replica", "connection_max_age", "connect_timeout")
-KNOWN_KEYS = ("enabled", "replicas", *POLICY_KEYS, *LIMIT_KEYS)
+LIMIT_KEYS = ("connections_per_replica", "connection_max_age", "connect_timeout", "wait")
+KNOWN_KEYS = ("enabled", "replicas", "pools", *POLICY_KEYS, *LIMIT_KEYS)
+POOL_KEYS = ("max_lag",)
 REPLICA_KEYS = ("name", "host", "port", "user", "password", "weight", "pool", "tls")
 TLS_KEYS = ("ca", "cert", "key", "check_hostname")
 
@@ -29,7 +34,15 @@ TLS_KEYS = ("ca", "cert", "key", "check_hostname")
 SOURCE_KEYS = (
 	FULL_KEY,
 	"db_name",
+	"db_user",
 	"db_password",
+	"db_host",
+	"db_port",
+	"db_socket",
+	"db_ssl_ca",
+	"db_ssl_cert",
+	"db_ssl_key",
+	"redis_cache",
 	"read_from_replica",
 	"replica_host",
 	"replica_db_port",
@@ -55,6 +68,34 @@ def _given(conf: Mapping, key: str) -> Any:
 	return None if value == SWITCHED_ON else value
 
 
+def renew(conf: dict) -> None:
+	"""Take up what has changed in the files since this process read them.
+
+	v16 keeps the configuration in each web process for a minute; a switchover cannot wait for that.
+	"""
+	if not hasattr(frappe, "config"):
+		return
+	written_at = _time_of_files()
+	if written_at == _read_at.get(frappe.local.site):
+		return
+	_read_at[frappe.local.site] = written_at
+	now = frappe.get_site_config()
+	for key in SOURCE_KEYS:
+		if key in now:
+			conf[key] = now[key]
+		else:
+			conf.pop(key, None)
+
+
+# When the configuration files were written that this process has read last, by site.
+_read_at: dict[str, tuple] = {}
+
+
+def _time_of_files() -> tuple[float, ...]:
+	paths = (frappe.get_site_path("site_config.json"), os.path.join(frappe.local.sites_path, COMMON_CONFIG))
+	return tuple(os.stat(path).st_mtime_ns if os.path.exists(path) else 0 for path in paths)
+
+
 def settings_from(conf: Mapping) -> Settings | None:
 	"""The settings of a site, or None where routing is switched off.
 
@@ -71,7 +112,12 @@ def settings_from(conf: Mapping) -> Settings | None:
 	replicas = _replicas(conf, full)
 	if not replicas:
 		return None
-	return Settings(replicas=replicas, defaults=_policy(full), **_limits(full))
+	return Settings(
+		replicas=replicas,
+		defaults=_policy(full),
+		max_lag_of_pool=_max_lag_of_pools(full.get("pools")),
+		**_limits(full),
+	)
 
 
 def _replicas(conf: Mapping, full: Mapping) -> tuple[Endpoint, ...]:
@@ -155,13 +201,36 @@ def split_address(address: str, key: str) -> tuple[str, int | None]:
 def _policy(full: Mapping) -> Need:
 	chosen = {key: full[key] for key in POLICY_KEYS if full.get(key) is not None}
 	for key, value in chosen.items():
-		try:
-			Need(**{key: value})
-		except (TypeError, ValueError) as error:
-			raise ConfigurationError(
-				f"{FULL_KEY}.{key}", str(error), "correct it, or leave it out for the default"
-			) from None
+		_check_policy(f"{FULL_KEY}.{key}", key, value)
 	return Need(**chosen).or_else(DEFAULTS)
+
+
+def _check_policy(path: str, key: str, value: Any) -> None:
+	try:
+		Need(**{key: value})
+	except (TypeError, ValueError) as error:
+		raise ConfigurationError(path, str(error), "correct it, or leave it out for the default") from None
+
+
+def _max_lag_of_pools(pools: Any) -> tuple[tuple[str, float], ...]:
+	key = f"{FULL_KEY}.pools"
+	if pools is None:
+		return ()
+	if not isinstance(pools, Mapping):
+		raise ConfigurationError(
+			key, f"is {pools!r}", 'write an object such as {"reports": {"max_lag": 600}}'
+		)
+	limits = []
+	for name, policy in pools.items():
+		if not isinstance(policy, Mapping):
+			raise ConfigurationError(
+				f"{key}.{name}", f"is {policy!r}", 'write an object such as {"max_lag": 600}'
+			)
+		_check_known(policy, POOL_KEYS, f"{key}.{name}")
+		_check_policy(f"{key}.{name}.max_lag", "max_lag", policy.get("max_lag"))
+		if policy.get("max_lag") is not None:
+			limits.append((name, policy["max_lag"]))
+	return tuple(limits)
 
 
 def _limits(full: Mapping) -> dict[str, Any]:

@@ -7,16 +7,25 @@ from typing import Any
 
 import frappe
 
-from read_replica import database, shared_state
+from read_replica import database
+from read_replica.engine import dialect
+from read_replica.engine.request import RequestState
 from read_replica.engine.scope import Scope
 from read_replica.engine.settings import Endpoint
+from read_replica.engine.shared import Shared, impatient
 from read_replica.log_tables import ALWAYS_PRIMARY, is_log_write
+from read_replica.logs import line_of, logger_of_site
 
 
 class FrappeHost:
-	"""One Frappe site. Methods that speak of the request work on frappe.local."""
+	"""The current site. What any thread may ask for is prepared here, where there is a request."""
 
 	always_primary = ALWAYS_PRIMARY
+
+	def __init__(self):
+		self._logger = logger_of_site()
+		self._connector = database.Connector(database.primary_of(frappe.local.db))
+		self.shared = shared_of_site()
 
 	def current(self) -> Any:
 		return frappe.local.db
@@ -27,14 +36,14 @@ class FrappeHost:
 		if isinstance(db, database.RoutedMethods):
 			frappe.local.primary_db = db.primary
 			frappe.local.replica_db = db
-		elif not self.frames():
+		elif not self.state().frames:
 			frappe.local.replica_db = None
 
-	def frames(self) -> list:
-		frames = getattr(frappe.local, "read_replica_frames", None)
-		if frames is None:
-			frames = frappe.local.read_replica_frames = []
-		return frames
+	def state(self) -> RequestState:
+		return database.request_state()
+
+	def user(self) -> str:
+		return getattr(getattr(frappe.local, "session", None), "user", None) or "Guest"
 
 	def is_log_write(self, table: str, statement: str) -> bool:
 		return is_log_write(table, statement)
@@ -47,23 +56,21 @@ class FrappeHost:
 		if not frappe.flags.read_only:
 			database.end_transaction(db)
 
-	def connect(self, endpoint: Endpoint, timeout: float) -> Any:
-		return database.connect(frappe.local.db, endpoint, timeout)
+	def ask_primary(self, db: Any, statement: str) -> tuple:
+		if not db._conn:
+			db.connect()
+		return dialect.execute(db._conn, statement)
+
+	def connect(self, endpoint: Endpoint | None, timeout: float) -> Any:
+		return self._connector.connect(endpoint, timeout)
 
 	def wrap(self, scope: Scope, connection: Any) -> Any:
 		return database.routed(scope, connection)
 
 	def log(self, event: str, **fields: Any) -> None:
-		log_event(event, **fields)
-
-	def load_writers(self) -> dict[str, float]:
-		return shared_state.load_writers()
-
-	def add_writer(self, method: str, until: float) -> None:
-		shared_state.add_writer(method, until)
+		self._logger.warning(line_of(event, fields))
 
 
-def log_event(event: str, **fields: Any) -> None:
-	"""Write one line to logs/read_replica.log: an event's name and its fields."""
-	line = " ".join(f"{name}={value!r}" for name, value in fields.items())
-	frappe.logger("read_replica", allow_site=True).warning(f"event={event} {line}")
+def shared_of_site() -> Shared:
+	"""What the processes of the current site share: in its Redis cache, under keys that clear-cache leaves."""
+	return Shared(impatient(frappe.cache()), f"read_replica|{frappe.local.conf.db_name}")

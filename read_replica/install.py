@@ -5,7 +5,8 @@
 
 import frappe
 
-from read_replica import servers, shared_state, site
+from read_replica import servers, site
+from read_replica.host import shared_of_site
 from read_replica.patches.v0_1 import add_core_keys
 
 
@@ -22,6 +23,6 @@ def after_uninstall() -> None:
 	# With them, a later install would take patches for done that never ran on that site.
 	frappe.db.delete("Patch Log", {"patch": ("like", f"{site.APP}.%")})
 	servers.forget()
-	shared_state.forget()
 	site.forget()
+	shared_of_site().forget()
 	frappe.db.commit()

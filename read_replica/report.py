@@ -4,7 +4,7 @@
 """What `bench read-replica` prints: facts gathered first, then a table of them."""
 
 import os
-import time
+from collections import Counter
 from datetime import datetime
 from typing import Any
 
@@ -12,9 +12,9 @@ import frappe
 from rich.console import Console
 from rich.table import Table
 
-from read_replica import scheduler_split, servers, shared_state
-from read_replica.engine import dialect
-from read_replica.engine.replica import Replica
+from read_replica import scheduler_split, servers
+from read_replica.engine.verdict import Verdict
+from read_replica.host import shared_of_site
 from read_replica.site import is_installed, routing_of_site
 
 NO_SERVER = "no server runs it"
@@ -29,11 +29,11 @@ def print_status() -> None:
 	routing = routing_of_site()
 	console.print(f"Site {frappe.local.site}: {_headline(routing)}", highlight=False)
 	if routing.router:
+		routing.router.health.look_now()
 		console.print(
 			_table(("Replica", "Address", "Pool", "Weight", "State"), _replica_rows(routing.router))
 		)
-	if counts := shared_state.load_counts():
-		rows = [(server, reason, str(count)) for (server, reason), count in sorted(counts.items())]
+	if rows := _count_rows():
 		console.print(_table(("Answered by", "Reason", "Count"), rows))
 	print_writers()
 
@@ -48,6 +48,13 @@ def _headline(routing: Any) -> str:
 	return "read-only calls go to replicas"
 
 
+def _count_rows() -> list[tuple[str, str, str]]:
+	counts: Counter[tuple[str, str]] = Counter()
+	for (server, reason, _method), (count, _seconds) in shared_of_site().load_counts().items():
+		counts[server, reason] += count
+	return [(server, reason, str(count)) for (server, reason), count in sorted(counts.items())]
+
+
 def _replica_rows(router: Any) -> list[tuple[str, ...]]:
 	return [
 		(
@@ -55,33 +62,29 @@ def _replica_rows(router: Any) -> list[tuple[str, ...]]:
 			f"{replica.endpoint.host}:{replica.endpoint.port}",
 			replica.endpoint.pool,
 			f"{replica.endpoint.weight:g}",
-			state_of(replica),
+			state_of(router.health.verdict_of(replica.name)),
 		)
 		for replica in router.replicas
 	]
 
 
-def state_of(replica: Replica) -> str:
-	"""Ask a replica now, on a connection of its own, and say in words how it answered."""
-	try:
-		lease = replica.lend(timeout=5)
-	except Exception as error:
-		return f"down: {type(error).__name__} {' '.join(str(part) for part in error.args[:2])}"
-	try:
-		started = time.perf_counter()
-		read_only = dialect.is_read_only(lease.connection)
-		took = (time.perf_counter() - started) * 1000
-	finally:
-		lease.give_back()
-	note = "" if read_only else "; it accepts writes from others, set read_only=1 there"
-	return f"up, answered in {took:.1f} ms{note}"
+def state_of(verdict: Verdict | None) -> str:
+	"""Say in words what the last look at a replica has shown."""
+	if verdict is None:
+		return "not known: it has not been looked at"
+	if verdict.state == "down":
+		return f"down: {verdict.error}"
+	note = "" if verdict.read_only else "; it accepts writes from others, set read_only=1 there"
+	if verdict.lag is None:
+		return f"up, but follows no primary that this site knows, so it is not used{note}"
+	return f"up, {verdict.lag * 1000:.0f} ms behind{note}"
 
 
 def print_writers() -> None:
 	"""Print the methods that were caught writing."""
 	rows = [
 		(method, datetime.fromtimestamp(until).strftime("%Y-%m-%d %H:%M"))
-		for method, until in sorted(shared_state.load_writers().items())
+		for method, until in sorted(shared_of_site().load_writers().items())
 	]
 	if rows:
 		_console().print(_table(("Writes, stays on the primary", "Until"), rows))

@@ -97,7 +97,10 @@ class primary(ContextDecorator, AbstractContextManager):
 
 
 def current() -> Scope | None:
-	"""The read-only scope that this code runs in, or None on the primary."""
+	"""The read-only scope that this code runs in, or None on the primary.
+
+	Its `replica.name` tells who answers, its `as_of` (time, position) how fresh the data is at least.
+	"""
 	router: Router | None = router_of_site()
-	frames = router.host.frames() if router else []
+	frames = router.host.state().frames if router else []
 	return frames[-1] if frames and isinstance(frames[-1], Scope) else None

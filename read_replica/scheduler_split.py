@@ -13,6 +13,7 @@ from frappe import _
 from frappe.core.doctype.scheduled_job_type.scheduled_job_type import ScheduledJobType
 
 from read_replica import servers
+from read_replica.logs import log_event
 
 DEFAULT_SERVER = "primary"
 CONFIG_KEY = "scheduler_config"
@@ -83,7 +84,7 @@ def _from_desk() -> Iterable[Rule]:
 def _from_site_config() -> Iterable[Rule]:
 	sound, problems = _split_by_soundness(frappe.local.conf.get(CONFIG_KEY))
 	for problem in problems:
-		frappe.logger("read_replica", allow_site=True).warning(f"event=configuration problem={problem!r}")
+		log_event("configuration", problem=problem)
 	for row in sound:
 		yield Rule(row["job"].strip(), row["server_id"].strip(), "site_config")
 

@@ -7,6 +7,7 @@ Each replacement asks, per call, whether the current site routes, and falls thro
 function where it does not. What would make it unnecessary:
 
 - frappe.connect_replica: a hook in core's read_only that names the database to read from.
+- background_jobs.get_queue: a way to add to a job's meta data when it is queued.
 - RedisWrapper and ClientCache, set and get: a core cache that asks whether its value may be kept.
 - conf.read_from_replica, set for a request whose site names its replicas in another way: the same
   hook, asked before the key.
@@ -33,12 +34,13 @@ def install() -> None:
 	with _lock:
 		if _replaced:
 			return
-		from frappe.utils import redis_wrapper
+		from frappe.utils import background_jobs, redis_wrapper
 
 		from read_replica import cache_guard
 
 		replacements = [
 			(frappe, {"connect_replica": _connect_replica_with(frappe.connect_replica)}),
+			(background_jobs, {"get_queue": _get_queue_with(background_jobs.get_queue)}),
 			(redis_wrapper.RedisWrapper, cache_guard.guard_redis(redis_wrapper.RedisWrapper)),
 		]
 		if hasattr(redis_wrapper, "ClientCache"):
@@ -75,6 +77,19 @@ def _connect_replica_with(core):
 		return isinstance(routing.router.open(Need(), _caller()), Scope)
 
 	return connect_replica
+
+
+def _get_queue_with(core):
+	def get_queue(*args, **kwargs):
+		from read_replica.job_positions import put_into_jobs_of
+		from read_replica.site import router_of_site
+
+		queue = core(*args, **kwargs)
+		if router := router_of_site():
+			put_into_jobs_of(queue, router)
+		return queue
+
+	return get_queue
 
 
 def _is_entering_maintenance() -> bool:

@@ -4,14 +4,17 @@
 """One router per process and site, made when it is first asked for and when its keys change."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import frappe
 
-from read_replica import config, database, shared_state, shims
+from read_replica import config, database, job_positions, shims
+from read_replica.as_of import tell
 from read_replica.engine.errors import ConfigurationError
 from read_replica.engine.locks import Lock
 from read_replica.engine.router import Router
-from read_replica.host import FrappeHost, log_event
+from read_replica.host import FrappeHost
+from read_replica.logs import log_event
 
 APP = "read_replica"
 
@@ -90,8 +93,8 @@ def _make(source: tuple) -> Routing:
 
 
 def _close(routing: Routing | None) -> None:
-	for replica in routing.router.replicas if routing and routing.router else ():
-		replica.pool.close_idle()
+	if routing and routing.router:
+		routing.router.stop()
 
 
 def forget() -> None:
@@ -104,20 +107,29 @@ def forget() -> None:
 def begin(*args, **kwargs) -> None:
 	"""before_request and before_job: the site has this app, and core's read_only goes through it."""
 	frappe.local.read_replica_installed = True
+	config.renew(frappe.local.conf)
 	router = router_of_site()
 	shims.leave_core_replica(router)
 	if router:
 		shims.switch_core_on(frappe.local.conf)
-		database.watch(frappe.local.db)
+		database.watch(database.primary_of(frappe.local.db), before_close=finish)
+		job_positions.take_over(database.request_state())
 
 
-def end(*args, **kwargs) -> None:
-	"""after_request and after_job: nothing stays open, and what was counted is shared."""
-	router = router_of_site()
-	if not router:
-		return
-	frames = router.host.frames()
-	if frames:
-		router.close(frames[0])
-	if counts := router.metrics.take_unshared():
-		shared_state.add_counts(counts)
+def end(response: Any = None, **kwargs) -> None:
+	"""after_request and after_job: nothing stays open, and what was written is known to all."""
+	finish()
+	if response is not None:
+		tell(response, database.request_state())
+	elif router := router_of_site():
+		# The process of a job may end before its lookout shares what was counted.
+		router.share_counts()
+
+
+def finish() -> None:
+	"""Close what is open, and let all processes know what was committed; once or several times.
+
+	Also called when the connection is closed: a broken hook of another app keeps `end` from being called.
+	"""
+	if router := router_of_site():
+		router.finish(database.primary_of(frappe.local.db))

@@ -30,6 +30,7 @@ class Breaker:
 		self._lock = Lock()
 		self._pause = 0.0
 		self._retry_at = 0.0
+		self._is_tried = False
 
 	@property
 	def is_open(self) -> bool:
@@ -45,11 +46,16 @@ class Breaker:
 			if self._pause:
 				# The half-open try belongs to this caller; the others wait for its outcome.
 				self._retry_at = self._clock() + self._pause
+				self._is_tried = True
 			return True
 
 	def failed(self) -> Literal["opened", "still_open"]:
 		"""Note a failure; "opened" means that it is the first one of an outage."""
 		with self._lock:
+			if self._pause and not self._is_tried:
+				# Of a call that began before the first failure: many at once are no longer outage.
+				return "still_open"
+			self._is_tried = False
 			outcome: Literal["opened", "still_open"] = "still_open" if self._pause else "opened"
 			self._pause = min(self._pause * 2 or FIRST_PAUSE, LONGEST_PAUSE)
 			self._retry_at = self._clock() + self._pause * random.uniform(1, 1.2)
@@ -62,4 +68,5 @@ class Breaker:
 		with self._lock:
 			outcome: Literal["closed", "still_closed"] = "closed" if self._pause else "still_closed"
 			self._pause = 0.0
+			self._is_tried = False
 			return outcome

@@ -21,11 +21,14 @@ class Reason(str, Enum):
 	IN_PRIMARY_BLOCK = "in_primary_block"
 	PENDING_WRITES = "pending_writes"
 	WRITER = "writer"
-	STRONG = "strong"
 	NO_REPLICA = "no_replica"
+	LAGGING = "lagging"
+	BEHIND = "behind"
 	WROTE = "wrote"
 	DENIED = "denied"
 	LOST = "lost"
+	MISSING = "missing"
+	TROUBLE = "trouble"
 
 
 def in_order(replicas: Sequence[Replica], pool: str | None, rng: random.Random) -> list[Replica]:

@@ -11,39 +11,50 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 
 from read_replica.engine import dialect
-from read_replica.engine.locks import Lock, after_fork
+from read_replica.engine.locks import Lock, after_fork, leave_to_parent
 
 __all__ = ["ConnectionPool", "Lease", "PoolTimeout"]
 
 # How long a call waits for a connection when all are in use, before it goes elsewhere.
 WAIT_FOR_CONNECTION = 0.2
 
-# Pools and leases that came over a fork. Never closed and never collected: closing one in the child
-# would speak to the server on the parent's socket.
-_of_the_parent: list[Any] = []
-
 
 class Lease:
 	"""One connection, lent to one scope."""
 
-	def __init__(self, proxied: PoolProxiedConnection):
+	def __init__(self, proxied: PoolProxiedConnection, returned: Callable[[], None]):
 		self._proxied = proxied
+		self._returned = returned
 		self._pid = os.getpid()
 
 	@property
 	def connection(self) -> Any:
 		return self._proxied.dbapi_connection
 
-	def limit(self, seconds: float) -> None:
-		"""Let the server end statements after `seconds`; asks it only where that changes."""
-		if self._proxied.info.get("timeout") != seconds:
-			dialect.set_timeout(self.connection, seconds)
-			self._proxied.info["timeout"] = seconds
+	def make_ready(self, timeout: float, patience: float) -> None:
+		"""Let the server end statements after `timeout` seconds; asks it only where that changes.
+
+		:raises TimeoutError: if the server does not answer within `patience` seconds
+		"""
+		info = self._proxied.info
+		if info.pop("ending", False) and not dialect.ended(self.connection, patience):
+			raise TimeoutError(f"no answer within {patience} s")
+		if info.get("timeout") != timeout:
+			dialect.set_timeout(self.connection, timeout, patience)
+			info["timeout"] = timeout
 
 	def give_back(self) -> None:
-		"""Return the connection to the pool, which rolls back what is open on it."""
-		if self._is_ours():
-			self._proxied.close()
+		"""Return the connection to the pool, while the server ends what is open on it."""
+		if not self._is_ours():
+			return
+		try:
+			dialect.end_later(self.connection)
+		except Exception:
+			self.throw_away()
+			return
+		self._proxied.info["ending"] = True
+		self._proxied.close()
+		self._returned()
 
 	def throw_away(self) -> None:
 		"""Close the connection: something about it is in doubt."""
@@ -54,7 +65,7 @@ class Lease:
 	def _is_ours(self) -> bool:
 		if self._pid == os.getpid():
 			return True
-		_of_the_parent.append(self._proxied)
+		leave_to_parent(self._proxied)
 		return False
 
 
@@ -80,11 +91,13 @@ class ConnectionPool:
 			max_overflow=0,
 			timeout=WAIT_FOR_CONNECTION,
 			recycle=self._max_age,
+			# A lease ends its transaction itself, without waiting for the server.
+			reset_on_return=None,
 			use_lifo=True,
 		)
 
 	def _leave_to_parent(self) -> None:
-		_of_the_parent.append(self._pool)
+		leave_to_parent(self._pool)
 		self._start()
 
 	def lend(self) -> Lease:
@@ -93,7 +106,13 @@ class ConnectionPool:
 		:raises PoolTimeout: if all are in use
 		:raises Exception: what the driver raises if the server cannot be reached
 		"""
-		return Lease(self._pool.connect())
+		pool = self._pool
+		return Lease(pool.connect(), lambda: self._close_if_old(pool))
+
+	def _close_if_old(self, pool: QueuePool) -> None:
+		# Nobody borrows from it any more, and a reference cycle keeps its connections open.
+		if pool is not self._pool:
+			pool.dispose()
 
 	def close_idle(self) -> None:
 		"""Close all idle connections; those lent out are closed when they come back."""

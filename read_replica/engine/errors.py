@@ -45,5 +45,19 @@ class ReplicaUnavailable(ReadReplicaError):
 		)
 
 
+class ReplicaLost(ReadReplicaError):
+	"""A replica was lost with a part of an answer given, or prepared on it, so that none can go on with it."""
+
+	# Asking again is the right answer to it.
+	http_status_code = 503
+
+	def __init__(self, method: str, replica: str):
+		self.method = method
+		super().__init__(
+			f"The connection to {replica} was lost while {method} was reading from it, and another server"
+			" cannot go on where it stopped. Nothing was changed. Please try again."
+		)
+
+
 class ScopeError(ReadReplicaError):
 	"""A database object of a scope was used in a way that no server could answer correctly."""

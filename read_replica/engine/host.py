@@ -6,7 +6,9 @@
 import re
 from typing import Any, Protocol
 
+from read_replica.engine.request import RequestState
 from read_replica.engine.settings import Endpoint
+from read_replica.engine.shared import Shared
 
 
 class RoutedDatabase(Protocol):
@@ -22,11 +24,14 @@ class RoutedDatabase(Protocol):
 class Host(Protocol):
 	"""A program with one current database per request, job or thread.
 
-	All but `connect`, `log`, `load_writers` and `add_writer` speak of the calling request or thread.
+	All but `shared`, `connect` and `log`, which any thread may use, speak of the calling request.
 	"""
 
 	# Statements that match are the primary's, always: what is read there is written back later.
 	always_primary: re.Pattern | None
+
+	# What all processes of the program share.
+	shared: Shared
 
 	def is_log_write(self, table: str, statement: str) -> bool:
 		"""Whether a write is one of sessions or logs, which leaves the rest of a scope on its replica."""
@@ -37,8 +42,11 @@ class Host(Protocol):
 	def put(self, database: Any) -> None:
 		"""Put a database object in place."""
 
-	def frames(self) -> list:
-		"""The stack of open scopes: one list per request, empty at first, kept by the host."""
+	def state(self) -> RequestState:
+		"""The state of the request, new at its beginning and kept by the host until its end."""
+
+	def user(self) -> str:
+		"""On whose behalf the request works: what they wrote, they will see."""
 
 	def has_pending_writes(self, database: Any) -> bool:
 		"""Whether the primary's transaction holds a write, a row lock or a savepoint."""
@@ -46,17 +54,14 @@ class Host(Protocol):
 	def end_transaction(self, database: Any) -> None:
 		"""End the primary's transaction; called only where there are no pending writes."""
 
-	def connect(self, endpoint: Endpoint, timeout: float) -> Any:
-		"""Open a raw DB-API connection to a replica, giving up after `timeout` seconds."""
+	def ask_primary(self, database: Any, statement: str) -> tuple:
+		"""The first row of a question to the primary's server, outside the program's own bookkeeping."""
+
+	def connect(self, endpoint: Endpoint | None, timeout: float) -> Any:
+		"""Open a raw DB-API connection to a replica, or to the primary (None), within `timeout` seconds."""
 
 	def wrap(self, scope: Any, connection: Any) -> RoutedDatabase:
 		"""A fresh database object that sends each statement through `scope.run`."""
 
 	def log(self, event: str, **fields: Any) -> None:
 		"""Write one log line with an event name; never a value of a query, never a password."""
-
-	def load_writers(self) -> dict[str, float]:
-		"""Methods caught writing, each with the time.time() until which it stays on the primary."""
-
-	def add_writer(self, method: str, until: float) -> None:
-		"""Let all processes of the site know a method that was caught writing."""

@@ -8,6 +8,10 @@ import threading
 import weakref
 from collections.abc import Callable
 
+# Connections that came over a fork. Never closed and never collected: closing one in the child would
+# speak to the server on the parent's socket.
+_of_the_parent: list[object] = []
+
 _to_renew: "weakref.WeakKeyDictionary[object, Callable]" = weakref.WeakKeyDictionary()
 
 
@@ -39,6 +43,11 @@ def after_fork(owner: object, renew: Callable) -> None:
 def _renew_all() -> None:
 	for owner, renew in list(_to_renew.items()):
 		renew(owner)
+
+
+def leave_to_parent(connections: object) -> None:
+	"""In a forked process: keep what is the parent's from being closed here."""
+	_of_the_parent.append(connections)
 
 
 os.register_at_fork(after_in_child=_renew_all)

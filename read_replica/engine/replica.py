@@ -22,13 +22,14 @@ class Replica:
 		self._host = host
 		self._connect_timeout = settings.connect_timeout
 		self.pool = ConnectionPool(
-			self._connect, settings.connections_per_replica, settings.connection_max_age
+			self.connect, settings.connections_per_replica, settings.connection_max_age
 		)
 
-	def _connect(self) -> Any:
+	def connect(self) -> Any:
+		"""Open a connection of its own to the replica, on which nothing can be written."""
 		connection = self._host.connect(self.endpoint, self._connect_timeout)
 		try:
-			dialect.prepare(connection)
+			dialect.prepare(connection, self._connect_timeout)
 		except Exception:
 			connection.close()
 			raise
@@ -42,11 +43,20 @@ class Replica:
 		"""
 		lease = self.pool.lend()
 		try:
-			lease.limit(timeout)
-		except Exception:
-			lease.throw_away()
+			self._make_ready(lease, timeout)
+		except Exception as error:
 			self.pool.close_idle()
+			if isinstance(error, TimeoutError):
+				# It is silent, and would be so on a new connection: that is waited for once, not twice.
+				raise
 			# Idle connections die with a restart that we did not see; a new one tells what is so now.
 			lease = self.pool.lend()
-			lease.limit(timeout)
+			self._make_ready(lease, timeout)
 		return lease
+
+	def _make_ready(self, lease: Lease, timeout: float) -> None:
+		try:
+			lease.make_ready(timeout, self._connect_timeout)
+		except Exception:
+			lease.throw_away()
+			raise

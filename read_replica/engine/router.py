@@ -4,21 +4,65 @@
 """Opens and closes scopes: the way of a decorated call, from its need to a server."""
 
 import random
+import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
+from redis.exceptions import RedisError
+
+from read_replica.engine import dialect
 from read_replica.engine.choice import Reason, in_order
 from read_replica.engine.connections import Lease, PoolTimeout
+from read_replica.engine.dialect import Position
 from read_replica.engine.errors import ReplicaUnavailable
+from read_replica.engine.events import Events
+from read_replica.engine.health import Health, summary_of
 from read_replica.engine.host import Host
+from read_replica.engine.locks import after_fork
+from read_replica.engine.lookout import Lookout
 from read_replica.engine.metrics import PRIMARY, Metrics
 from read_replica.engine.replica import Replica
+from read_replica.engine.request import AsOf
 from read_replica.engine.scope import PrimaryBlock, Scope
+from read_replica.engine.session import Session
 from read_replica.engine.settings import Need, Settings
 from read_replica.engine.writers import Writers
 
 Frame = Scope | PrimaryBlock
+
+# How late a server may answer, after a wait that it was asked to end itself.
+GRACE = 0.5
+
+# How old a verdict may be when it reaches another process that reads it.
+DELAY_OF_VERDICTS = 1.5
+
+
+class Found(NamedTuple):
+	"""A replica that may answer, an open connection to it, and how fresh it is."""
+
+	replica: Replica
+	lease: Lease
+	as_of: AsOf
+
+
+class ReadOnly:
+	"""One use of `Router.read_only`. A class, as each call pays for it, and a generator costs more."""
+
+	__slots__ = ("_frame", "_method", "_need", "_router")
+
+	def __init__(self, router: "Router", need: Need, method: str):
+		self._router = router
+		self._need = need
+		self._method = method
+
+	def __enter__(self) -> Scope | None:
+		self._frame = self._router.open(self._need, self._method)
+		return self._frame if isinstance(self._frame, Scope) else None
+
+	def __exit__(self, *exception) -> None:
+		if self._frame:
+			self._router.close(self._frame)
 
 
 class Router:
@@ -30,22 +74,25 @@ class Router:
 		self.metrics = Metrics()
 		self.writers = Writers(host)
 		self.replicas = [Replica(endpoint, settings, host) for endpoint in settings.replicas]
+		self.events = Events(host)
+		self.health = Health(self.replicas, settings, host, self.events)
+		self.session = Session(host)
+		self.scopes: set[Scope] = set()
+		self._lookout = Lookout(self)
 		self._rng = rng or random.Random()
 		self._needs: dict[Need, Need] = {}
-		self._denied: set[str] = set()
+		after_fork(self, Router._begin_in_child)
 
-	@contextmanager
-	def read_only(self, need: Need, method: str) -> Iterator[Scope | None]:
-		"""Work on a replica, if there is one for it; afterwards the primary is in place again.
+	def _begin_in_child(self) -> None:
+		"""The open scopes are the parent's: to cut them off here would cut them off there."""
+		self.scopes = set()
+
+	def read_only(self, need: Need, method: str) -> "ReadOnly":
+		"""As `with`: work on a replica, if there is one for it; then the primary is in place again.
 
 		:raises ReplicaUnavailable: if there is none, and the need says on_unavailable="error"
 		"""
-		frame = self.open(need, method)
-		try:
-			yield frame if isinstance(frame, Scope) else None
-		finally:
-			if frame:
-				self.close(frame)
+		return ReadOnly(self, need, method)
 
 	@contextmanager
 	def primary(self) -> Iterator[Any]:
@@ -61,25 +108,28 @@ class Router:
 
 		:raises ReplicaUnavailable: as read_only does
 		"""
-		frames = self.host.frames()
-		if frames and self._stays(frames[-1], need):
+		state = self.host.state()
+		frames = state.frames
+		if frames and self._stays(frames[-1], need, method):
 			return None
 		primary = frames[-1].primary if frames else self.host.current()
 		need = self._complete(need)
 		found = self._choose(need, method, primary)
 		if isinstance(found, Reason):
-			self.metrics.count(PRIMARY, found)
+			self.metrics.count(PRIMARY, found, method)
 			# Inside a scope that is not good enough for this call, the primary is not in place yet.
 			return self._open_primary_block() if frames else None
 		self.host.end_transaction(primary)
-		scope = Scope(self, primary, need, method, *found)
+		scope = Scope(self, primary, need, method, found)
 		frames.append(scope)
+		self.scopes.add(scope)
 		self.host.put(scope.database)
-		self.metrics.count(scope.replica.name, Reason.REPLICA)
+		state.note_use(scope.replica.name, scope.as_of)
+		self.metrics.count(scope.replica.name, Reason.REPLICA, method)
 		return scope
 
 	def _open_primary_block(self) -> PrimaryBlock:
-		frames = self.host.frames()
+		frames = self.host.state().frames
 		previous = self.host.current()
 		block = PrimaryBlock(frames[-1].primary if frames else previous, previous)
 		frames.append(block)
@@ -87,95 +137,185 @@ class Router:
 		return block
 
 	def _complete(self, need: Need) -> Need:
-		if need not in self._needs:
-			self._needs[need] = need.or_else(self.settings.defaults)
-		return self._needs[need]
+		complete = self._needs.get(need)
+		if complete is None:
+			defaults = self.settings.defaults_of(need.pool)
+			complete = self._needs[need] = need.or_else(defaults)
+		return complete
 
 	def close(self, frame: Frame) -> None:
 		"""Take a frame, and what was left open inside it, off the stack, and restore what was in place."""
-		frames = self.host.frames()
+		frames = self.host.state().frames
 		if frame not in frames:
-			frame.end()
+			self._end(frame)
 			return
 		while frames:
 			last = frames.pop()
-			last.end()
+			self._end(last)
 			self.host.put(last.previous)
 			if isinstance(last, PrimaryBlock):
 				self._stay_with_writes_of(last)
 			if last is frame:
 				return
 
+	def _end(self, frame: Frame) -> None:
+		if isinstance(frame, Scope) and not frame.ended:
+			self.scopes.discard(frame)
+			took = time.monotonic() - frame.began
+			self.metrics.took(frame.replica.name, Reason.REPLICA, frame.method, took)
+		frame.end()
+
 	def _stay_with_writes_of(self, block: PrimaryBlock) -> None:
-		"""What a block has written and not committed is on no replica: its scopes stay on the primary."""
-		scopes = [frame for frame in self.host.frames() if isinstance(frame, Scope) and not frame.pinned]
-		if scopes and self.host.has_pending_writes(block.primary):
+		"""What a block has written may be on no replica yet: its scopes stay on the primary."""
+		state = self.host.state()
+		scopes = [frame for frame in state.frames if isinstance(frame, Scope) and not frame.pinned]
+		if scopes and (state.committed or self.host.has_pending_writes(block.primary)):
 			for scope in scopes:
 				scope.pin()
 
-	def _stays(self, innermost: Frame, need: Need) -> bool:
+	def _stays(self, innermost: Frame, need: Need, method: str) -> bool:
 		"""Whether a call inside an open frame uses what is in place."""
 		if isinstance(innermost, PrimaryBlock):
-			self.metrics.count(PRIMARY, Reason.IN_PRIMARY_BLOCK)
+			self.metrics.count(PRIMARY, Reason.IN_PRIMARY_BLOCK, method)
 			return True
 		if innermost.pinned:
-			self.metrics.count(PRIMARY, Reason.IN_SCOPE)
+			self.metrics.count(PRIMARY, Reason.IN_SCOPE, method)
 			return True
 		if need.is_met_by(innermost.need):
-			self.metrics.count(innermost.replica.name, Reason.IN_SCOPE)
+			self.metrics.count(innermost.replica.name, Reason.IN_SCOPE, method)
 			return True
 		return False
 
-	def _choose(self, need: Need, method: str, primary: Any) -> tuple[Replica, Lease] | Reason:
+	def _choose(self, need: Need, method: str, primary: Any) -> Found | Reason:
 		"""A replica with a connection to it, or the reason for the primary; cheapest question first."""
-		if need.consistency == "strong":
-			return Reason.STRONG
 		if self.host.has_pending_writes(primary):
 			return Reason.PENDING_WRITES
 		if method in self.writers:
 			return Reason.WRITER
-		found = self.lend(need)
-		if not found and need.on_unavailable == "error":
-			self.metrics.count(PRIMARY, Reason.NO_REPLICA)
-			raise ReplicaUnavailable(method, [replica.name for replica in self.replicas])
-		return found or Reason.NO_REPLICA
+		floor = self.session.floor(need, primary)
+		found = self.find(need, floor.position, floor.known_for)
+		if isinstance(found, Reason):
+			if found is Reason.BEHIND:
+				self.session.forget_what_is_lost(floor.position, primary)
+			if need.on_unavailable == "error":
+				self.metrics.count(PRIMARY, found, method)
+				raise ReplicaUnavailable(method, [replica.name for replica in self.replicas])
+			self.events.now_and_then("fallback", reason=found.value, method=method)
+		return found
 
-	def lend(self, need: Need, exclude: Collection[str] = ()) -> tuple[Replica, Lease] | None:
-		"""A replica and an open connection to it, the best one that answers; None if none does."""
-		for replica in in_order(self.replicas, need.pool, self._rng):
-			if replica.name in exclude or not replica.breaker.allows():
+	def find(
+		self, need: Need, position: Position, known_for: float = float("inf"), exclude: Collection[str] = ()
+	) -> Found | Reason:
+		"""The best replica that answers and has this position; or why none will do.
+
+		:param known_for: seconds since which `position` is sure to be all that it should be
+		"""
+		self._lookout.notice_call()
+		self.health.look_if_unknown()
+		reason = Reason.NO_REPLICA
+		patience = self.settings.wait
+		for replica in self._in_order(need.pool, position):
+			if replica.name in exclude:
 				continue
-			try:
-				lease = replica.lend(need.timeout)
-			except PoolTimeout:
-				self.host.log(
-					"pool_exhausted", replica=replica.name, size=self.settings.connections_per_replica
-				)
+			judgement = self.health.judge(replica.name, need.max_lag)
+			if judgement == "lagging":
+				reason = Reason.LAGGING
+			if judgement != "good" or not replica.breaker.allows():
 				continue
-			except Exception as error:
+			verdict = self.health.verdict_of(replica.name)
+			if verdict is None or verdict.lag + self.health.age + DELAY_OF_VERDICTS > known_for:
+				reason = Reason.BEHIND
+				continue
+			lease = self._lend(replica, need.timeout)
+			if lease is None:
+				continue
+			if verdict.position.covers(position):
+				return Found(replica, lease, AsOf(verdict.as_of, verdict.position))
+			began = time.monotonic()
+			if self._reaches(replica, lease, position, patience):
+				return Found(replica, lease, AsOf(verdict.as_of, verdict.position.joined(position)))
+			patience -= time.monotonic() - began
+			reason = Reason.BEHIND
+		return reason
+
+	def _in_order(self, pool: str | None, position: Position) -> list[Replica]:
+		"""Those first that need not be waited for."""
+		if len(self.replicas) == 1:
+			return self.replicas
+		replicas = in_order(self.replicas, pool, self._rng)
+		if position:
+			replicas.sort(key=lambda replica: not self.health.has(replica.name, position))
+		return replicas
+
+	def _lend(self, replica: Replica, timeout: float) -> Lease | None:
+		try:
+			lease = replica.lend(timeout)
+		except PoolTimeout:
+			self.events.now_and_then(
+				"pool_exhausted", replica=replica.name, size=self.settings.connections_per_replica
+			)
+			return None
+		except Exception as error:
+			self.failed(replica, error)
+			return None
+		return lease
+
+	def _reaches(self, replica: Replica, lease: Lease, position: Position, patience: float) -> bool:
+		"""Whether a replica has a position soon enough; if not, its connection has gone back."""
+		try:
+			if dialect.wait_for(lease.connection, position, patience, GRACE):
+				return True
+		except Exception as error:
+			lease.throw_away()
+			if dialect.kind_of(error) is dialect.ErrorKind.LOST:
 				self.failed(replica, error)
-				continue
-			if replica.breaker.succeeded() == "closed":
-				self.host.log("replica_back", replica=replica.name)
-			return replica, lease
-		return None
+			return False
+		lease.give_back()
+		self.events.now_and_then("position_timeout", replica=replica.name, waited=round(max(patience, 0), 3))
+		return False
+
+	def finish(self, primary: Any) -> None:
+		"""At the end of a request or job: close what is open, and remember what was committed."""
+		frames = self.host.state().frames
+		if frames:
+			self.close(frames[0])
+		self.session.keep(primary)
+		if self.session.left:
+			# Redis did not take it; the lookout tries again.
+			self._lookout.notice_call()
+
+	def share_counts(self) -> None:
+		"""Add this process's counts to the site's; what cannot be shared now is kept for later."""
+		counts = self.metrics.take_unshared()
+		try:
+			if counts:
+				self.host.shared.add_counts(counts)
+			self.session.keep_what_is_left()
+		except RedisError:
+			self.metrics.put_back(counts)
+
+	def stop(self) -> None:
+		"""Close all that is kept open; for settings that are no longer in force."""
+		self._lookout.stop()
+		for replica in self.replicas:
+			replica.pool.close_idle()
+
+	def fallback(self, reason: Reason, method: str) -> None:
+		"""Count and log that the primary goes on with a call that a replica has begun."""
+		self.metrics.count(PRIMARY, reason, method)
+		self.events.now_and_then("fallback", reason=reason.value, method=method)
 
 	def denied(self, replica: Replica, error: Exception) -> None:
-		"""A replica's user may not read what the primary's may; logged once per process."""
+		"""A replica's user may not read what the primary's may."""
 		self.metrics.count(PRIMARY, Reason.DENIED)
-		if replica.name not in self._denied:
-			self._denied.add(replica.name)
-			self.host.log("denied", replica=replica.name, error=error.args[0])
+		self.events.now_and_then("denied", replica=replica.name, error=dialect.number_of(error))
+
+	def recovered(self, replica: Replica) -> None:
+		"""A replica that was left alone has answered a statement."""
+		if replica.breaker.succeeded() == "closed":
+			self.events.back(replica.name)
 
 	def failed(self, replica: Replica, error: Exception) -> None:
-		"""Leave a replica alone for a while; logged once per outage."""
+		"""Leave a replica alone for a while."""
 		if replica.breaker.failed() == "opened":
-			endpoint = replica.endpoint
-			# The number is the driver's and tells the cause; its text may hold a user's name.
-			number = error.args[0] if error.args else ""
-			self.host.log(
-				"replica_down",
-				replica=replica.name,
-				address=f"{endpoint.host}:{endpoint.port}",
-				error=f"{type(error).__name__} {number}",
-			)
+			self.events.down(replica.name, summary_of(error))

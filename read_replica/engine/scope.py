@@ -9,23 +9,24 @@ refuses there is carried out on the primary, and what comes after a write stays 
 
 import re
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from read_replica.engine import dialect
 from read_replica.engine.choice import Reason
 from read_replica.engine.connections import Lease
 from read_replica.engine.dialect import ErrorKind
-from read_replica.engine.errors import ScopeError, WriteInReadOnlyScope
+from read_replica.engine.errors import ReplicaLost, ReplicaUnavailable, ScopeError, WriteInReadOnlyScope
 from read_replica.engine.metrics import PRIMARY
 from read_replica.engine.settings import Need
 
 if TYPE_CHECKING:
-	from read_replica.engine.replica import Replica
-	from read_replica.engine.router import Router
+	from read_replica.engine.router import Found, Router
 
 T = TypeVar("T")
+Direction = Literal["on_replica", "on_primary", "to_look_there"]
 
 
 class PrimaryBlock:
@@ -42,24 +43,29 @@ class PrimaryBlock:
 class Scope:
 	"""A call that reads from a replica. Used by the thread that opened it, and by no other."""
 
-	def __init__(
-		self, router: "Router", primary: Any, need: Need, method: str, replica: "Replica", lease: Lease
-	):
+	def __init__(self, router: "Router", primary: Any, need: Need, method: str, found: "Found"):
 		self.primary = primary
 		self.previous = router.host.current()
 		self.need = need
 		self.method = method
-		self.replica = replica
+		self.replica = found.replica
+		# What the data is as fresh as, at least; it stays so if the replica is lost and another goes on.
+		self.as_of = found.as_of
+		self.began = time.monotonic()
+		# Since when the replica has been working on a statement, by time.monotonic().
+		self.running_since: float | None = None
 		self.ended = False
 		self.pinned = False
 		self.statements = 0
 		self._router = router
-		self._lease: Lease | None = lease
+		self._lease: Lease | None = found.lease
 		self._doubtful = False
+		# Whether the connection holds what no other has, such as a variable that was set.
+		self._has_state = False
 		self._failed: set[str] = set()
 		self._written: re.Pattern | None = None
 		self._thread = threading.get_ident()
-		self.database = router.host.wrap(self, lease.connection)
+		self.database = router.host.wrap(self, found.lease.connection)
 
 	def run(self, statement: str, on_replica: Callable[[], T], on_primary: Callable[[], T]) -> T:
 		"""Run a statement where it belongs and return what that returned.
@@ -75,32 +81,64 @@ class Scope:
 		if self.belongs_to_primary(statement):
 			return on_primary()
 		self.statements += 1
-		self._doubtful = self._doubtful or dialect.leaves_state(statement)
-		while True:
+		leaves_state = dialect.leaves_state(statement)
+		if leaves_state and dialect.is_logged_always(statement):
+			self.note_write(statement)
+			return on_primary()
+		self._doubtful = self._doubtful or leaves_state
+		goes = "on_replica"
+		while goes == "on_replica":
+			self.running_since = time.monotonic()
 			try:
-				return on_replica()
+				result = on_replica()
+				self._has_state = self._has_state or leaves_state
+				if self.replica.breaker.is_open:
+					self._router.recovered(self.replica)
+				return result
 			except Exception as error:
-				if not self._tries_again(error, statement):
-					break
+				goes = self._goes_on(error, statement)
 			except BaseException:
 				self._doubtful = True
 				raise
-		return on_primary()
+			finally:
+				self.running_since = None
+		result = on_primary()
+		if goes == "to_look_there":
+			# It was missing on the replica alone; so may the rest be.
+			self.pin()
+			self._router.fallback(Reason.MISSING, self.method)
+		return result
 
-	def _tries_again(self, error: Exception, statement: str) -> bool:
-		"""What follows from a replica's error: True another replica, False the primary, or it is raised."""
+	def _goes_on(self, error: Exception, statement: str) -> Direction:
+		"""Where a statement goes after a replica's error, which is raised if that would not help."""
 		kind = dialect.kind_of(error)
 		if kind is ErrorKind.LOST:
-			return self._move_on(error)
+			return self._move_on(error, Reason.LOST)
+		if kind is ErrorKind.TROUBLE:
+			return self._move_on(error, Reason.TROUBLE)
 		if kind is ErrorKind.WRITE:
 			self.note_write(statement)
-			return False
+			return "on_primary"
 		if kind is ErrorKind.DENIED:
 			self._router.denied(self.replica, error)
-			return False
+			return "on_primary"
+		if kind is ErrorKind.MISSING:
+			return "to_look_there"
 		# A time limit or a signal may strike between two packets; the server's own errors cannot.
 		self._doubtful = self._doubtful or not dialect.is_servers(error)
 		raise error
+
+	def cut(self) -> None:
+		"""Let the statement that is running fail at once; for another thread, when its server hangs."""
+		if lease := self._lease:
+			dialect.cut(lease.connection, self.replica.endpoint.port)
+
+	def lost_while_reading(self, error: Exception) -> None:
+		"""Raise what a caller understands if a connection was lost after it gave some of its rows."""
+		if dialect.kind_of(error) is ErrorKind.LOST:
+			self._doubtful = True
+			self._router.metrics.count(self.replica.name, Reason.LOST, self.method)
+			raise ReplicaLost(self.method, self.replica.name) from error
 
 	def belongs_to_primary(self, statement: str) -> bool:
 		"""Whether the primary answers a statement without a replica being asked."""
@@ -123,7 +161,7 @@ class Scope:
 		if self.need.on_write == "error":
 			raise WriteInReadOnlyScope(self.method, table or "a table that the server did not name")
 		self.pin()
-		self._router.metrics.count(PRIMARY, Reason.WROTE)
+		self._router.metrics.count(PRIMARY, Reason.WROTE, self.method)
 		if self._router.writers.add(self.method):
 			self._router.host.log("writer_found", method=self.method, table=table, replica=self.replica.name)
 
@@ -135,11 +173,14 @@ class Scope:
 	def refresh(self) -> None:
 		"""Let the next statement see what has been committed since the scope began."""
 		if self._lease and not self.ended:
+			self.running_since = time.monotonic()
 			try:
 				self._lease.connection.rollback()
 			except Exception:
 				# The next statement meets the same broken connection, and handles it.
 				self._doubtful = True
+			finally:
+				self.running_since = None
 
 	@contextmanager
 	def primary_in_place(self) -> Iterator[Any]:
@@ -161,32 +202,47 @@ class Scope:
 		if not self.ended:
 			self.ended = True
 			self._give_back()
-			self.database.closed()
+			# Whoever keeps the database knows its scope; the way back would leave both to the garbage collector.
+			database, self.database = self.database, None
+			database.closed()
 
 	def doubt(self) -> None:
 		"""Do not use the connection again after this scope."""
 		self._doubtful = True
 
-	def _move_on(self, error: Exception) -> bool:
-		"""After a lost connection, find another replica; False leaves the primary."""
-		self._router.metrics.count(self.replica.name, Reason.LOST)
+	def _move_on(self, error: Exception, why: Reason) -> Direction:
+		"""After a lost connection, find another replica that is at least as fresh, or the primary.
+
+		:raises ReplicaLost: if what earlier statements have left on the connection is lost with it
+		:raises ReplicaUnavailable: if the call wants no other snapshot than the one that is lost, or no
+			replica is left and it may not go to the primary
+		"""
+		self._router.metrics.count(self.replica.name, why, self.method)
 		self._doubtful = True
-		self._give_back()
 		# A restarted server has closed the idle connections as well; it gets one fresh try.
 		self.replica.pool.close_idle()
-		if self.replica.name in self._failed:
+		if self.replica.name in self._failed or why is Reason.TROUBLE:
 			self._router.failed(self.replica, error)
-		found = self._router.lend(self.need, exclude=self._failed)
+			self._failed.add(self.replica.name)
+		# The broken connection stays in place, so that a caller who goes on is told again.
+		if self._has_state:
+			raise ReplicaLost(self.method, self.replica.name) from error
+		if self.statements > 1 and self.need.on_unavailable == "error":
+			raise ReplicaUnavailable(self.method, [self.replica.name]) from error
+		self._give_back()
+		found = self._router.find(self.need, self.as_of.position, exclude=self._failed)
 		self._failed.add(self.replica.name)
-		if not found:
+		if isinstance(found, Reason):
 			self.pin()
-			self._router.metrics.count(PRIMARY, Reason.NO_REPLICA)
-			return False
-		self.replica, self._lease = found
+			if self.need.on_unavailable == "error":
+				raise ReplicaUnavailable(self.method, sorted(self._failed)) from error
+			self._router.fallback(found, self.method)
+			return "on_primary"
+		self.replica, self._lease = found.replica, found.lease
 		self._failed.add(self.replica.name)
 		self._doubtful = False
 		self.database.adopt(self._lease.connection)
-		return True
+		return "on_replica"
 
 	def _remember_written(self, table: str) -> None:
 		seen = f"{self._written.pattern}|" if self._written else ""

@@ -3,7 +3,7 @@
 
 """The frozen settings that the engine works from, and what one call may ask for."""
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, get_args
 
 from read_replica.engine.dialect import DEFAULT_PORT
@@ -110,3 +110,12 @@ class Settings:
 	connections_per_replica: int = 10
 	connection_max_age: float = 1800
 	connect_timeout: float = 1
+	# Seconds to wait for a replica to have what the user has written.
+	wait: float = 0.5
+	# What each pool accepts in place of the site's max_lag, by the pool's name.
+	max_lag_of_pool: tuple[tuple[str, float], ...] = ()
+
+	def defaults_of(self, pool: str | None) -> Need:
+		"""What a call that leaves things open asks for, in the pool that it prefers."""
+		max_lag = dict(self.max_lag_of_pool).get(pool or DEFAULT_POOL)
+		return self.defaults if max_lag is None else replace(self.defaults, max_lag=max_lag)

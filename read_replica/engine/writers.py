@@ -24,7 +24,7 @@ class Writers:
 	def __contains__(self, method: str) -> bool:
 		if time.monotonic() - self._loaded_at > COPY_MAX_AGE:
 			self._loaded_at = time.monotonic()
-			self._until = self._host.load_writers()
+			self._until = self._host.shared.load_writers()
 		return self._until.get(method, 0) > time.time()
 
 	def add(self, method: str) -> bool:
@@ -32,5 +32,5 @@ class Writers:
 		if method in self:
 			return False
 		self._until[method] = time.time() + A_DAY
-		self._host.add_writer(method, self._until[method])
+		self._host.shared.add_writer(method, self._until[method])
 		return True

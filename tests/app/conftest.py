@@ -5,6 +5,7 @@ import contextlib
 import os
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -61,6 +62,7 @@ def configured(sites: Sites, servers: Cluster) -> Iterator[Sites]:
 	before = sites.config()
 	sites.configure(read_replica=full_form(servers))
 	servers.catch_up()
+	in_another_worker(as_after_an_hour)
 	yield sites
 	sites.write_config(before)
 
@@ -136,13 +138,31 @@ def in_another_worker(function: Callable[[], T], site: str = SITE) -> T:
 		return worker.submit(work).result(timeout=120)
 
 
-def forget_writers() -> None:
-	from read_replica import shared_state
+def as_after_an_hour() -> None:
+	"""Let all that users have written be known for an hour, as on a site that is not new."""
+	from read_replica.host import shared_of_site
 	from read_replica.site import router_of_site
 
-	shared_state.forget()
+	shared_of_site().begin_anew(seconds_ago=3600)
+	if router := router_of_site():
+		router.health.look_now()
+
+
+def forget_writers() -> None:
+	from read_replica.host import shared_of_site
+	from read_replica.site import router_of_site
+
+	shared_of_site().forget()
 	if router := router_of_site():
 		router.writers.__init__(router.host)
+
+
+def until(condition: Callable[[], bool], seconds: float = 20) -> None:
+	"""Return once a condition holds; fails if it does not within so many seconds."""
+	deadline = time.monotonic() + seconds
+	while not condition():
+		assert time.monotonic() < deadline, "this has not come true in time"
+		time.sleep(0.05)
 
 
 def server_id() -> int:

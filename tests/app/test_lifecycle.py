@@ -89,10 +89,11 @@ def test_install_migrate_uninstall_and_install_again_leave_nothing_behind(other,
 
 def leave_traces() -> None:
 	"""What a site in use leaves: a writer, counts, a rule, and the note of a scheduler."""
-	from read_replica import servers, shared_state
+	from read_replica import servers
+	from read_replica.host import shared_of_site
 
-	shared_state.add_writer("some.method", 2_000_000_000)
-	shared_state.add_counts({("primary", "writer"): 1})
+	shared_of_site().add_writer("some.method", 2_000_000_000)
+	shared_of_site().add_counts({("primary", "writer", "some.method"): (1, 0.0)})
 	frappe.get_doc({"doctype": "Scheduler Config", "job": "some.method", "server_id": "secondary"}).insert()
 	servers.note("primary")
 	frappe.db.commit()

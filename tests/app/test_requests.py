@@ -118,9 +118,9 @@ def test_a_report_that_makes_a_temporary_table_gives_its_rows_and_alone_stays_on
 	answer = browser.call("frappe.desk.query_report.run", report_name="Writing Report")
 	assert isinstance(answer["result"], list)
 	with connected():
-		from read_replica import shared_state
+		from read_replica.host import shared_of_site
 
-		assert list(shared_state.load_writers()) == ["frappe.desk.query_report.run(Writing Report)"]
+		assert list(shared_of_site().load_writers()) == ["frappe.desk.query_report.run(Writing Report)"]
 	with overheard(*servers.replicas) as by_replicas:
 		browser.call("frappe.desk.query_report.run", report_name="Writing Report")
 		assert "from todo_summary" not in by_replicas()
@@ -184,7 +184,7 @@ def test_a_session_is_read_and_written_on_the_primary(browser, stale):
 		for user in frappe.cache().hkeys("last_db_session_update"):
 			frappe.cache().hdel("last_db_session_update", user)
 	# The replicas have not heard of this session; core's own swap would have lost it.
-	assert visitor.call("sample_app.api.decorated") in REPLICAS
+	assert visitor.call("sample_app.api.decorated_as_eventual") in REPLICAS
 	assert visitor.call("frappe.auth.get_logged_user") == "Administrator"
 	with connected():
 		assert frappe.db.sql("select max(lastupdate) from tabSessions")[0][0] > add_to_date(
@@ -239,7 +239,7 @@ def test_in_maintenance_a_session_that_no_replica_has_survives(browser, stale, m
 		frappe.cache().delete_value("session")
 	maintenance.configure(maintenance_mode=1)
 	assert visitor.call("frappe.auth.get_logged_user") == "Administrator"
-	assert visitor.call("sample_app.api.decorated") in REPLICAS
+	assert visitor.call("sample_app.api.decorated_as_eventual") in REPLICAS
 	refused = visitor.ask("sample_app.api.writes_a_todo", description="in maintenance")
 	assert refused.status_code != 200
 	maintenance.configure(maintenance_mode=0)

@@ -15,7 +15,7 @@ from read_replica import primary, read_only, routing
 from read_replica.engine.errors import ReplicaUnavailable, ScopeError
 from read_replica.site import router_of_site
 
-from .conftest import REPLICAS, connected, full_form, server_id
+from .conftest import REPLICAS, connected, full_form, server_id, until
 
 
 @read_only
@@ -245,7 +245,6 @@ def test_current_tells_a_function_which_replica_it_reads(site):
 
 def test_a_killed_replica_does_not_fail_the_call(site, servers):
 	first, second = servers.replicas
-	router = router_of_site()
 	first.kill()
 	try:
 		assert [bare() for _ in range(20)] == [second.server_id] * 20
@@ -258,9 +257,13 @@ def test_a_killed_replica_does_not_fail_the_call(site, servers):
 	finally:
 		for replica in servers.replicas:
 			replica.start()
-		for replica in router.replicas:
-			replica.breaker.succeeded()
-	assert bare() in REPLICAS
+	until(lambda: bare() in REPLICAS)
+
+
+def all_in_use(router) -> bool:
+	bare()
+	healthy = all(router.health.judge(replica.name, 30) == "good" for replica in router.replicas)
+	return healthy and all(probe.is_connected for probe in router.health.probes.values())
 
 
 @read_only(on_unavailable="error")
@@ -283,9 +286,7 @@ def test_a_replica_killed_in_the_middle_of_a_function_does_not_fail_it(site, ser
 		for replica in servers.replicas:
 			replica.kill()
 			replica.start()
-		for replica in router.replicas:
-			replica.breaker.succeeded()
-			replica.pool.close_idle()
+		until(lambda: all_in_use(router))
 
 
 def test_ten_thousand_calls_leave_no_connection_and_no_memory_behind(site, servers):
@@ -297,6 +298,7 @@ def test_ten_thousand_calls_leave_no_connection_and_no_memory_behind(site, serve
 		gc.collect()
 		return me.memory_info().rss
 
+	until(lambda: all_in_use(router_of_site()))
 	before = run(2000)
 	connections = [replica.query("SHOW STATUS LIKE 'Connections'")[0][1] for replica in servers.replicas]
 	after = run(10_000)

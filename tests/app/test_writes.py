@@ -6,8 +6,9 @@
 import frappe
 import pytest
 
-from read_replica import read_only, shared_state
+from read_replica import read_only
 from read_replica.engine.errors import WriteInReadOnlyScope
+from read_replica.host import shared_of_site
 
 from .conftest import REPLICAS, server_id
 
@@ -32,7 +33,7 @@ def test_a_method_that_writes_stays_on_the_primary_until_it_is_cleared(site):
 	frappe.db.rollback()
 	assert writes()[0] == 1
 	frappe.db.rollback()
-	assert f"{__name__}.writes" in shared_state.load_writers()
+	assert f"{__name__}.writes" in shared_of_site().load_writers()
 	output = site.bench("--site", frappe.local.site, "read-replica", "writers")
 	assert f"{__name__}.writes" in output
 	output = site.bench(

@@ -1,7 +1,8 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
@@ -41,7 +42,9 @@ def endpoint(server: MariaDB, **changes) -> Endpoint:
 
 @pytest.fixture
 def host(shop: Cluster) -> Iterator[PlainHost]:
-	host = PlainHost(shop.primary.address("shop"))
+	host = PlainHost(shop.primary.address("shop"), shop.redis.client())
+	# As on a site that has been running for a while.
+	host.shared.begin_anew(seconds_ago=3600)
 	yield host
 	host.current().close()
 
@@ -49,6 +52,8 @@ def host(shop: Cluster) -> Iterator[PlainHost]:
 @pytest.fixture
 def router(shop: Cluster, host: PlainHost) -> Iterator[Router]:
 	router = make_router(host, *[endpoint(replica) for replica in shop.replicas])
+	# As in a process that has been at work for a while.
+	router.health.look_if_unknown()
 	yield router
 	close(router)
 
@@ -57,6 +62,44 @@ def make_router(host: PlainHost, *endpoints: Endpoint, **changes) -> Router:
 	return Router(replace(Settings(replicas=endpoints), **changes), host)
 
 
+def until(condition: Callable[[], bool], seconds: float = 20) -> None:
+	"""Return once a condition holds; fails if it does not within so many seconds."""
+	deadline = time.monotonic() + seconds
+	while not condition():
+		assert time.monotonic() < deadline, "this has not come true in time"
+		time.sleep(0.05)
+
+
+@pytest.fixture
+def revived(shop: Cluster) -> Iterator[Cluster]:
+	"""The servers; those that a test has killed or frozen are at work again afterwards."""
+	yield shop
+	for replica in shop.replicas:
+		if replica.is_running:
+			replica.thaw()
+		else:
+			replica.start()
+		replica.query("SET GLOBAL read_only = 1")
+	shop.catch_up()
+
+
+@pytest.fixture
+def stopped(shop: Cluster) -> Iterator[Cluster]:
+	"""The replicas have stopped applying what the primary commits."""
+	for replica in shop.replicas:
+		replica.query("STOP SLAVE SQL_THREAD")
+	yield shop
+	for replica in shop.replicas:
+		replica.query("START SLAVE")
+	shop.catch_up()
+
+
+def another_process(host: PlainHost, shop: Cluster) -> PlainHost:
+	"""A host that stands for another process of the same program."""
+	other = PlainHost(shop.primary.address("shop"), shop.redis.client())
+	other.shared = host.shared
+	return other
+
+
 def close(router: Router) -> None:
-	for replica in router.replicas:
-		replica.pool.close_idle()
+	router.stop()

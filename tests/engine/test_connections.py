@@ -91,7 +91,7 @@ def test_a_fork_inside_a_scope_leaves_the_parents_scope_intact(shop, host):
 	host.current().close()
 
 	def work() -> None:
-		router.close(host.frames()[0])
+		router.close(host.state().frames[0])
 		with router.read_only(Need(), "report"):
 			assert host.current().sql("SELECT @@server_id") == ((2,),)
 		host.current().close()
@@ -152,6 +152,16 @@ def test_a_connection_comes_back_without_an_open_snapshot(shop, host):
 			assert host.current().sql("SELECT COUNT(*) FROM stock") == ((expected,),)
 		shop.primary.query("INSERT INTO shop.stock VALUES (%s, 1)", (f"item{expected}",))
 		shop.catch_up()
+	close(router)
+
+
+def test_a_connection_lent_while_idle_ones_were_closed_is_closed_when_it_comes_back(shop, host):
+	router = make_router(host, endpoint(shop.replicas[0]))
+	with router.read_only(Need(), "report") as scope:
+		connection = scope.database.connection
+		router.replicas[0].pool.close_idle()
+		assert connection.open
+	assert not connection.open
 	close(router)
 
 

@@ -114,7 +114,7 @@ def test_another_process_learns_of_a_method_that_writes(shop, host, router):
 	other = make_router(host, endpoint(shop.replicas[0]))
 	with other.read_only(Need(), "writes"):
 		assert server_id(host) == 1
-	host.writers.clear()
+	host.shared.clear_writers()
 	cleared = make_router(host, endpoint(shop.replicas[0]))
 	with cleared.read_only(Need(), "writes"):
 		assert server_id(host) == 2

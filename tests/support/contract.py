@@ -25,8 +25,7 @@ class HostContract:
 	def router(self, host, endpoint) -> Router:
 		router = Router(Settings(replicas=(endpoint,)), host)
 		yield router
-		for replica in router.replicas:
-			replica.pool.close_idle()
+		router.stop()
 
 	def test_what_is_put_in_place_is_current(self, host):
 		before = host.current()
@@ -37,13 +36,13 @@ class HostContract:
 		assert host.current() is before
 
 	def test_the_frames_are_one_list_per_thread_and_empty_at_first(self, host):
-		assert host.frames() == []
-		assert host.frames() is host.frames()
+		assert host.state().frames == []
+		assert host.state().frames is host.state().frames
 		others = []
-		thread = threading.Thread(target=lambda: others.append(host.frames()))
+		thread = threading.Thread(target=lambda: others.append(host.state().frames))
 		thread.start()
 		thread.join(10)
-		assert others == [[]] and others[0] is not host.frames()
+		assert others == [[]] and others[0] is not host.state().frames
 
 	def test_a_write_is_pending_until_the_transaction_ends(self, host, table):
 		database = host.current()
@@ -106,8 +105,37 @@ class HostContract:
 		assert kept.sql("SELECT @@server_id")[0][0] == 1
 
 	def test_a_method_added_as_a_writer_is_known_to_all(self, host):
-		host.add_writer("contract.method", 2_000_000_000.0)
-		assert host.load_writers()["contract.method"] == 2_000_000_000.0
+		host.shared.add_writer("contract.method", 2_000_000_000.0)
+		assert host.shared.load_writers()["contract.method"] == 2_000_000_000.0
+
+	def test_what_is_asked_of_the_primary_is_answered_there_and_leaves_no_write_pending(self, host):
+		assert host.ask_primary(host.current(), "SELECT @@server_id") == (1,)
+		assert not host.has_pending_writes(host.current())
+
+	def test_a_connection_to_the_primary_can_be_opened_from_any_thread(self, host):
+		answers = []
+
+		def work() -> None:
+			connection = host.connect(None, timeout=1)
+			answers.append(dialect.execute(connection, "SELECT @@server_id, @@gtid_binlog_pos <> ''"))
+			connection.close()
+
+		thread = threading.Thread(target=work)
+		thread.start()
+		thread.join(10)
+		assert answers == [(1, 1)]
+
+	def test_a_commit_of_writes_is_noted_and_one_of_reads_is_not(self, host, table):
+		host.current().sql("SELECT 1")
+		host.current().commit()
+		assert not host.state().committed
+		host.current().sql(f"DELETE FROM {table} WHERE 1 = 0")
+		host.current().commit()
+		assert host.state().committed
+		host.state().committed = False
+
+	def test_the_user_has_a_name(self, host):
+		assert isinstance(host.user(), str) and host.user()
 
 	def test_an_event_can_be_logged(self, host):
 		host.log("contract", replica="replica01", count=1)

@@ -4,14 +4,18 @@
 """A Host over bare connections: a program with one database object per thread, and no framework."""
 
 import re
+import secrets
 import threading
 from collections import deque
 from typing import Any
 
 import pymysql
+import redis
 
 from read_replica.engine import dialect
+from read_replica.engine.request import RequestState
 from read_replica.engine.settings import Endpoint
+from read_replica.engine.shared import Shared, impatient
 
 
 class PlainDatabase:
@@ -23,6 +27,8 @@ class PlainDatabase:
 		self.after_commit: deque = deque()
 		self.pending = False
 		self.in_transaction = False
+		# Called after a commit of writes.
+		self.on_commit = lambda: None
 
 	@property
 	def connection(self) -> pymysql.Connection:
@@ -32,6 +38,8 @@ class PlainDatabase:
 
 	def sql(self, statement: str, values: Any = None) -> tuple:
 		self.in_transaction = True
+		if (self.pending and dialect.commits(statement)) or dialect.commits_by_itself(statement):
+			self.on_commit()
 		if dialect.closes_transaction(statement):
 			self.pending = self.in_transaction = False
 		with self.connection.cursor() as cursor:
@@ -93,25 +101,43 @@ class PlainHost:
 
 	always_primary = re.compile("__UserSettings")
 
-	def __init__(self, primary: dict):
+	def __init__(self, primary: dict, redis: redis.Redis, user: str = "clerk"):
 		self._primary = primary
 		self._local = threading.local()
+		self._user = user
+		self.shared = Shared(impatient(redis), f"plain|{secrets.token_hex(4)}")
 		self.events: list[tuple[str, dict]] = []
-		self.writers: dict[str, float] = {}
 		self.connections_opened = 0
+		self.questions: list[str] = []
 
 	def current(self) -> Any:
 		if not hasattr(self._local, "database"):
 			self._local.database = PlainDatabase(self._primary)
+			self._local.database.on_commit = self._note_commit
 		return self._local.database
+
+	def _note_commit(self) -> None:
+		self.state().committed = True
 
 	def put(self, database: Any) -> None:
 		self._local.database = database
 
-	def frames(self) -> list:
-		if not hasattr(self._local, "frames"):
-			self._local.frames = []
-		return self._local.frames
+	def state(self) -> RequestState:
+		if not hasattr(self._local, "state"):
+			self._local.state = RequestState()
+		return self._local.state
+
+	def end_request(self, router: Any) -> None:
+		"""What a program does at the end of each request: the next one begins anew."""
+		router.finish(self.current())
+		del self._local.state
+
+	def user(self) -> str:
+		return getattr(self._local, "user", self._user)
+
+	def log_in(self, user: str) -> None:
+		"""Let this thread work for a user."""
+		self._local.user = user
 
 	def is_log_write(self, table: str, statement: str) -> bool:
 		return table == "log"
@@ -124,10 +150,16 @@ class PlainHost:
 			database.connection.rollback()
 			database.in_transaction = False
 
-	def connect(self, endpoint: Endpoint, timeout: float) -> Any:
+	def ask_primary(self, database: Any, statement: str) -> tuple:
+		self.questions.append(statement)
+		return dialect.execute(database.connection, statement)
+
+	def connect(self, endpoint: Endpoint | None, timeout: float) -> Any:
 		self.connections_opened += 1
-		address = self._primary | {"host": endpoint.host, "port": endpoint.port, "connect_timeout": timeout}
-		if endpoint.user:
+		address = self._primary | dialect.limits_of_connecting(timeout, "pymysql")
+		if endpoint:
+			address |= {"host": endpoint.host, "port": endpoint.port}
+		if endpoint and endpoint.user:
 			address |= {"user": endpoint.user, "password": endpoint.password}
 		return pymysql.connect(**address)
 
@@ -136,12 +168,6 @@ class PlainHost:
 
 	def log(self, event: str, **fields: Any) -> None:
 		self.events.append((event, fields))
-
-	def load_writers(self) -> dict[str, float]:
-		return dict(self.writers)
-
-	def add_writer(self, method: str, until: float) -> None:
-		self.writers[method] = until
 
 	def logged(self, event: str) -> list[dict]:
 		return [fields for name, fields in self.events if name == event]

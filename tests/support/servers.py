@@ -21,6 +21,7 @@ from pathlib import Path
 
 import psutil
 import pymysql
+import redis
 from mirakuru import TCPExecutor
 from mirakuru.base import cleanup_subprocesses
 
@@ -132,6 +133,7 @@ class MariaDB(Server):
 		self.server_id = server_id
 		self._options = list(options)
 		self._as_root = ["--user=root"] if os.geteuid() == 0 else []
+		(folder / "tmp").mkdir()
 		# Kept out of the binary log, or the replicas would be given root a second time.
 		(folder / "init.sql").write_text(
 			"SET SESSION sql_log_bin = 0;\n"
@@ -158,6 +160,8 @@ class MariaDB(Server):
 			"--no-defaults",
 			*self._as_root,
 			f"--datadir={self.folder / 'data'}",
+			# A server that starts removes the temporary tables that it finds in there, whoever made them.
+			f"--tmpdir={self.folder / 'tmp'}",
 			f"--socket={self.folder / 's.sock'}",
 			f"--pid-file={self.folder / 'pid'}",
 			f"--init-file={self.folder / 'init.sql'}",
@@ -217,6 +221,16 @@ class MariaDB(Server):
 
 class Redis(Server):
 	"""A Redis server that keeps nothing on disk."""
+
+	def client(self) -> redis.Redis:
+		"""The one client of this process."""
+		if self._client is None:
+			self._client = redis.Redis(self.host, self.port)
+		return self._client
+
+	def __init__(self, folder: Path):
+		super().__init__(folder)
+		self._client: redis.Redis | None = None
 
 	def command(self) -> list[str]:
 		program = find_program("redis-server")
@@ -288,6 +302,20 @@ class Cluster:
 	def stop(self) -> None:
 		for server in reversed(self._started):
 			server.kill()
+
+
+def pin_apart(servers: Cluster) -> tuple[list[int], list[int]]:
+	"""Give the primary and the replicas cores of their own, as if on machines of their own.
+
+	Returns the cores of the primary and those of the replicas; a machine with one core has them share it.
+	"""
+	cores = sorted(psutil.Process().cpu_affinity())
+	half = len(cores) // 2
+	of_primary, of_replicas = cores[:half] or cores, cores[half:]
+	servers.primary.pin_to(of_primary)
+	for replica in servers.replicas:
+		replica.pin_to(of_replicas)
+	return of_primary, of_replicas
 
 
 @contextlib.contextmanager

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-# Sourced by tests/run and demo/run: installs what they need, and nothing that is there already.
+# Sourced by tests/run, demo/run and benchmarks/run: installs what they need, and nothing that is there already.
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 

@@ -25,6 +25,12 @@ def decorated():
 
 
 @frappe.whitelist()
+@read_only(consistency="eventual")
+def decorated_as_eventual():
+	return server_id()
+
+
+@frappe.whitelist()
 @frappe.read_only()
 def decorated_by_core():
 	return server_id()

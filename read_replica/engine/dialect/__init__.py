@@ -1,0 +1,46 @@
+# Copyright (c) 2026, read_replica contributors
+# For license information, please see license.txt
+
+"""What is MariaDB's own: its error numbers, its positions, its statements, how its drivers are spoken to.
+
+Another database gets a package with the same names; nothing outside knows a number of MariaDB's.
+"""
+
+from read_replica.engine.dialect.connection import (
+	answer_within,
+	cut,
+	end_later,
+	ended,
+	execute,
+	is_ready,
+	limits_of_connecting,
+	ping,
+	prepare,
+	receive,
+	send,
+	set_timeout,
+)
+from read_replica.engine.dialect.errors import ErrorKind, is_servers, kind_of, number_of
+from read_replica.engine.dialect.positions import (
+	Position,
+	committed_position,
+	position_of_primary,
+	question_of_health,
+	read_health,
+	text,
+	wait_for,
+)
+from read_replica.engine.dialect.statements import (
+	closes_transaction,
+	commits,
+	commits_by_itself,
+	first_column_of,
+	is_logged_always,
+	leaves_state,
+	opens_transaction,
+	table_of,
+)
+
+DEFAULT_PORT = 3306
+
+__all__ = [name for name in dir() if not name.startswith("_")]

@@ -1,0 +1,138 @@
+# Copyright (c) 2026, read_replica contributors
+# For license information, please see license.txt
+
+"""What is said to a server on a raw connection of PyMySQL or mysqlclient."""
+
+import contextlib
+import os
+import select
+import socket
+from typing import Any, Literal
+
+COM_QUERY = 3
+
+ping = "SELECT 1"
+
+
+def prepare(connection: Any, seconds: float) -> None:
+	"""Make every transaction of a new replica connection read-only, whatever the server allows.
+
+	Needed also where the server runs with read_only: that lets temporary tables pass, and lets an
+	administrator write, and one stray row stops replication (error 1950).
+
+	:raises TimeoutError: if the server has not answered within `seconds`
+	"""
+	# While it was opened, the driver limited each read; a report may take longer.
+	if _is_pymysql(connection):
+		connection._read_timeout = None
+	answer_within(connection, "SET SESSION TRANSACTION READ ONLY", seconds)
+
+
+def limits_of_connecting(seconds: float, driver: Literal["pymysql", "mysqlclient"]) -> dict[str, Any]:
+	"""A driver's settings against a server that accepts a connection and does not answer.
+
+	mysqlclient's one limit covers the greeting, and takes whole seconds; PyMySQL waits for it without
+	an end unless reads are limited, which `prepare` takes back.
+	"""
+	if driver == "mysqlclient":
+		return {"connect_timeout": max(1, round(seconds))}
+	return {"connect_timeout": seconds, "read_timeout": seconds}
+
+
+def set_timeout(connection: Any, seconds: float, patience: float) -> None:
+	"""Let the server end every statement that takes longer than `seconds`.
+
+	:raises TimeoutError: if the server has not answered within `patience` seconds
+	"""
+	answer_within(connection, f"SET SESSION max_statement_time = {float(seconds)}", patience)
+
+
+def execute(connection: Any, statement: str) -> Any:
+	"""Run one statement and return its first row, if any."""
+	cursor = connection.cursor()
+	try:
+		cursor.execute(statement)
+		return cursor.fetchone() if cursor.description else None
+	finally:
+		cursor.close()
+
+
+def send(connection: Any, statement: str) -> None:
+	"""Send a statement and do not wait for its answer."""
+	if _is_pymysql(connection):
+		connection._execute_command(COM_QUERY, statement)
+	else:
+		connection.send_query(statement.encode())
+
+
+def is_ready(connection: Any, seconds: float = 0) -> bool:
+	"""Whether the answer to a statement that was sent arrives within `seconds`; so does an error."""
+	poll = select.poll()
+	poll.register(_fileno(connection), select.POLLIN)
+	return bool(poll.poll(seconds * 1000))
+
+
+def receive(connection: Any) -> tuple | None:
+	"""The first row of the answer to a statement that was sent, waiting for it if need be."""
+	if _is_pymysql(connection):
+		connection._read_query_result()
+		rows = connection._result.rows
+	else:
+		connection.read_query_result()
+		result = connection.store_result()
+		rows = result.fetch_row(0) if result else None
+	return rows[0] if rows else None
+
+
+def answer_within(connection: Any, statement: str, seconds: float) -> Any:
+	"""The first row of a statement's answer.
+
+	:raises TimeoutError: if there is none within `seconds`; the connection is of no use afterwards
+	"""
+	send(connection, statement)
+	if not is_ready(connection, seconds):
+		raise TimeoutError(f"no answer within {seconds:.1f} s")
+	return receive(connection)
+
+
+def end_later(connection: Any) -> None:
+	"""End the transaction without waiting for the server to say so; `ended` must be called before any use.
+
+	The round trip of a rollback costs as much as a small query, and nobody needs its answer yet.
+	"""
+	send(connection, "ROLLBACK")
+
+
+def ended(connection: Any, seconds: float) -> bool:
+	"""Whether what `end_later` began is done; waits up to `seconds`."""
+	if not is_ready(connection, seconds):
+		return False
+	if _is_pymysql(connection):
+		# That it is no error is all there is to know; PyMySQL's reading of a result takes twice as long.
+		connection._read_packet()
+	else:
+		receive(connection)
+	return True
+
+
+def cut(connection: Any, port: int) -> bool:
+	"""Let a thread that waits for this connection's server get an error at once.
+
+	By the socket, which works from any thread and while a driver waits in C. `port` is the server's:
+	the number of a socket that was closed meanwhile may already be another's.
+	"""
+	with contextlib.suppress(Exception):
+		duplicate = socket.socket(fileno=os.dup(_fileno(connection)))
+		with duplicate:
+			if duplicate.getpeername()[1] == port:
+				duplicate.shutdown(socket.SHUT_RDWR)
+				return True
+	return False
+
+
+def _is_pymysql(connection: Any) -> bool:
+	return hasattr(connection, "_execute_command")
+
+
+def _fileno(connection: Any) -> int:
+	return connection._sock.fileno() if _is_pymysql(connection) else connection.fileno()

@@ -1,0 +1,61 @@
+# Copyright (c) 2026, read_replica contributors
+# For license information, please see license.txt
+
+"""What a server's error numbers mean for a call."""
+
+from enum import Enum
+from typing import Any
+
+
+class ErrorKind(str, Enum):
+	"""What an error of a replica means for the call that ran into it."""
+
+	WRITE = "write"  # the server refused a write, or a read for update
+	DENIED = "denied"  # the replica's user may not read what the primary's user may
+	LOST = "lost"  # the connection or the server is gone
+	MISSING = "missing"  # a database, table or column that the primary may have
+	TROUBLE = "trouble"  # the server is out of disk, memory or places; the primary may not be
+	OTHER = "other"  # the statement's own fault: it would fail on the primary, too
+
+
+# 1290 --read-only, 1792 read-only transaction; the others are what a user that may only SELECT gets.
+_READ_ONLY = frozenset((1290, 1792))
+_PRIVILEGE = frozenset((1044, 1142, 1143, 1227, 1370))
+# 1053 shutting down, 1927 killed, 2002/2003 refused, 2006 gone away, 2013 lost in a query,
+# 2055 lost by the system, 4031 closed for inactivity, 115x and 116x network errors.
+_LOST = frozenset((1053, 1152, 1158, 1159, 1160, 1161, 1927, 2002, 2003, 2006, 2013, 2055, 4031))
+# 1049 database, 1051 and 1146 table, 1054 column, 1305 routine.
+_MISSING = frozenset((1049, 1051, 1054, 1146, 1305))
+# 1 cannot create a file, 3 cannot write it, 126 crashed temporary table, 1021 disk full, 1030 storage engine, 1037 and
+# 1038 memory, 1040 too many connections, 1041 memory, 1114 table full, 1203 and 1226 a user's limits.
+_TROUBLE = frozenset((1, 3, 126, 1021, 1030, 1037, 1038, 1040, 1041, 1114, 1203, 1226))
+
+
+def kind_of(error: BaseException) -> ErrorKind:
+	"""Classify an error of PyMySQL or mysqlclient by the server's number, never by the statement."""
+	number = number_of(error)
+	message = str(error.args[1]) if len(error.args) > 1 else ""
+	if number in _READ_ONLY:
+		return ErrorKind.WRITE if number == 1792 or "read-only" in message else ErrorKind.OTHER
+	if number in _PRIVILEGE:
+		return ErrorKind.DENIED if message.startswith("SELECT ") else ErrorKind.WRITE
+	# Drivers report a connection that is closed on their side as InterfaceError(0, "").
+	if number in _LOST or type(error).__name__ == "InterfaceError":
+		return ErrorKind.LOST
+	if isinstance(error, TimeoutError):
+		return ErrorKind.LOST
+	if number in _MISSING:
+		return ErrorKind.MISSING
+	if number in _TROUBLE:
+		return ErrorKind.TROUBLE
+	return ErrorKind.OTHER
+
+
+def number_of(error: BaseException) -> Any:
+	"""The number of an error, or what stands in its place."""
+	return error.args[0] if error.args else None
+
+
+def is_servers(error: BaseException) -> bool:
+	"""Whether an error is the server's answer to a statement, so that the connection is still sound."""
+	return bool(error.args) and isinstance(error.args[0], int)

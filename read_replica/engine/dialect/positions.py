@@ -1,0 +1,120 @@
+# Copyright (c) 2026, read_replica contributors
+# For license information, please see license.txt
+
+"""How far a server has come: MariaDB's global transaction ids."""
+
+from typing import Any, NamedTuple
+
+from read_replica.engine.dialect.connection import answer_within, execute
+
+
+class Position:
+	"""The last transaction of each replication domain, such as "0-1-100": domain, server, number.
+
+	Only domain and number are compared: after a switchover the numbers go on under another server's id.
+	"""
+
+	__slots__ = ("_last",)
+
+	def __init__(self, text: str | None = ""):
+		"""Read a position, or several joined by commas.
+
+		:raises ValueError: if it is no GTID position
+		"""
+		self._last: dict[int, tuple[int, int]] = {}
+		if not text:
+			return
+		for gtid in filter(None, (part.strip() for part in text.split(","))):
+			domain, server, number = (int(part) for part in gtid.split("-"))
+			self._add(domain, number, server)
+
+	def _add(self, domain: int, number: int, server: int) -> None:
+		if domain not in self._last or self._last[domain][0] < number:
+			self._last[domain] = (number, server)
+
+	def covers(self, other: "Position") -> bool:
+		"""Whether a server at this position has all that one at the other position has."""
+		for domain, (number, _) in other._last.items():
+			if domain not in self._last or self._last[domain][0] < number:
+				return False
+		return True
+
+	def joined(self, other: "Position") -> "Position":
+		"""The position that has all that both have."""
+		if not other:
+			return self
+		if not self:
+			return other
+		both = Position()
+		both._last = dict(self._last)
+		for domain, (number, server) in other._last.items():
+			both._add(domain, number, server)
+		return both
+
+	@property
+	def number(self) -> int:
+		"""The highest number of all domains: grows with each transaction of a domain."""
+		return max((number for number, _ in self._last.values()), default=0)
+
+	def __bool__(self) -> bool:
+		return bool(self._last)
+
+	def __eq__(self, other: object) -> bool:
+		return isinstance(other, Position) and self._last == other._last
+
+	def __hash__(self) -> int:
+		return hash(frozenset(self._last.items()))
+
+	def __str__(self) -> str:
+		return ",".join(
+			f"{domain}-{server}-{number}" for domain, (number, server) in sorted(self._last.items())
+		)
+
+	def __repr__(self) -> str:
+		return f"Position({str(self)!r})"
+
+
+class HealthAnswer(NamedTuple):
+	"""What a replica says of itself. reached: whether it has the position that it was asked for."""
+
+	reached: bool
+	position: Position
+	read_only: bool
+
+
+position_of_primary = "SELECT @@gtid_binlog_pos"
+
+# Of this session's last commit; the second is for a session that was lost after it.
+committed_position = "SELECT @@last_gtid, @@gtid_binlog_pos"
+
+
+def question_of_health(position: Position, seconds: float) -> str:
+	"""The statement that asks a replica how it is, waiting up to `seconds` for a position.
+
+	Needs no privilege, unlike SHOW SLAVE STATUS, whose Seconds_Behind_Master is 0 while the link to
+	the primary hangs. The variables are read before the wait begins.
+	"""
+	reached = f"MASTER_GTID_WAIT('{position}', {seconds:.3f})" if position else "0"
+	return f"SELECT @@gtid_slave_pos, @@global.read_only, {reached}"
+
+
+def read_health(row: tuple) -> HealthAnswer:
+	"""Read a replica's answer to question_of_health."""
+	position, read_only, reached = row
+	return HealthAnswer(reached == 0, Position(text(position)), bool(read_only))
+
+
+def wait_for(connection: Any, position: Position, seconds: float, grace: float) -> bool:
+	"""Wait on a replica until it has a position; False if it has not within `seconds`.
+
+	To be called before the transaction opens its snapshot, which would stay old.
+
+	:raises TimeoutError: if the server has not even answered `grace` seconds later
+	"""
+	statement = f"SELECT MASTER_GTID_WAIT('{position}', {max(seconds, 0):.3f})"
+	return answer_within(connection, statement, seconds + grace)[0] == 0
+
+
+def text(value: Any) -> str:
+	"""A value as text, whether a driver gives text or bytes."""
+	return value.decode() if isinstance(value, bytes) else value or ""

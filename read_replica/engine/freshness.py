@@ -1,0 +1,59 @@
+# Copyright (c) 2026, read_replica contributors
+# For license information, please see license.txt
+
+"""How far replicas are behind, from sampled positions.
+
+Every second the primary is asked for its position, and the time is noted. A replica that has that
+position has all that was committed until then; so the newest sample that it has tells its lag, also
+while its threads are stopped, its link hangs, or it is told to be late. While nothing is written the
+position stays, and so the replica stays fresh. Seconds_Behind_Master tells none of these.
+"""
+
+from read_replica.engine.dialect import Position
+from read_replica.engine.locks import Lock
+
+LONGEST_HISTORY = 64
+
+
+class Freshness:
+	"""Samples of the primary's position. Safe to share between threads."""
+
+	def __init__(self):
+		self._lock = Lock()
+		# Position and the time.time() when it was last seen, oldest first.
+		self._samples: list[tuple[Position, float]] = []
+
+	def sample(self, position: Position, at: float) -> None:
+		"""Note where the primary was at a time."""
+		with self._lock:
+			if self._samples and self._samples[-1][0] == position:
+				self._samples[-1] = (position, at)
+				return
+			if self._samples and not position.covers(self._samples[-1][0]):
+				# Another primary, or one that was set back: what the old one had tells nothing now.
+				self._samples.clear()
+			self._samples.append((position, at))
+			if len(self._samples) > LONGEST_HISTORY:
+				# Fewer old ones: a replica that is far behind is then said to be a little further.
+				half = LONGEST_HISTORY // 2
+				self._samples = self._samples[:half:2] + self._samples[half:]
+
+	def as_of(self, position: Position) -> float | None:
+		"""The time up to which a replica at this position has all that was committed, if known."""
+		with self._lock:
+			for sample, at in reversed(self._samples):
+				if position.covers(sample):
+					return at
+		return None
+
+	@property
+	def history(self) -> list[tuple[str, float]]:
+		"""The samples as plain values, to hand to another process."""
+		with self._lock:
+			return [(str(position), at) for position, at in self._samples]
+
+	def begin_with(self, history: list) -> None:
+		"""Take over another process's samples, if there are none yet or only older ones."""
+		with self._lock:
+			if history and (not self._samples or self._samples[-1][1] < history[-1][1]):
+				self._samples = [(Position(text), float(at)) for text, at in history]

@@ -1,0 +1,103 @@
+# Copyright (c) 2026, read_replica contributors
+# For license information, please see license.txt
+
+"""The thread that looks after a process's calls: it keeps verdicts new and frees calls that hang.
+
+Runs while calls are routed, and ends when there have been none for a while.
+"""
+
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from read_replica.engine.health import SECONDS_BETWEEN_ROUNDS
+from read_replica.engine.locks import Lock
+from read_replica.engine.replica import Replica
+
+if TYPE_CHECKING:
+	from read_replica.engine.router import Router
+
+# A frozen server is to hold the first call for at most 1.2 s: a statement that takes longer than this
+# lets the server be asked whether it is alive, and health.SECONDS_TO_SHOW_LIFE is its time to answer.
+SECONDS_UNTIL_ASKED = 0.3
+SECONDS_BETWEEN_LOOKS = 0.1
+
+# The server's own limit ends a statement; a server that does not is cut off so much later.
+SECONDS_BEHIND_TIMEOUT = 5.0
+
+SECONDS_UNTIL_IDLE = 60.0
+
+
+class Lookout:
+	"""Of one router; started by its first call, and again by the first one after a rest or a fork."""
+
+	def __init__(self, router: "Router"):
+		self._router = router
+		self._lock = Lock()
+		self._thread: threading.Thread | None = None
+		self._last_call = 0.0
+		self._wanted = True
+
+	def notice_call(self) -> None:
+		"""There is something to look after: to be called by each routed call."""
+		self._last_call = time.monotonic()
+		if self._thread is None or not self._thread.is_alive():
+			self._start()
+
+	def _start(self) -> None:
+		with self._lock:
+			if self._wanted and (self._thread is None or not self._thread.is_alive()):
+				self._thread = threading.Thread(target=self._run, name="read_replica lookout", daemon=True)
+				self._thread.start()
+
+	def stop(self) -> None:
+		"""Let the thread end, and do not start it again."""
+		self._wanted = False
+
+	def _run(self) -> None:
+		health = self._router.health
+		next_round = 0.0
+		next_reading = 0.0
+		try:
+			while self._wanted and time.monotonic() - self._last_call < SECONDS_UNTIL_IDLE:
+				try:
+					now = time.monotonic()
+					if now >= next_round:
+						next_round = max(
+							next_round + SECONDS_BETWEEN_ROUNDS, now + SECONDS_BETWEEN_ROUNDS / 2
+						)
+						next_reading = now + SECONDS_BETWEEN_ROUNDS / 2
+						health.keep_up()
+						self._router.share_counts()
+					elif now >= next_reading:
+						next_reading = next_round
+						health.read_up()
+					self._free_calls_that_hang()
+				except Exception as error:
+					# Whatever it is, calls must not be left without a lookout.
+					self._router.host.log("lookout_failed", error=f"{type(error).__name__}: {error}")
+					time.sleep(SECONDS_BETWEEN_ROUNDS)
+				time.sleep(SECONDS_BETWEEN_LOOKS)
+		finally:
+			health.rest()
+
+	def _free_calls_that_hang(self) -> None:
+		now = time.monotonic()
+		late: dict[str, float] = {}
+		for scope in tuple(self._router.scopes):
+			since = scope.running_since
+			if since is None:
+				continue
+			if now - since > scope.need.timeout + SECONDS_BEHIND_TIMEOUT:
+				scope.cut()
+			elif now - since > SECONDS_UNTIL_ASKED:
+				name = scope.replica.name
+				late[name] = min(since, late.get(name, since))
+		for replica in self._router.replicas:
+			if not self._router.health.shows_life(replica.name, late.get(replica.name)):
+				self._free_calls_of(replica)
+
+	def _free_calls_of(self, replica: Replica) -> None:
+		for scope in tuple(self._router.scopes):
+			if scope.replica is replica and scope.running_since is not None:
+				scope.cut()

@@ -1,0 +1,46 @@
+# Copyright (c) 2026, read_replica contributors
+# For license information, please see license.txt
+
+"""What is kept for the length of one request, job or thread."""
+
+from typing import NamedTuple
+
+from read_replica.engine.dialect import Position
+from read_replica.engine.shared import Written
+
+
+class AsOf(NamedTuple):
+	"""How fresh data is: it has all that was committed up to a time, and up to a position.
+
+	:param time: time.time() by the clock of the process that looks after the replicas
+	"""
+
+	time: float
+	position: Position
+
+
+class RequestState:
+	"""The open scopes of a request, and what its routing has learned. Kept by the host."""
+
+	__slots__ = ("as_of", "committed", "frames", "kept", "own", "servers", "written", "written_at")
+
+	def __init__(self):
+		self.frames: list = []
+		# Whether there was a commit of writes whose position has not been asked for.
+		self.committed = False
+		# What this request has committed, and what the one that queued this job had committed.
+		self.own = Position()
+		# How much of `own` the other processes have been told.
+		self.kept = Position()
+		# What its user had written before; None until it is asked for.
+		self.written: Written | None = None
+		self.written_at = 0.0
+		# The oldest data that it has been shown, if a replica showed it any.
+		self.as_of: AsOf | None = None
+		self.servers: set[str] = set()
+
+	def note_use(self, server: str, as_of: AsOf) -> None:
+		"""Note that a replica has shown data that is so fresh."""
+		self.servers.add(server)
+		if self.as_of is None or as_of.time < self.as_of.time:
+			self.as_of = as_of

@@ -1,0 +1,135 @@
+# Copyright (c) 2026, read_replica contributors
+# For license information, please see license.txt
+
+"""What a call must be shown: all that its user has committed, wherever that was.
+
+After MediaWiki's ChronologyProtector: the primary's position after a user's commit is kept where every
+server of the site finds it, and the user's next reads wait for a replica to have it. A job carries the
+position of the request that queued it.
+"""
+
+import time
+from typing import Any, NamedTuple
+
+from redis.exceptions import RedisError
+
+from read_replica.engine import dialect
+from read_replica.engine.dialect import Position
+from read_replica.engine.host import Host
+from read_replica.engine.locks import Lock
+from read_replica.engine.request import RequestState
+from read_replica.engine.settings import Need
+from read_replica.engine.shared import Written
+
+FOREVER = float("inf")
+
+# A job may run for hours; what its user writes elsewhere meanwhile is asked for again after so long.
+SECONDS_WRITTEN_IS_NEW = 10.0
+
+
+class Floor(NamedTuple):
+	"""What a replica must have at least, and since when that is sure to be all (in seconds ago)."""
+
+	position: Position
+	known_for: float = FOREVER
+
+
+NOTHING = Floor(Position())
+
+
+class Session:
+	"""Keeps and finds the positions of users. Safe to share between threads."""
+
+	def __init__(self, host: Host):
+		self._host = host
+		self._lock = Lock()
+		# What could not be kept yet, by user.
+		self.left: dict[str, Position] = {}
+
+	def floor(self, need: Need, primary: Any) -> Floor:
+		"""What a replica must have for this need, in at most one round trip to Redis."""
+		if need.consistency == "eventual":
+			return NOTHING
+		if need.consistency == "strong":
+			return Floor(self._position_of(primary))
+		state = self._host.state()
+		self._note_commit(state, primary)
+		written = self._written(state, primary)
+		position = written.position.joined(state.own) if state.own else written.position
+		return Floor(position, written.known_for)
+
+	def _written(self, state: RequestState, primary: Any) -> Written:
+		if state.written is None or time.monotonic() - state.written_at > SECONDS_WRITTEN_IS_NEW:
+			found = self._host.shared.written_by(self._host.user())
+			# Where nobody can say what the user has written, they are shown all that anybody has.
+			state.written = found or Written(self._position_of(primary), FOREVER)
+			state.written_at = time.monotonic()
+		return state.written
+
+	def _position_of(self, primary: Any) -> Position:
+		[text, *_] = self._host.ask_primary(primary, dialect.position_of_primary)
+		return Position(dialect.text(text))
+
+	def _note_commit(self, state: RequestState, primary: Any) -> None:
+		if not state.committed:
+			return
+		state.committed = False
+		last, current = self._host.ask_primary(primary, dialect.committed_position)
+		# Without a last commit the connection is a new one; what the old one committed is in here.
+		state.own = state.own.joined(Position(dialect.text(last) or dialect.text(current)))
+
+	def committed(self, primary: Any) -> Position:
+		"""What this request has committed, for a job that it queues."""
+		state = self._host.state()
+		self._note_commit_at_last(state, primary)
+		return state.own
+
+	def _note_commit_at_last(self, state: RequestState, primary: Any) -> None:
+		"""Note a commit; if the primary can no longer tell its position, remember that one is missing."""
+		try:
+			self._note_commit(state, primary)
+		except Exception as error:
+			# What is committed stays so: the request, or its job, must not fail for a question about it.
+			with self._lock:
+				self.left.setdefault(self._host.user(), Position())
+			self._host.log("position_unknown", error=f"{type(error).__name__} {dialect.number_of(error)}")
+
+	def keep(self, primary: Any) -> None:
+		"""Let all processes know what this request has committed, if it has; then in one round trip."""
+		state = self._host.state()
+		self._note_commit_at_last(state, primary)
+		if state.kept.covers(state.own):
+			return
+		user = self._host.user()
+		try:
+			self._host.shared.keep_written(user, state.own)
+		except RedisError:
+			with self._lock:
+				self.left[user] = self.left.get(user, Position()).joined(state.own)
+		state.kept = state.own
+
+	def keep_what_is_left(self) -> None:
+		"""Try again with what could not be kept.
+
+		:raises RedisError: if that is still not possible
+		"""
+		if not self.left:
+			return
+		with self._lock:
+			left = dict(self.left)
+		# Until now, others could not know of it: nobody's positions are sure to be complete before this.
+		self._host.shared.begin_anew()
+		for user, position in left.items():
+			if position:
+				self._host.shared.keep_written(user, position)
+		with self._lock:
+			for user in left:
+				self.left.pop(user, None)
+
+	def forget_what_is_lost(self, position: Position, primary: Any) -> None:
+		"""Drop a user's position that even the primary does not have: it was of another primary."""
+		if not self._position_of(primary).covers(position):
+			self._host.shared.forget_written(self._host.user())
+			state = self._host.state()
+			state.written, state.own = None, Position()
+			self._host.log("position_dropped", position=str(position))

@@ -1,0 +1,227 @@
+# Copyright (c) 2026, read_replica contributors
+# For license information, please see license.txt
+
+"""What a user has committed, that user sees, on whichever server and in whichever process."""
+
+import threading
+import time
+
+import pytest
+import redis
+
+from read_replica.engine.choice import Reason
+from read_replica.engine.dialect import Position
+from read_replica.engine.settings import Need
+from read_replica.engine.shared import Shared, impatient
+from support.servers import free_port
+
+from .conftest import another_process, close, endpoint, make_router, until
+
+
+def read(host, router, **need) -> tuple[int, int]:
+	"""The stock of bolts, and the server that told it."""
+	with router.read_only(Need(**need), "report"):
+		return host.current().sql("SELECT qty, @@server_id FROM stock WHERE item = 'bolt'")[0]
+
+
+def write(host, router, quantity: int) -> None:
+	"""A request that commits."""
+	host.current().sql("UPDATE stock SET qty = %s WHERE item = 'bolt'", (quantity,))
+	host.current().commit()
+	host.end_request(router)
+
+
+def nobody_listens() -> redis.Redis:
+	"""A client of a Redis that is not there."""
+	return impatient(redis.Redis("127.0.0.1", free_port()))
+
+
+def apply_soon(servers) -> threading.Timer:
+	def start() -> None:
+		for replica in servers.replicas:
+			replica.query("START SLAVE SQL_THREAD")
+
+	timer = threading.Timer(0.2, start)
+	timer.start()
+	return timer
+
+
+def test_a_user_sees_what_they_wrote_before_although_the_replicas_are_late(stopped, host, router):
+	write(host, router, 11)
+	assert read(host, router) == (11, 1)
+	assert router.metrics.of("primary", Reason.BEHIND) == 1
+	[event, *_] = host.logged("position_timeout")
+	assert event["replica"] in ("replica01", "replica02")
+
+
+def test_a_call_waits_for_a_replica_that_comes_up_to_what_the_user_wrote(stopped, host):
+	router = make_router(host, *[endpoint(replica) for replica in stopped.replicas], wait=10)
+	write(host, router, 11)
+	timer = apply_soon(stopped)
+	quantity, server = read(host, router)
+	timer.join()
+	assert quantity == 11 and server in (2, 3)
+	close(router)
+
+
+def test_another_user_is_answered_by_the_late_replica(stopped, host, router):
+	write(host, router, 11)
+	host.log_in("another clerk")
+	quantity, server = read(host, router)
+	assert quantity == 10 and server in (2, 3)
+
+
+def test_a_call_that_accepts_eventual_is_answered_by_the_late_replica(stopped, host, router):
+	write(host, router, 11)
+	assert read(host, router, consistency="eventual")[0] == 10
+
+
+def test_another_process_shows_a_user_what_they_wrote(stopped, host, router):
+	write(host, router, 11)
+	other = another_process(host, stopped)
+	their_router = make_router(other, *[endpoint(replica) for replica in stopped.replicas])
+	assert read(other, their_router) == (11, 1)
+	close(their_router)
+
+
+def test_a_later_commit_in_the_same_request_is_seen_too(stopped, host, router):
+	assert read(host, router)[1] in (2, 3)
+	host.current().sql("UPDATE stock SET qty = 12 WHERE item = 'bolt'")
+	host.current().commit()
+	assert read(host, router) == (12, 1)
+
+
+def test_what_a_primary_block_commits_is_seen_in_the_scope_around_it(stopped, host, router):
+	with router.read_only(Need(), "report"):
+		with router.primary():
+			host.current().sql("UPDATE stock SET qty = 12 WHERE item = 'bolt'")
+			host.current().commit()
+		assert host.current().sql("SELECT qty FROM stock WHERE item = 'bolt'") == ((12,),)
+
+
+def test_a_job_sees_what_the_request_that_queued_it_has_committed(stopped, host, router):
+	host.current().sql("UPDATE stock SET qty = 12 WHERE item = 'bolt'")
+	host.current().commit()
+	carried = str(router.session.committed(host.current()))
+	job = another_process(host, stopped)
+	job.log_in("nobody who wrote")
+	job.state().own = Position(carried)
+	their_router = make_router(job, *[endpoint(replica) for replica in stopped.replicas])
+	assert read(job, their_router) == (12, 1)
+	close(their_router)
+
+
+def test_strong_shows_what_anybody_has_committed(shop, host, router):
+	for quantity in range(20, 40):
+		shop.primary.query("UPDATE shop.stock SET qty = %s WHERE item = 'bolt'", (quantity,))
+		assert read(host, router, consistency="strong")[0] == quantity
+	assert (
+		router.metrics.of("replica01", Reason.REPLICA) + router.metrics.of("replica02", Reason.REPLICA) > 10
+	)
+
+
+def test_a_request_that_commits_asks_the_primary_once_more_and_one_that_does_not_never(host, router):
+	read(host, router)
+	host.end_request(router)
+	assert host.questions == []
+	write(host, router, 11)
+	assert len(host.questions) == 1
+
+
+@pytest.fixture
+def round_trips(monkeypatch):
+	"""How often this thread has sent something to Redis."""
+	sent = []
+	thread = threading.get_ident()
+	core = redis.connection.Connection.send_packed_command
+
+	def send_packed_command(self, *args, **kwargs):
+		if threading.get_ident() == thread:
+			sent.append(args)
+		return core(self, *args, **kwargs)
+
+	monkeypatch.setattr(redis.connection.Connection, "send_packed_command", send_packed_command)
+	return sent
+
+
+def test_a_request_of_many_calls_goes_to_redis_once(host, router, round_trips):
+	read(host, router)
+	host.end_request(router)
+	# What is asked for every few seconds, whoever calls, is known now.
+	round_trips.clear()
+	for _ in range(10):
+		read(host, router)
+	host.end_request(router)
+	assert len(round_trips) == 1
+
+
+def test_a_request_that_only_writes_goes_to_redis_once(host, router, round_trips):
+	write(host, router, 11)
+	assert len(round_trips) == 1
+
+
+def test_without_redis_a_user_sees_all_that_was_committed(stopped, host, router):
+	read(host, router)
+	host.shared.client = nobody_listens()
+	host.end_request(router)
+	write(host, router, 11)
+	assert read(host, router) == (11, 1)
+
+
+def test_without_redis_replicas_that_are_in_step_still_answer(shop, host, router):
+	host.shared.client = nobody_listens()
+	write(host, router, 11)
+	for _ in range(5):
+		quantity, server = read(host, router)
+		assert quantity == 11 and server in (2, 3)
+
+
+def test_a_redis_that_has_lost_its_memory_costs_no_user_their_writes(stopped, host, router):
+	read(host, router)
+	write(host, router, 11)
+	stopped.redis.client().flushall()
+	assert read(host, router) == (11, 1)
+
+
+def test_what_could_not_be_kept_is_kept_once_redis_is_back(stopped, host, router):
+	client = host.shared.client
+	host.shared.client = nobody_listens()
+	write(host, router, 11)
+	host.shared.client = client
+	until(lambda: not router.session.left)
+	other = another_process(host, stopped)
+	their_router = make_router(other, *[endpoint(replica) for replica in stopped.replicas])
+	assert read(other, their_router) == (11, 1)
+	close(their_router)
+
+
+def test_a_redis_that_was_away_is_not_believed_before_others_could_tell_it_what_they_kept(
+	stopped, host, router
+):
+	client = host.shared.client
+	other = another_process(host, stopped)
+	other.shared = Shared(nobody_listens(), host.shared._prefix)
+	their_router = make_router(other, *[endpoint(replica) for replica in stopped.replicas])
+	host.shared.client = nobody_listens()
+	read(host, router)
+	host.end_request(router)
+	write(other, their_router, 11)
+	host.shared.client = client
+	until(lambda: time.monotonic() > host.shared._left_alone_until)
+	assert read(host, router) == (11, 1)
+	close(their_router)
+
+
+def test_a_position_of_a_primary_that_is_no_more_holds_a_user_up_once(shop, host, router):
+	host.shared.keep_written("clerk", Position("0-9-999999999"))
+	assert read(host, router)[1] == 1
+	host.end_request(router)
+	assert read(host, router)[1] in (2, 3)
+	assert host.logged("position_dropped") == [{"position": "0-9-999999999"}]
+
+
+def test_requests_that_end_together_keep_the_later_position_in_any_order(host):
+	for number in (7, 9, 8, *range(1, 7)):
+		host.shared.keep_written("clerk", Position(f"0-1-{number}"))
+	host.shared.keep_written("clerk", Position("1-1-3"))
+	assert host.shared.written_by("clerk").position == Position("0-1-9,1-1-3")
