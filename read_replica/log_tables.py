@@ -15,7 +15,10 @@ LOG_TABLES = frozenset(
 	for doctype in (
 		"Access Log",
 		"Activity Log",
+		"Console Log",
 		"Error Log",
+		# v14's.
+		"Error Snapshot",
 		"Permission Log",
 		"Route History",
 		"Scheduled Job Log",

@@ -51,8 +51,13 @@ class Lookout:
 				self._thread.start()
 
 	def stop(self) -> None:
-		"""Let the thread end, and do not start it again."""
-		self._wanted = False
+		"""Let the thread end, and do not start it again; it closes what it has kept open."""
+		with self._lock:
+			self._wanted = False
+			is_running = self._thread is not None and self._thread.is_alive()
+		if not is_running:
+			# A call may have looked at the replicas all the same.
+			self._router.health.rest()
 
 	def _run(self) -> None:
 		health = self._router.health

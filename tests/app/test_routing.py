@@ -257,7 +257,8 @@ def test_a_killed_replica_does_not_fail_the_call(site, servers):
 	finally:
 		for replica in servers.replicas:
 			replica.start()
-	until(lambda: bare() in REPLICAS)
+	until(lambda: all_in_use(router_of_site()))
+	assert bare() in REPLICAS
 
 
 def all_in_use(router) -> bool:
