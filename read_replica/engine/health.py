@@ -185,10 +185,11 @@ class Health:
 
 	def rest(self) -> None:
 		"""Close what is kept open for looking."""
-		self._host.shared.give_up_claim(self._fleet, self._owner)
-		self.is_prober = False
-		for probe in (self.primary_probe, *self.probes.values()):
-			probe.close()
+		with self._lock:
+			self._host.shared.give_up_claim(self._fleet, self._owner)
+			self.is_prober = False
+			for probe in (self.primary_probe, *self.probes.values()):
+				probe.close()
 
 	def _read_published(self) -> bool:
 		"""Take over published verdicts; False if there are none that are new to this process."""

@@ -150,6 +150,11 @@ def test_no_call_waits_for_a_look_while_a_verdict_is_at_hand(revived, host, monk
 	close(router)
 
 
+def looks_good(router) -> bool:
+	router.health.look_now()
+	return router.health.judge("replica01", 30) == "good"
+
+
 def test_a_look_that_got_no_answer_in_time_is_never_good_news(revived, two):
 	(_, first), (_, second) = two
 	first.health.look_if_unknown()
@@ -164,12 +169,23 @@ def test_a_look_that_got_no_answer_in_time_is_never_good_news(revived, two):
 
 
 def test_a_verdict_that_nobody_renews_is_not_believed_for_long(shop, host, router, monkeypatch):
-	assert router.health.judge("replica01", 30) == "good"
+	until(lambda: looks_good(router))
 	close(router)
 	monkeypatch.setattr(health, "SECONDS_A_VERDICT_HOLDS", 0.5)
 	until(lambda: router.health.judge("replica01", 30) == "unknown")
-	assert answered_by(host, router) in (2, 3), "the call has looked itself"
+	# Calls look for themselves.
+	until(lambda: answered_by(host, router) in (2, 3), seconds=SECONDS)
 	router.health.rest()
+
+
+def test_a_router_that_is_stopped_before_its_first_call_leaves_no_connection_behind(shop, host):
+	[replica, _] = shop.replicas
+	until(lambda: connections_of(replica) == 1)
+	router = make_router(host, endpoint(replica))
+	router.health.look_if_unknown()
+	assert connections_of(replica) == 2
+	close(router)
+	until(lambda: connections_of(replica) == 1)
 
 
 @pytest.fixture
