@@ -16,6 +16,8 @@ from support.servers import Cluster, MariaDB, cluster
 @pytest.fixture(scope="session")
 def servers() -> Iterator[Cluster]:
 	with cluster(replicas=2) as running:
+		# What a failed test has left open must not hold up the next one that changes a table.
+		running.primary.query("SET GLOBAL idle_transaction_timeout = 30, GLOBAL lock_wait_timeout = 60")
 		running.primary.query("CREATE DATABASE shop")
 		running.primary.query("CREATE TABLE shop.stock (item VARCHAR(40) PRIMARY KEY, qty INT NOT NULL)")
 		running.primary.query("CREATE TABLE shop.log (id INT AUTO_INCREMENT PRIMARY KEY, text VARCHAR(99))")
