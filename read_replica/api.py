@@ -4,7 +4,9 @@
 """Whitelisted methods for the desk."""
 
 import frappe
+from werkzeug.wrappers import Response
 
+from read_replica import prometheus
 from read_replica.host import shared_of_site
 
 
@@ -20,3 +22,9 @@ def clear_writers(method: str | None = None) -> int:
 	"""Let a method that was caught writing, or all of them, back to the replicas; how many there were."""
 	frappe.only_for("System Manager")
 	return shared_of_site().clear_writers(*([method] if method else []))
+
+
+@frappe.whitelist(allow_guest=True, methods=["GET"])
+def metrics() -> Response:
+	"""The site's numbers, as Prometheus reads them, for whoever sends its token."""
+	return prometheus.answer()

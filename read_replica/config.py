@@ -25,7 +25,8 @@ FULL_KEY = "read_replica"
 COMMON_CONFIG = "common_site_config.json"
 POLICY_KEYS = ("consistency", "max_lag", "timeout", "on_unavailable", "on_write")
 LIMIT_KEYS = ("connections_per_replica", "connection_max_age", "connect_timeout", "wait")
-KNOWN_KEYS = ("enabled", "replicas", "pools", *POLICY_KEYS, *LIMIT_KEYS)
+KNOWN_KEYS = ("enabled", "replicas", "pools", "metrics_token", *POLICY_KEYS, *LIMIT_KEYS)
+SHORTEST_TOKEN = 16
 POOL_KEYS = ("max_lag",)
 REPLICA_KEYS = ("name", "host", "port", "user", "password", "weight", "pool", "tls")
 TLS_KEYS = ("ca", "cert", "key", "check_hostname")
@@ -107,6 +108,12 @@ def settings_from(conf: Mapping) -> Settings | None:
 	if not isinstance(full, Mapping):
 		raise ConfigurationError(FULL_KEY, f"is {full!r}", 'write an object such as {"replicas": [...]}')
 	_check_known(full, KNOWN_KEYS, FULL_KEY)
+	if "metrics_token" in full and metrics_token(conf) is None:
+		raise ConfigurationError(
+			f"{FULL_KEY}.metrics_token",
+			"is no usable secret",
+			f"write a text of {SHORTEST_TOKEN} characters or more",
+		)
 	if not _switch(full.get("enabled", True), f"{FULL_KEY}.enabled"):
 		return None
 	replicas = _replicas(conf, full)
@@ -118,6 +125,13 @@ def settings_from(conf: Mapping) -> Settings | None:
 		max_lag_of_pool=_max_lag_of_pools(full.get("pools")),
 		**_limits(full),
 	)
+
+
+def metrics_token(conf: Mapping) -> str | None:
+	"""The secret that whoever reads the site's metrics must know; None: nobody may read them."""
+	full = conf.get(FULL_KEY)
+	token = full.get("metrics_token") if isinstance(full, Mapping) else None
+	return token if isinstance(token, str) and len(token) >= SHORTEST_TOKEN else None
 
 
 def _replicas(conf: Mapping, full: Mapping) -> tuple[Endpoint, ...]:

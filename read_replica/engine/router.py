@@ -49,7 +49,7 @@ class Found(NamedTuple):
 class ReadOnly:
 	"""One use of `Router.read_only`. A class, as each call pays for it, and a generator costs more."""
 
-	__slots__ = ("_frame", "_method", "_need", "_router")
+	__slots__ = ("_began", "_method", "_need", "_opened", "_router")
 
 	def __init__(self, router: "Router", need: Need, method: str):
 		self._router = router
@@ -57,12 +57,16 @@ class ReadOnly:
 		self._method = method
 
 	def __enter__(self) -> Scope | None:
-		self._frame = self._router.open(self._need, self._method)
-		return self._frame if isinstance(self._frame, Scope) else None
+		self._began = time.monotonic()
+		self._opened = self._router.open(self._need, self._method)
+		return self._opened if isinstance(self._opened, Scope) else None
 
 	def __exit__(self, *exception) -> None:
-		if self._frame:
-			self._router.close(self._frame)
+		opened = self._opened
+		if isinstance(opened, Reason):
+			self._router.metrics.took(PRIMARY, opened, self._method, time.monotonic() - self._began)
+		elif opened:
+			self._router.close(opened)
 
 
 class Router:
@@ -103,9 +107,10 @@ class Router:
 		finally:
 			self.close(block)
 
-	def open(self, need: Need, method: str) -> Frame | None:
-		"""Put the right database in place; the frame is to be closed. None: what is in place is right.
+	def open(self, need: Need, method: str) -> Frame | Reason | None:
+		"""Put the right database in place. A frame is to be closed; else what is in place is right.
 
+		:returns: None inside another scope, or the reason why a call of its own stays on the primary
 		:raises ReplicaUnavailable: as read_only does
 		"""
 		state = self.host.state()
@@ -118,7 +123,7 @@ class Router:
 		if isinstance(found, Reason):
 			self.metrics.count(PRIMARY, found, method)
 			# Inside a scope that is not good enough for this call, the primary is not in place yet.
-			return self._open_primary_block() if frames else None
+			return self._open_primary_block() if frames else found
 		self.host.end_transaction(primary)
 		scope = Scope(self, primary, need, method, found)
 		frames.append(scope)

@@ -183,6 +183,7 @@ WRONG = {
 	"read_replica.connect_timeout": {"replicas": [{"host": "h"}], "connect_timeout": "1s"},
 	"read_replica.enabled": {"enabled": "no"},
 	"read_replica.max_lagg": {"max_lagg": 5},
+	"read_replica.metrics_token": {"metrics_token": "too short"},
 }
 
 
@@ -221,6 +222,9 @@ def test_a_wrong_password_never_stands_in_an_error():
 	row = {"host": "h", "password": ["s3cret"]}
 	with pytest.raises(ConfigurationError) as raised:
 		config.settings_from({"read_replica": {"replicas": [row]}})
+	assert "s3cret" not in str(raised.value)
+	with pytest.raises(ConfigurationError) as raised:
+		config.settings_from({"read_replica": {"metrics_token": "s3cret"}})
 	assert "s3cret" not in str(raised.value)
 
 

@@ -79,13 +79,14 @@ find_bench() {
 # Makes a folder of what the bench's environment lacks, in the versions that this environment has
 # where it has them. Nothing is written into the bench. Prints the folder.
 bench_extras() {
-	local bench=$1 folder wanted
+	local bench=$1 folder wanted there
 	folder=$root/.venv/bench-$(printf '%s' "$bench" | cksum | cut -d' ' -f1)
-	wanted=$("$bench/env/bin/python" -m pip list --format=freeze --disable-pip-version-check 2>/dev/null)
+	there=$("$bench/env/bin/python" -m pip list --format=freeze --disable-pip-version-check 2>/dev/null)
+	wanted=$(requirements && printf '%s\n' "$there")
 	if [ "$(cat "$folder/made-for" 2>/dev/null)" != "$wanted" ]; then
 		rm -rf "$folder"
 		mkdir -p "$folder"
-		printf '%s\n' "$wanted" | grep -Ev '^(frappe|read.replica|erpnext|pip|setuptools|wheel)==|\.dev' >"$folder/constraints.txt"
+		printf '%s\n' "$there" | grep -Ev '^(frappe|read.replica|erpnext|pip|setuptools|wheel)==|\.dev' >"$folder/constraints.txt"
 		"$bench/env/bin/python" -m pip install --quiet --disable-pip-version-check --target "$folder/packages" \
 			--constraint "$folder/constraints.txt" $(requirements) >&2 ||
 			die "pip could not install what the tests need beside the bench; its own message stands above."
