@@ -16,6 +16,7 @@ import pytest
 
 from support.bench import ADMIN_PASSWORD, SITE, Sites
 from support.browser import Browser
+from support.frappe_request import connect, connected, disconnect
 from support.servers import Cluster, MariaDB, cluster, run
 
 SAMPLE_APP = Path(__file__).parents[1] / "support" / "sample_app"
@@ -96,35 +97,6 @@ def stale(servers: Cluster) -> Iterator[Cluster]:
 	for replica in servers.replicas:
 		replica.query("START SLAVE SQL_THREAD")
 	servers.catch_up()
-
-
-def connect(site: str = SITE) -> None:
-	"""Begin as a request does, up to its handler."""
-	frappe.init(site=site, sites_path=".")
-	frappe.connect()
-	if "read_replica" in frappe.get_installed_apps():
-		from read_replica.site import begin
-
-		begin()
-
-
-def disconnect() -> None:
-	"""End as a request does."""
-	from read_replica.site import end
-
-	end()
-	if frappe.local.db:
-		frappe.db.rollback()
-	frappe.destroy()
-
-
-@contextlib.contextmanager
-def connected(site: str = SITE) -> Iterator[None]:
-	connect(site)
-	try:
-		yield
-	finally:
-		disconnect()
 
 
 def in_another_worker(function: Callable[[], T], site: str = SITE) -> T:
