@@ -75,6 +75,8 @@ def state_of(verdict: Verdict | None) -> str:
 	if verdict.state == "down":
 		return f"down: {verdict.error}"
 	note = "" if verdict.read_only else "; it accepts writes from others, set read_only=1 there"
+	if verdict.lag is None and verdict.error:
+		return f"up, but {verdict.error}, so it is not used{note}"
 	if verdict.lag is None:
 		return f"up, but follows no primary that this site knows, so it is not used{note}"
 	return f"up, {verdict.lag * 1000:.0f} ms behind{note}"

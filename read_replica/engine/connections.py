@@ -47,12 +47,15 @@ class Lease:
 		"""Return the connection to the pool, while the server ends what is open on it."""
 		if not self._is_ours():
 			return
+		self._proxied.info["ending"] = True
 		try:
 			dialect.end_later(self.connection)
-		except Exception:
+		except Exception as error:
 			self.throw_away()
+			if not dialect.is_of_connection(error):
+				raise
 			return
-		self._proxied.info["ending"] = True
+		self._proxied.info.pop("lent")
 		self._proxied.close()
 		self._returned()
 
@@ -107,7 +110,15 @@ class ConnectionPool:
 		:raises Exception: what the driver raises if the server cannot be reached
 		"""
 		pool = self._pool
-		return Lease(pool.connect(), lambda: self._close_if_old(pool))
+		proxied = pool.connect()
+		while proxied.info.get("lent"):
+			# Whoever had it was interrupted, and the garbage collector has returned it: an answer that they
+			# did not wait for may still be on its way.
+			proxied.invalidate()
+			proxied.close()
+			proxied = pool.connect()
+		proxied.info["lent"] = True
+		return Lease(proxied, lambda: self._close_if_old(pool))
 
 	def _close_if_old(self, pool: QueuePool) -> None:
 		# Nobody borrows from it any more, and a reference cycle keeps its connections open.

@@ -3,7 +3,7 @@
 
 """How far replicas are behind, from sampled positions.
 
-Every second the primary is asked for its position, and the time is noted. A replica that has that
+Every second the primary is asked for its position and its time. A replica that has that
 position has all that was committed until then; so the newest sample that it has tells its lag, also
 while its threads are stopped, its link hangs, or it is told to be late. While nothing is written the
 position stays, and so the replica stays fresh. Seconds_Behind_Master tells none of these.
@@ -20,7 +20,7 @@ class Freshness:
 
 	def __init__(self):
 		self._lock = Lock()
-		# Position and the time.time() when it was last seen, oldest first.
+		# Position and the primary's time when it was last seen there, oldest first.
 		self._samples: list[tuple[Position, float]] = []
 
 	def sample(self, position: Position, at: float) -> None:

@@ -15,7 +15,7 @@ import time
 from typing import Literal
 
 from read_replica.engine import dialect
-from read_replica.engine.dialect import Position
+from read_replica.engine.dialect import HealthAnswer, Position
 from read_replica.engine.events import Events
 from read_replica.engine.freshness import Freshness
 from read_replica.engine.host import Host
@@ -83,6 +83,8 @@ class Health:
 		self.probes = {replica.name: Probe(replica.connect) for replica in self._replicas}
 		self.is_prober = False
 		self.rounds = 0
+		# What the primary's clock is ahead of time.monotonic(), once it has told its time.
+		self._primarys_clock: float | None = None
 
 	# What a call asks
 
@@ -103,12 +105,11 @@ class Health:
 		verdict = self._verdicts.get(name)
 		return verdict is not None and verdict.position.covers(position)
 
-	def judge(self, name: str, max_lag: float) -> Judgement:
-		"""Whether a replica may answer a call that accepts a lag of `max_lag` seconds."""
-		verdict = self.verdict_of(name)
+	def judge(self, verdict: Verdict | None, max_lag: float) -> Judgement:
+		"""Whether the replica of this verdict may answer a call that accepts a lag of `max_lag` seconds."""
 		if verdict is None:
 			return "unknown"
-		if verdict.state == "down" or name in self.silent:
+		if verdict.state == "down" or verdict.name in self.silent:
 			return "down"
 		if verdict.lag is None or verdict.lag > max_lag:
 			return "lagging"
@@ -193,9 +194,10 @@ class Health:
 
 	def _read_published(self) -> bool:
 		"""Take over published verdicts; False if there are none that are new to this process."""
-		text = self._host.shared.read_health(self._fleet)
-		if not text:
+		published = self._host.shared.read_health(self._fleet)
+		if not published:
 			return False
+		text, holds_for = published
 		try:
 			verdicts, history, found_at = from_text(text)
 		except ValueError:
@@ -205,12 +207,12 @@ class Health:
 			return False
 		self._found_at = found_at
 		self.freshness.begin_with(history)
-		self._learn({verdict.name: verdict for verdict in verdicts})
+		self._learn({verdict.name: verdict for verdict in verdicts}, SECONDS_A_VERDICT_HOLDS - holds_for)
 		return True
 
-	def _learn(self, verdicts: dict[str, Verdict]) -> None:
+	def _learn(self, verdicts: dict[str, Verdict], age: float = 0) -> None:
 		self._verdicts = verdicts
-		self._heard_at = time.monotonic()
+		self._heard_at = time.monotonic() - age
 		for name, verdict in verdicts.items():
 			# Whoever found it up has had an answer; unless our own question still waits for one.
 			if verdict.state == "up" and not self.probes[name].silent_for:
@@ -227,42 +229,69 @@ class Health:
 			until = time.monotonic() + self._settings.connect_timeout + SECONDS_TO_ANSWER
 			for probe in probes:
 				probe.wait_until_open(until - time.monotonic())
-		sampled_at = time.time()
-		wanted = self._position_of_primary()
+		wanted, sampled_at = self._ask_primary()
 		if wanted:
 			self.freshness.sample(wanted, sampled_at)
 		began = time.monotonic()
 		question = dialect.question_of_health(wanted, SECONDS_TO_REACH)
 		asked = {name for name, probe in self.probes.items() if probe.ask(question)}
-		verdicts = {}
-		for name, probe in self.probes.items():
+		answers: dict[str, HealthAnswer | None] = dict.fromkeys(self.probes)
+		for name in asked:
 			left = max(0.0, began + SECONDS_TO_ANSWER - time.monotonic())
-			row = probe.answer(left) if name in asked else None
-			verdicts[name] = self._verdict(name, row, wanted, sampled_at)
+			if row := self.probes[name].answer(left):
+				answers[name] = dialect.read_health(row)
+		strange = self._ahead_of_primary(answers, wanted)
+		verdicts = {
+			name: self._verdict(name, answer, wanted, sampled_at, name in strange)
+			for name, answer in answers.items()
+		}
 		self._tell(verdicts)
 		self._learn(verdicts)
 		self._found_at = time.time()
 		text = to_text(verdicts.values(), self.freshness.history, self._found_at)
 		self._host.shared.publish_health(self._fleet, text, SECONDS_A_VERDICT_HOLDS)
 
-	def _position_of_primary(self) -> Position:
-		"""Where the primary is, or an empty position if it does not answer or keeps no binary log."""
+	def _ask_primary(self) -> tuple[Position, float]:
+		"""Where the primary is, and the time there; an empty position if it keeps no log or does not answer."""
 		self.primary_probe.ask(dialect.position_of_primary)
 		row = self.primary_probe.answer(SECONDS_TO_ANSWER)
-		return Position(dialect.text(row[0])) if row else Position()
+		if not row:
+			return Position(), self._now()
+		at = float(row[1])
+		self._primarys_clock = at - time.monotonic()
+		return Position(dialect.text(row[0])), at
 
-	def _verdict(self, name: str, row: tuple | None, wanted: Position, sampled_at: float) -> Verdict:
-		if row is None:
+	def _now(self) -> float:
+		"""The time by the primary's clock; by this server's own while the primary has not told it."""
+		return time.time() if self._primarys_clock is None else time.monotonic() + self._primarys_clock
+
+	def _ahead_of_primary(self, answers: dict[str, HealthAnswer | None], position: Position) -> set[str]:
+		"""The replicas that have what the primary never had: they follow another one, or one that was lost.
+
+		Their numbers are higher, so they would seem to have everything.
+		"""
+		ahead = {name for name, a in answers.items() if a and a.position.is_ahead_of(position)}
+		if ahead:
+			# What was committed since the primary was asked is on them already.
+			position, _ = self._ask_primary()
+		return {name for name in ahead if answers[name].position.is_ahead_of(position)}
+
+	def _verdict(
+		self, name: str, answer: HealthAnswer | None, wanted: Position, sampled_at: float, is_strange: bool
+	) -> Verdict:
+		if answer is None:
 			if self.probes[name].is_connected:
 				self.silent.add(name)
 			error = self.probes[name].error
 			return Verdict(name, "down", error=summary_of(error) if error else "no answer")
 		self.silent.discard(name)
-		answer = dialect.read_health(row)
+		if is_strange:
+			error = "it has transactions that the primary does not have"
+			return Verdict(name, "up", None, None, answer.position, answer.read_only, error)
 		position, as_of = answer.position, self.freshness.as_of(answer.position)
-		lag = None if as_of is None else time.time() - as_of
+		lag = None if as_of is None else self._now() - as_of
 		if wanted and answer.reached:
-			lag = 0.0 if position.covers(wanted) else time.time() - sampled_at
+			lag = 0.0 if position.covers(wanted) else self._now() - sampled_at
 			position, as_of = position.joined(wanted), sampled_at
 		return Verdict(name, "up", lag, as_of, position, answer.read_only)
 
@@ -276,7 +305,8 @@ class Health:
 			elif new.state == "up" and (old is None or old.state == "down"):
 				self._events.back(name)
 			if lagging and not (old and _is_lagging(old, self._settings.defaults.max_lag)):
-				self._host.log("lagging", replica=name, seconds=new.lag and round(new.lag, 3))
+				seconds = new.lag and round(new.lag, 3)
+				self._host.log("lagging", replica=name, seconds=seconds, error=new.error)
 
 
 def _digest_of(replicas: list[Replica]) -> str:

@@ -64,11 +64,17 @@ class Probe:
 
 	def _open(self) -> None:
 		try:
-			self._connection = self._connect()
-			self.error = None
-			self.heard_at = time.monotonic()
+			connection = self._connect()
 		except Exception as error:
 			self.error = error
+			return
+		if self._opening is not threading.current_thread():
+			# The probe was closed meanwhile.
+			connection.close()
+			return
+		self._connection = connection
+		self.error = None
+		self.heard_at = time.monotonic()
 
 	def ask(self, statement: str) -> bool:
 		"""Send a question; False if there is no connection, or one is still open."""
@@ -78,6 +84,8 @@ class Probe:
 			dialect.send(self._connection, statement)
 		except Exception as error:
 			self._fail(error)
+			if not dialect.is_of_connection(error):
+				raise
 			return False
 		self._asked_at = time.monotonic()
 		return True
@@ -94,6 +102,8 @@ class Probe:
 			row = dialect.receive(self._connection)
 		except Exception as error:
 			self._fail(error)
+			if not dialect.is_of_connection(error):
+				raise
 			return None
 		self._asked_at = None
 		self.error = None
@@ -105,6 +115,7 @@ class Probe:
 		self.close()
 
 	def close(self) -> None:
+		self._opening = None
 		connection, self._connection, self._asked_at = self._connection, None, None
 		if connection is not None:
 			try:

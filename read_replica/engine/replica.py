@@ -45,6 +45,8 @@ class Replica:
 		try:
 			self._make_ready(lease, timeout)
 		except Exception as error:
+			if not dialect.is_of_connection(error):
+				raise
 			self.pool.close_idle()
 			if isinstance(error, TimeoutError):
 				# It is silent, and would be so on a new connection: that is waited for once, not twice.
@@ -57,6 +59,6 @@ class Replica:
 	def _make_ready(self, lease: Lease, timeout: float) -> None:
 		try:
 			lease.make_ready(timeout, self._connect_timeout)
-		except Exception:
+		except BaseException:
 			lease.throw_away()
 			raise

@@ -12,7 +12,7 @@ from read_replica.engine.shared import Written
 class AsOf(NamedTuple):
 	"""How fresh data is: it has all that was committed up to a time, and up to a position.
 
-	:param time: time.time() by the clock of the process that looks after the replicas
+	:param time: seconds since 1970 by the primary's clock
 	"""
 
 	time: float
@@ -22,7 +22,20 @@ class AsOf(NamedTuple):
 class RequestState:
 	"""The open scopes of a request, and what its routing has learned. Kept by the host."""
 
-	__slots__ = ("as_of", "committed", "frames", "kept", "own", "servers", "written", "written_at")
+	__slots__ = (
+		"as_of",
+		"asked_by",
+		"committed",
+		"frames",
+		"kept",
+		"kept_at",
+		"own",
+		"servers",
+		"users",
+		"written",
+		"written_at",
+		"written_for",
+	)
 
 	def __init__(self):
 		self.frames: list = []
@@ -30,10 +43,15 @@ class RequestState:
 		self.committed = False
 		# What this request has committed, and what the one that queued this job had committed.
 		self.own = Position()
-		# How much of `own` the other processes have been told.
+		# How much of `own` the other processes have been told, and when, by time.monotonic().
 		self.kept = Position()
-		# What its user had written before; None until it is asked for.
+		self.kept_at = float("-inf")
+		# Who made the request, and on whose behalf it has committed: they are to see what it did.
+		self.asked_by: str | None = None
+		self.users: set[str] = set()
+		# What a user had written before; None until it is asked for.
 		self.written: Written | None = None
+		self.written_for = ""
 		self.written_at = 0.0
 		# The oldest data that it has been shown, if a replica showed it any.
 		self.as_of: AsOf | None = None

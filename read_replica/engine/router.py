@@ -122,10 +122,17 @@ class Router:
 		found = self._choose(need, method, primary)
 		if isinstance(found, Reason):
 			self.metrics.count(PRIMARY, found, method)
+			if need.consistency == "strong" and found is not Reason.PENDING_WRITES:
+				# The snapshot that is open there is older than the call.
+				self.host.end_transaction(primary)
 			# Inside a scope that is not good enough for this call, the primary is not in place yet.
 			return self._open_primary_block() if frames else found
-		self.host.end_transaction(primary)
-		scope = Scope(self, primary, need, method, found)
+		try:
+			self.host.end_transaction(primary)
+			scope = Scope(self, primary, need, method, found)
+		except BaseException:
+			found.lease.throw_away()
+			raise
 		frames.append(scope)
 		self.scopes.add(scope)
 		self.host.put(scope.database)
@@ -136,7 +143,8 @@ class Router:
 	def _open_primary_block(self) -> PrimaryBlock:
 		frames = self.host.state().frames
 		previous = self.host.current()
-		block = PrimaryBlock(frames[-1].primary if frames else previous, previous)
+		own = self.host.state().own
+		block = PrimaryBlock(frames[-1].primary if frames else previous, previous, own)
 		frames.append(block)
 		self.host.put(block.primary)
 		return block
@@ -156,8 +164,10 @@ class Router:
 			return
 		while frames:
 			last = frames.pop()
-			self._end(last)
-			self.host.put(last.previous)
+			try:
+				self._end(last)
+			finally:
+				self.host.put(last.previous)
 			if isinstance(last, PrimaryBlock):
 				self._stay_with_writes_of(last)
 			if last is frame:
@@ -174,7 +184,8 @@ class Router:
 		"""What a block has written may be on no replica yet: its scopes stay on the primary."""
 		state = self.host.state()
 		scopes = [frame for frame in state.frames if isinstance(frame, Scope) and not frame.pinned]
-		if scopes and (state.committed or self.host.has_pending_writes(block.primary)):
+		wrote = state.committed or state.own != block.committed_before
+		if scopes and (wrote or self.host.has_pending_writes(block.primary)):
 			for scope in scopes:
 				scope.pin()
 
@@ -200,7 +211,7 @@ class Router:
 		floor = self.session.floor(need, primary)
 		found = self.find(need, floor.position, floor.known_for)
 		if isinstance(found, Reason):
-			if found is Reason.BEHIND:
+			if found is Reason.BEHIND and floor.position:
 				self.session.forget_what_is_lost(floor.position, primary)
 			if need.on_unavailable == "error":
 				self.metrics.count(PRIMARY, found, method)
@@ -222,13 +233,13 @@ class Router:
 		for replica in self._in_order(need.pool, position):
 			if replica.name in exclude:
 				continue
-			judgement = self.health.judge(replica.name, need.max_lag)
+			verdict = self.health.verdict_of(replica.name)
+			judgement = self.health.judge(verdict, need.max_lag)
 			if judgement == "lagging":
 				reason = Reason.LAGGING
 			if judgement != "good" or not replica.breaker.allows():
 				continue
-			verdict = self.health.verdict_of(replica.name)
-			if verdict is None or verdict.lag + self.health.age + DELAY_OF_VERDICTS > known_for:
+			if verdict.lag + self.health.age + DELAY_OF_VERDICTS > known_for:
 				reason = Reason.BEHIND
 				continue
 			lease = self._lend(replica, need.timeout)
@@ -261,6 +272,8 @@ class Router:
 			)
 			return None
 		except Exception as error:
+			if not dialect.is_of_connection(error):
+				raise
 			self.failed(replica, error)
 			return None
 		return lease
@@ -270,14 +283,20 @@ class Router:
 		try:
 			if dialect.wait_for(lease.connection, position, patience, GRACE):
 				return True
-		except Exception as error:
+		except BaseException as error:
 			lease.throw_away()
+			if not dialect.is_of_connection(error):
+				raise
 			if dialect.kind_of(error) is dialect.ErrorKind.LOST:
 				self.failed(replica, error)
 			return False
 		lease.give_back()
 		self.events.now_and_then("position_timeout", replica=replica.name, waited=round(max(patience, 0), 3))
 		return False
+
+	def committed(self, primary: Any) -> None:
+		"""After a commit of writes: other processes are to know of it while this request goes on."""
+		self.session.keep_soon(primary)
 
 	def finish(self, primary: Any) -> None:
 		"""At the end of a request or job: close what is open, and remember what was committed."""

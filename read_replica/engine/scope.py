@@ -7,6 +7,7 @@ The server judges what is a write. Each statement is sent to the replica first; 
 refuses there is carried out on the primary, and what comes after a write stays there.
 """
 
+import os
 import re
 import threading
 import time
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from read_replica.engine import dialect
 from read_replica.engine.choice import Reason
 from read_replica.engine.connections import Lease
-from read_replica.engine.dialect import ErrorKind
+from read_replica.engine.dialect import ErrorKind, Position
 from read_replica.engine.errors import ReplicaLost, ReplicaUnavailable, ScopeError, WriteInReadOnlyScope
 from read_replica.engine.metrics import PRIMARY
 from read_replica.engine.settings import Need
@@ -32,9 +33,10 @@ Direction = Literal["on_replica", "on_primary", "to_look_there"]
 class PrimaryBlock:
 	"""A stretch of code that works on the primary, whatever scope it stands in."""
 
-	def __init__(self, primary: Any, previous: Any):
+	def __init__(self, primary: Any, previous: Any, committed_before: Position):
 		self.primary = primary
 		self.previous = previous
+		self.committed_before = committed_before
 
 	def end(self) -> None:
 		"""Nothing to give back."""
@@ -60,11 +62,11 @@ class Scope:
 		self._router = router
 		self._lease: Lease | None = found.lease
 		self._doubtful = False
-		# Whether the connection holds what no other has, such as a variable that was set.
-		self._has_state = False
+		# The statements that have left something on the connection, such as a variable.
+		self._left_state: list[Callable] = []
 		self._failed: set[str] = set()
 		self._written: re.Pattern | None = None
-		self._thread = threading.get_ident()
+		self._owner = (os.getpid(), threading.get_ident())
 		self.database = router.host.wrap(self, found.lease.connection)
 
 	def run(self, statement: str, on_replica: Callable[[], T], on_primary: Callable[[], T]) -> T:
@@ -73,10 +75,10 @@ class Scope:
 		Neither callable runs twice once it has returned: what is tried elsewhere is a statement that
 		the server refused, or one that was cut off before it gave a row.
 		"""
-		if self._thread != threading.get_ident() and not self.ended:
+		if self._owner != (os.getpid(), threading.get_ident()) and not self.ended:
 			raise ScopeError(
-				f"The database of the read-only scope of {self.method} was used by another thread."
-				" Connect in that thread (frappe.init, frappe.connect), or read before you start it."
+				f"The database of the read-only scope of {self.method} was used by another thread or process."
+				" Connect in there (frappe.init, frappe.connect), or read before you start it."
 			)
 		if self.belongs_to_primary(statement):
 			return on_primary()
@@ -91,7 +93,8 @@ class Scope:
 			self.running_since = time.monotonic()
 			try:
 				result = on_replica()
-				self._has_state = self._has_state or leaves_state
+				if leaves_state:
+					self._left_state.append(on_primary)
 				if self.replica.breaker.is_open:
 					self._router.recovered(self.replica)
 				return result
@@ -119,6 +122,9 @@ class Scope:
 		if kind is ErrorKind.WRITE:
 			self.note_write(statement)
 			return "on_primary"
+		if kind in (ErrorKind.DENIED, ErrorKind.MISSING) and self.need.on_unavailable == "error":
+			# The call wants no other server, and whose fault it is cannot be told without asking one.
+			raise error
 		if kind is ErrorKind.DENIED:
 			self._router.denied(self.replica, error)
 			return "on_primary"
@@ -166,9 +172,13 @@ class Scope:
 			self._router.host.log("writer_found", method=self.method, table=table, replica=self.replica.name)
 
 	def pin(self) -> None:
-		"""Keep the rest of the scope on the primary."""
+		"""Keep the rest of the scope on the primary, with the variables and locks that it has made."""
+		if self.pinned:
+			return
 		self.pinned = True
 		self._give_back()
+		for again in self._left_state:
+			again()
 
 	def refresh(self) -> None:
 		"""Let the next statement see what has been committed since the scope began."""
@@ -176,9 +186,11 @@ class Scope:
 			self.running_since = time.monotonic()
 			try:
 				self._lease.connection.rollback()
-			except Exception:
+			except Exception as error:
 				# The next statement meets the same broken connection, and handles it.
 				self._doubtful = True
+				if not dialect.is_of_connection(error):
+					raise
 			finally:
 				self.running_since = None
 
@@ -225,7 +237,7 @@ class Scope:
 			self._router.failed(self.replica, error)
 			self._failed.add(self.replica.name)
 		# The broken connection stays in place, so that a caller who goes on is told again.
-		if self._has_state:
+		if self._left_state:
 			raise ReplicaLost(self.method, self.replica.name) from error
 		if self.statements > 1 and self.need.on_unavailable == "error":
 			raise ReplicaUnavailable(self.method, [self.replica.name]) from error

@@ -26,6 +26,9 @@ FOREVER = float("inf")
 # A job may run for hours; what its user writes elsewhere meanwhile is asked for again after so long.
 SECONDS_WRITTEN_IS_NEW = 10.0
 
+# A long job commits often; how often it asks for its position, beside the first time and the last.
+SECONDS_BETWEEN_KEEPING = 1.0
+
 
 class Floor(NamedTuple):
 	"""What a replica must have at least, and since when that is sure to be all (in seconds ago)."""
@@ -35,6 +38,9 @@ class Floor(NamedTuple):
 
 
 NOTHING = Floor(Position())
+
+# Nothing is known: no replica can be sure to have it.
+OUT_OF_REACH = Floor(Position(), 0)
 
 
 class Session:
@@ -53,60 +59,81 @@ class Session:
 		if need.consistency == "strong":
 			return Floor(self._position_of(primary))
 		state = self._host.state()
-		self._note_commit(state, primary)
+		if not self._note_commit(state, primary):
+			return OUT_OF_REACH
 		written = self._written(state, primary)
 		position = written.position.joined(state.own) if state.own else written.position
 		return Floor(position, written.known_for)
 
 	def _written(self, state: RequestState, primary: Any) -> Written:
-		if state.written is None or time.monotonic() - state.written_at > SECONDS_WRITTEN_IS_NEW:
-			found = self._host.shared.written_by(self._host.user())
+		user = self._host.user()
+		is_new = time.monotonic() - state.written_at < SECONDS_WRITTEN_IS_NEW
+		if state.written is None or state.written_for != user or not is_new:
+			found = self._host.shared.written_by(user)
 			# Where nobody can say what the user has written, they are shown all that anybody has.
 			state.written = found or Written(self._position_of(primary), FOREVER)
-			state.written_at = time.monotonic()
+			state.written_for, state.written_at = user, time.monotonic()
 		return state.written
 
 	def _position_of(self, primary: Any) -> Position:
 		[text, *_] = self._host.ask_primary(primary, dialect.position_of_primary)
 		return Position(dialect.text(text))
 
-	def _note_commit(self, state: RequestState, primary: Any) -> None:
+	def _note_commit(self, state: RequestState, primary: Any) -> bool:
+		"""Ask for the position of what was committed; False if the primary cannot tell it now."""
 		if not state.committed:
-			return
+			return True
+		state.users.add(self._host.user())
+		try:
+			last, current = self._host.ask_primary(primary, dialect.committed_position)
+		except Exception as error:
+			# What is committed stays so: the request, or its job, must not fail for a question about it.
+			if not dialect.is_of_connection(error):
+				raise
+			self._host.log("position_unknown", error=f"{type(error).__name__} {dialect.number_of(error)}")
+			return False
 		state.committed = False
-		last, current = self._host.ask_primary(primary, dialect.committed_position)
 		# Without a last commit the connection is a new one; what the old one committed is in here.
 		state.own = state.own.joined(Position(dialect.text(last) or dialect.text(current)))
+		return True
 
 	def committed(self, primary: Any) -> Position:
 		"""What this request has committed, for a job that it queues."""
 		state = self._host.state()
-		self._note_commit_at_last(state, primary)
+		if not self._note_commit(state, primary):
+			self._say_that_one_is_missing()
 		return state.own
 
-	def _note_commit_at_last(self, state: RequestState, primary: Any) -> None:
-		"""Note a commit; if the primary can no longer tell its position, remember that one is missing."""
+	def _say_that_one_is_missing(self) -> None:
+		"""Somebody has committed, and nobody will know up to where: no user's positions are complete now."""
 		try:
-			self._note_commit(state, primary)
-		except Exception as error:
-			# What is committed stays so: the request, or its job, must not fail for a question about it.
+			self._host.shared.begin_anew()
+		except RedisError:
 			with self._lock:
 				self.left.setdefault(self._host.user(), Position())
-			self._host.log("position_unknown", error=f"{type(error).__name__} {dialect.number_of(error)}")
+
+	def keep_soon(self, primary: Any) -> None:
+		"""After a commit: let all processes know of it now, or, if they were told a moment ago, by `keep`."""
+		state = self._host.state()
+		state.users.add(self._host.user())
+		if time.monotonic() - state.kept_at > SECONDS_BETWEEN_KEEPING:
+			self.keep(primary)
 
 	def keep(self, primary: Any) -> None:
 		"""Let all processes know what this request has committed, if it has; then in one round trip."""
 		state = self._host.state()
-		self._note_commit_at_last(state, primary)
+		if not self._note_commit(state, primary):
+			self._say_that_one_is_missing()
 		if state.kept.covers(state.own):
 			return
-		user = self._host.user()
+		users = state.users | {state.asked_by} if state.asked_by else state.users
 		try:
-			self._host.shared.keep_written(user, state.own)
+			self._host.shared.keep_written(users, state.own)
 		except RedisError:
 			with self._lock:
-				self.left[user] = self.left.get(user, Position()).joined(state.own)
-		state.kept = state.own
+				for user in users:
+					self.left[user] = self.left.get(user, Position()).joined(state.own)
+		state.kept, state.kept_at, state.users = state.own, time.monotonic(), set()
 
 	def keep_what_is_left(self) -> None:
 		"""Try again with what could not be kept.
@@ -121,10 +148,12 @@ class Session:
 		self._host.shared.begin_anew()
 		for user, position in left.items():
 			if position:
-				self._host.shared.keep_written(user, position)
+				self._host.shared.keep_written({user}, position)
 		with self._lock:
-			for user in left:
-				self.left.pop(user, None)
+			for user, position in left.items():
+				# Another thread may have left more meanwhile.
+				if self.left.get(user) == position:
+					del self.left[user]
 
 	def forget_what_is_lost(self, position: Position, primary: Any) -> None:
 		"""Drop a user's position that even the primary does not have: it was of another primary."""

@@ -8,7 +8,7 @@ have written is not known, which `written_by` says.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache, wraps
 from typing import Any, NamedTuple, TypeVar
@@ -22,10 +22,24 @@ from read_replica.engine.direct import DirectLines
 T = TypeVar("T")
 CountKey = tuple[str, str, str]
 
-# How long it is known what a user has written; a replica that is behind by more may not answer them.
+# How long it is known what a user has written; a replica that is behind by more does not answer them.
 SECONDS_POSITIONS_ARE_KEPT = 3600
-# Several, as requests that end in the same moment may be stored in any order.
-POSITIONS_PER_USER = 8
+
+# Requests that end in the same moment may be stored in any order: in each domain, the later one stays.
+KEEP_THE_LATER = """
+local both = (redis.call('GET', KEYS[1]) or '') .. ',' .. ARGV[1]
+local last, gtids = {}, {}
+for domain, gtid, number in string.gmatch(both, '(%d+)(%-%d+%-(%d+))') do
+	if not last[domain] or tonumber(number) > last[domain] then
+		last[domain], gtids[domain] = tonumber(number), domain .. gtid
+	end
+end
+local kept = {}
+for _, gtid in pairs(gtids) do
+	table.insert(kept, gtid)
+end
+redis.call('SET', KEYS[1], table.concat(kept, ','), 'EX', ARGV[2])
+"""
 
 # How long Redis may take to answer, and how long it is left alone after it did not.
 SECONDS_TO_ANSWER = 0.5
@@ -83,9 +97,9 @@ def impatient(client: Any) -> redis.Redis:
 
 
 @lru_cache(maxsize=1024)
-def _position_in(member: bytes) -> Position:
+def _position_in(text: bytes) -> Position:
 	"""A position as it is kept; a user's last one is read with each of their requests."""
-	return Position(member.decode())
+	return Position(text.decode())
 
 
 class Shared:
@@ -141,11 +155,14 @@ class Shared:
 			client.set(self._key(f"health|{fleet}"), text, px=round(seconds * 1000))
 
 	@without_redis(lambda: None)
-	def read_health(self, fleet: str) -> str | None:
-		"""The verdicts that were published last, if they are not too old."""
+	def read_health(self, fleet: str) -> tuple[str, float] | None:
+		"""The verdicts that were published last, if they still hold, and for how many seconds they will."""
 		with self._redis() as client:
-			text = client.get(self._key(f"health|{fleet}"))
-		return text.decode() if text else None
+			pipeline = client.pipeline(transaction=False)
+			pipeline.get(self._key(f"health|{fleet}"))
+			pipeline.pttl(self._key(f"health|{fleet}"))
+			text, left = pipeline.execute()
+		return (text.decode(), left / 1000) if text else None
 
 	@without_redis(lambda: True)
 	def is_first_to_say(self, event: str, replica: str, seconds: int) -> bool:
@@ -161,35 +178,28 @@ class Shared:
 
 	# What users have written
 
-	def keep_written(self, user: str, position: Position) -> None:
-		"""Remember, in one round trip, what a user has committed.
+	def keep_written(self, users: Iterable[str], position: Position) -> None:
+		"""Remember, in one round trip, what has been committed on behalf of these users.
 
 		:raises RedisError: if that is not possible
 		"""
-		key = self._key(f"written|{user}")
+		limits = (str(position), SECONDS_POSITIONS_ARE_KEPT)
+		commands = [("EVAL", KEEP_THE_LATER, 1, self._key(f"written|{user}"), *limits) for user in users]
 		with self._redis() as client:
-			self._lines.ask(
-				client,
-				self._mark_beginning(),
-				("ZADD", key, position.number, str(position)),
-				("ZREMRANGEBYRANK", key, 0, -1 - POSITIONS_PER_USER),
-				("EXPIRE", key, SECONDS_POSITIONS_ARE_KEPT),
-			)
+			self._lines.ask(client, self._mark_beginning(), *commands)
 
 	@without_redis(lambda: None)
 	def written_by(self, user: str) -> Written | None:
 		"""What a user has committed within the last hour, in one round trip; None: Redis cannot say."""
 		if time.monotonic() < self._left_alone_until + SECONDS_UNTIL_ALL_IS_TOLD:
 			return None
-		questions = (("PTTL", self._key("beginning")), ("ZRANGE", self._key(f"written|{user}"), 0, -1))
+		questions = (("PTTL", self._key("beginning")), ("GET", self._key(f"written|{user}")))
 		with self._redis() as client:
-			left, members = self._lines.ask(client, *questions)
+			left, text = self._lines.ask(client, *questions)
 			if left < 0:
-				_, left, members = self._lines.ask(client, self._mark_beginning(), *questions)
-		position = Position()
-		for member in members:
-			position = position.joined(_position_in(member))
-		return Written(position, (_TEN_YEARS - left) / 1000)
+				_, left, text = self._lines.ask(client, self._mark_beginning(), *questions)
+		known_for = min((_TEN_YEARS - left) / 1000, SECONDS_POSITIONS_ARE_KEPT)
+		return Written(_position_in(text or b""), known_for)
 
 	def _mark_beginning(self) -> tuple:
 		"""Notes since when positions are known: not before a Redis that has lost its memory came back."""

@@ -18,10 +18,10 @@ class Verdict:
 	"""What the last look at a replica has shown.
 
 	:param lag: seconds by which it is behind the primary; None if that could not be measured
-	:param as_of: time.time() up to which it has all that was committed; None if that is not known
+	:param as_of: up to when it has all that was committed, by the primary's clock; None if not known
 	:param position: what it has, at least
 	:param read_only: whether it refuses writes from ordinary users
-	:param error: why it is down
+	:param error: why it is down, or why its lag cannot be measured
 	"""
 
 	name: str

@@ -12,7 +12,7 @@ from read_replica.engine.dialect import Position
 from read_replica.engine.freshness import LONGEST_HISTORY, Freshness
 from read_replica.engine.settings import Need
 
-from .conftest import close, endpoint, make_router, until
+from .conftest import another_process, close, endpoint, make_router, until
 
 EVENTUAL = Need(consistency="eventual")
 
@@ -223,3 +223,67 @@ def test_samples_of_a_primary_that_was_set_back_are_forgotten():
 	freshness.sample(Position("0-2-90"), at=2.0)
 	assert freshness.as_of(Position("0-1-95")) == 2.0
 	assert freshness.as_of(Position("0-1-80")) is None
+
+
+@pytest.fixture
+def strange(shop):
+	"""A replica that seems to have much more than the primary: it has followed another one."""
+	replica = shop.replicas[0]
+	replica.query("STOP SLAVE")
+	[[before]] = replica.query("SELECT @@gtid_slave_pos")
+	replica.query("SET GLOBAL gtid_slave_pos = '0-1-999999999'")
+	yield replica
+	replica.query(f"SET GLOBAL gtid_slave_pos = '{before}'")
+	replica.query("START SLAVE")
+	shop.catch_up()
+
+
+def test_a_replica_that_is_ahead_of_the_primary_follows_another_one_and_is_not_used(strange, shop, host):
+	router = make_router(host, endpoint(strange))
+	assert lags(router) == [None]
+	assert answered_by(host, router, max_lag=10**6) == 1
+	[event] = host.logged("lagging")
+	assert event["error"] == "it has transactions that the primary does not have"
+	close(router)
+
+
+def test_a_replica_that_is_ahead_of_the_last_question_alone_is_fresh(shop, host, router, monkeypatch):
+	"""Under load it has what was committed since the primary was asked."""
+	ask = router.health._ask_primary
+	asked = []
+
+	def ask_and_commit():
+		asked.append(answer := ask())
+		shop.primary.query("UPDATE shop.stock SET qty = qty + 1")
+		shop.catch_up()
+		return answer
+
+	monkeypatch.setattr(router.health, "_ask_primary", ask_and_commit)
+	assert all(lag is not None and lag < 0.5 for lag in lags(router))
+	assert len(asked) == 2
+
+
+def test_a_server_whose_clock_is_wrong_measures_the_same_lag(stopped, host, router, monkeypatch):
+	lags(router)
+	stopped.primary.query("UPDATE shop.stock SET qty = 11")
+	time.sleep(1)
+	other = another_process(host, stopped)
+	their_router = make_router(other, *[endpoint(replica) for replica in stopped.replicas])
+	router.health.keep_up()
+	router.health.rest()
+	now = time.time
+	monkeypatch.setattr(time, "time", lambda: now() - 1000)
+	their_router.health.read_up()
+	time.sleep(0.5)
+	assert all(1 < lag < 5 for lag in lags(their_router))
+	close(their_router)
+
+
+def test_a_verdict_is_as_old_as_it_was_when_it_was_read(stopped, host, router):
+	lags(router)
+	time.sleep(1)
+	other = another_process(host, stopped)
+	their_router = make_router(other, *[endpoint(replica) for replica in stopped.replicas])
+	their_router.health.read_up()
+	assert their_router.health.age >= 1
+	close(their_router)

@@ -31,6 +31,10 @@ def answered_by(host, router) -> int:
 		return host.current().sql("SELECT @@server_id")[0][0]
 
 
+def judgement_of(router, name: str) -> str:
+	return router.health.judge(router.health.verdict_of(name), 30)
+
+
 @contextmanager
 def probes_of(servers: list[MariaDB]) -> Iterator[Callable[[], list[int]]]:
 	"""Hands out a function that tells how often each of these servers was asked how it is."""
@@ -152,27 +156,27 @@ def test_no_call_waits_for_a_look_while_a_verdict_is_at_hand(revived, host, monk
 
 def looks_good(router) -> bool:
 	router.health.look_now()
-	return router.health.judge("replica01", 30) == "good"
+	return judgement_of(router, "replica01") == "good"
 
 
 def test_a_look_that_got_no_answer_in_time_is_never_good_news(revived, two):
 	(_, first), (_, second) = two
 	first.health.look_if_unknown()
-	assert first.health.judge("replica01", 30) == "good"
+	assert judgement_of(first, "replica01") == "good"
 	revived.replicas[0].freeze()
 	first.health.keep_up()
-	assert first.health.judge("replica01", 30) == "down"
+	assert judgement_of(first, "replica01") == "down"
 	assert first.health.verdict_of("replica01").error == "no answer"
-	assert first.health.judge("replica02", 30) == "good"
+	assert judgement_of(first, "replica02") == "good"
 	second.health.keep_up()
-	assert second.health.judge("replica01", 30) == "down", "the others are told"
+	assert judgement_of(second, "replica01") == "down", "the others are told"
 
 
 def test_a_verdict_that_nobody_renews_is_not_believed_for_long(shop, host, router, monkeypatch):
 	until(lambda: looks_good(router))
 	close(router)
 	monkeypatch.setattr(health, "SECONDS_A_VERDICT_HOLDS", 0.5)
-	until(lambda: router.health.judge("replica01", 30) == "unknown")
+	until(lambda: judgement_of(router, "replica01") == "unknown")
 	# Calls look for themselves.
 	until(lambda: answered_by(host, router) in (2, 3), seconds=SECONDS)
 	router.health.rest()
@@ -251,7 +255,7 @@ def test_a_replica_that_fails_is_tried_by_one_call_after_a_pause(host, full):
 	for thread in threads:
 		thread.join(10)
 	assert set(answers) == {1} and len(answers) > 100
-	assert router.health.judge("replica01", 30) == "good", "who is connected already gets answers"
+	assert judgement_of(router, "replica01") == "good", "who is connected already gets answers"
 	# At first each thread may try, and then one of them after a second.
 	assert 2 <= refused() <= 5
 

@@ -6,6 +6,7 @@
 import threading
 import time
 
+import pymysql
 import pytest
 import redis
 
@@ -97,6 +98,81 @@ def test_what_a_primary_block_commits_is_seen_in_the_scope_around_it(stopped, ho
 			host.current().sql("UPDATE stock SET qty = 12 WHERE item = 'bolt'")
 			host.current().commit()
 		assert host.current().sql("SELECT qty FROM stock WHERE item = 'bolt'") == ((12,),)
+
+
+def test_it_is_seen_there_too_after_a_job_was_queued_in_the_block(stopped, host, router):
+	with router.read_only(Need(), "report"):
+		with router.primary():
+			host.current().sql("UPDATE stock SET qty = 12 WHERE item = 'bolt'")
+			host.current().commit()
+			router.session.committed(host.current())
+		assert host.current().sql("SELECT qty FROM stock WHERE item = 'bolt'") == ((12,),)
+
+
+def test_a_long_request_tells_the_others_of_a_commit_while_it_goes_on(stopped, host, router):
+	host.current().sql("UPDATE stock SET qty = 12 WHERE item = 'bolt'")
+	host.current().commit()
+	router.committed(host.current())
+	other = another_process(host, stopped)
+	their_router = make_router(other, *[endpoint(replica) for replica in stopped.replicas])
+	assert read(other, their_router) == (12, 1)
+	close(their_router)
+
+
+def test_many_commits_of_a_request_are_asked_for_once_a_second_and_at_its_end(shop, host, router):
+	for quantity in range(20):
+		host.current().sql("UPDATE stock SET qty = %s WHERE item = 'bolt'", (quantity,))
+		host.current().commit()
+		router.committed(host.current())
+	host.end_request(router)
+	assert len(host.questions) == 2
+	[[last]] = shop.primary.query("SELECT @@gtid_binlog_pos")
+	assert host.shared.written_by("clerk").position == Position(last)
+
+
+def test_a_request_that_changes_its_user_shows_each_what_they_wrote(stopped, host, router):
+	write(host, router, 11)
+	host.log_in("another clerk")
+	assert read(host, router)[0] == 10
+	host.log_in("clerk")
+	assert read(host, router) == (11, 1)
+
+
+def test_whoever_made_a_request_sees_what_it_did_as_somebody_else(stopped, host, router):
+	host.state().asked_by = "visitor"
+	host.log_in("Administrator")
+	write(host, router, 11)
+	for user in ("visitor", "Administrator"):
+		host.log_in(user)
+		assert read(host, router) == (11, 1)
+		host.end_request(router)
+
+
+def test_a_position_that_the_primary_could_not_tell_keeps_calls_there(stopped, host, router, monkeypatch):
+	host.current().sql("UPDATE stock SET qty = 11 WHERE item = 'bolt'")
+	host.current().commit()
+	ask = host.ask_primary
+
+	def lost(*args):
+		raise pymysql.err.InterfaceError(0, "")
+
+	monkeypatch.setattr(host, "ask_primary", lost)
+	assert read(host, router) == (11, 1)
+	monkeypatch.setattr(host, "ask_primary", ask)
+	assert read(host, router) == (11, 1)
+	assert host.state().own
+	assert [event["error"] for event in host.logged("position_unknown")] == ["InterfaceError 0"]
+
+
+def test_strong_shows_a_commit_that_is_newer_than_the_primarys_open_snapshot(stopped, host, router):
+	assert host.current().sql("SELECT qty FROM stock WHERE item = 'bolt'") == ((10,),)
+	stopped.primary.query("UPDATE shop.stock SET qty = 11 WHERE item = 'bolt'")
+	assert read(host, router, consistency="strong") == (11, 1)
+
+
+def test_a_replica_that_is_late_by_more_than_positions_are_kept_shows_nobody_old_rows(host):
+	host.shared.begin_anew(seconds_ago=100 * 3600)
+	assert host.shared.written_by("clerk").known_for == 3600
 
 
 def test_a_job_sees_what_the_request_that_queued_it_has_committed(stopped, host, router):
@@ -213,7 +289,7 @@ def test_a_redis_that_was_away_is_not_believed_before_others_could_tell_it_what_
 
 
 def test_a_position_of_a_primary_that_is_no_more_holds_a_user_up_once(shop, host, router):
-	host.shared.keep_written("clerk", Position("0-9-999999999"))
+	host.shared.keep_written({"clerk"}, Position("0-9-999999999"))
 	assert read(host, router)[1] == 1
 	host.end_request(router)
 	assert read(host, router)[1] in (2, 3)
@@ -222,6 +298,12 @@ def test_a_position_of_a_primary_that_is_no_more_holds_a_user_up_once(shop, host
 
 def test_requests_that_end_together_keep_the_later_position_in_any_order(host):
 	for number in (7, 9, 8, *range(1, 7)):
-		host.shared.keep_written("clerk", Position(f"0-1-{number}"))
-	host.shared.keep_written("clerk", Position("1-1-3"))
-	assert host.shared.written_by("clerk").position == Position("0-1-9,1-1-3")
+		host.shared.keep_written({"clerk"}, Position(f"0-1-{number}"))
+	assert host.shared.written_by("clerk").position == Position("0-1-9")
+
+
+def test_a_position_of_a_new_domain_is_kept_beside_the_old_ones(host):
+	for number in range(1000, 1020):
+		host.shared.keep_written({"clerk"}, Position(f"0-1-{number}"))
+	host.shared.keep_written({"clerk"}, Position("2-2-51"))
+	assert host.shared.written_by("clerk").position == Position("0-1-1019,2-2-51")

@@ -30,6 +30,9 @@ _MISSING = frozenset((1049, 1051, 1054, 1146, 1305))
 # 1038 memory, 1040 too many connections, 1041 memory, 1114 table full, 1203 and 1226 a user's limits.
 _TROUBLE = frozenset((1, 3, 126, 1021, 1030, 1037, 1038, 1040, 1041, 1114, 1203, 1226))
 
+# Where the exceptions are defined that drivers raise; some of Python's own are among them.
+_OF_CONNECTIONS = frozenset(("builtins", "pymysql", "MySQLdb", "struct"))
+
 
 def kind_of(error: BaseException) -> ErrorKind:
 	"""Classify an error of PyMySQL or mysqlclient by the server's number, never by the statement."""
@@ -59,3 +62,14 @@ def number_of(error: BaseException) -> Any:
 def is_servers(error: BaseException) -> bool:
 	"""Whether an error is the server's answer to a statement, so that the connection is still sound."""
 	return bool(error.args) and isinstance(error.args[0], int)
+
+
+def is_of_connection(error: BaseException) -> bool:
+	"""Whether an error came from a server, a driver or the network.
+
+	Anything else struck from outside while they were being waited for, as a job's time limit does, and
+	is not to be taken for their fault.
+	"""
+	if not isinstance(error, Exception):
+		return False
+	return isinstance(error, OSError) or type(error).__module__.partition(".")[0] in _OF_CONNECTIONS

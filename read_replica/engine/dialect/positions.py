@@ -39,6 +39,16 @@ class Position:
 				return False
 		return True
 
+	def is_ahead_of(self, other: "Position") -> bool:
+		"""Whether a server at this position has a transaction that one at the other position lacks.
+
+		Domains that the other one does not know are left out: they may be of a primary of former times.
+		"""
+		return any(
+			domain in self._last and self._last[domain][0] > number
+			for domain, (number, _) in other._last.items()
+		)
+
 	def joined(self, other: "Position") -> "Position":
 		"""The position that has all that both have."""
 		if not other:
@@ -50,11 +60,6 @@ class Position:
 		for domain, (number, server) in other._last.items():
 			both._add(domain, number, server)
 		return both
-
-	@property
-	def number(self) -> int:
-		"""The highest number of all domains: grows with each transaction of a domain."""
-		return max((number for number, _ in self._last.values()), default=0)
 
 	def __bool__(self) -> bool:
 		return bool(self._last)
@@ -82,7 +87,8 @@ class HealthAnswer(NamedTuple):
 	read_only: bool
 
 
-position_of_primary = "SELECT @@gtid_binlog_pos"
+# With the time of its own clock: those of the servers that ask may differ.
+position_of_primary = "SELECT @@gtid_binlog_pos, UNIX_TIMESTAMP(NOW(6))"
 
 # Of this session's last commit; the second is for a session that was lost after it.
 committed_position = "SELECT @@last_gtid, @@gtid_binlog_pos"
