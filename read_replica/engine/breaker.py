@@ -4,7 +4,7 @@
 """A circuit breaker: how long a replica that failed is left alone.
 
 After M. Nygard, "Release It!": closed while all is well, open after a failure, and half open for
-one try once its time is up. Each process of a site keeps its own.
+one try once its time is up. Each process of a site keeps its own, and asks the others before it tries.
 """
 
 import random
@@ -25,7 +25,15 @@ class Breaker:
 	many processes do not come back in the same instant.
 	"""
 
-	def __init__(self, clock: Callable[[], float] = time.monotonic):
+	def __init__(
+		self,
+		claim: Callable[[float], bool] = lambda seconds: True,
+		clock: Callable[[], float] = time.monotonic,
+	):
+		"""
+		:param claim: asked before a try; False if another process tries in these seconds
+		"""
+		self._claim = claim
 		self._clock = clock
 		self._lock = Lock()
 		self._pause = 0.0
@@ -41,12 +49,18 @@ class Breaker:
 		if not self._pause:
 			return True
 		with self._lock:
-			if self._pause and self._clock() < self._retry_at:
+			pause = self._pause
+			if pause and self._clock() < self._retry_at:
 				return False
-			if self._pause:
-				# The half-open try belongs to this caller; the others wait for its outcome.
-				self._retry_at = self._clock() + self._pause
-				self._is_tried = True
+			# The half-open try belongs to this caller; the others wait for its outcome.
+			self._retry_at = self._clock() + pause
+		is_ours = not pause or self._claim(pause)
+		with self._lock:
+			if not is_ours:
+				# How that try went is asked soon.
+				self._retry_at = min(self._retry_at, self._clock() + FIRST_PAUSE)
+				return False
+			self._is_tried = self._pause > 0
 			return True
 
 	def failed(self) -> Literal["opened", "still_open"]:

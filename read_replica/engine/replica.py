@@ -18,7 +18,7 @@ class Replica:
 	def __init__(self, endpoint: Endpoint, settings: Settings, host: Host):
 		self.endpoint = endpoint
 		self.name = endpoint.name
-		self.breaker = Breaker()
+		self.breaker = Breaker(claim=lambda seconds: host.shared.may_try(endpoint.name, seconds))
 		self._host = host
 		self._connect_timeout = settings.connect_timeout
 		self.pool = ConnectionPool(

@@ -337,9 +337,11 @@ class Router:
 	def recovered(self, replica: Replica) -> None:
 		"""A replica that was left alone has answered a statement."""
 		if replica.breaker.succeeded() == "closed":
+			self.host.shared.note_try(replica.name, went_well=True)
 			self.events.back(replica.name)
 
 	def failed(self, replica: Replica, error: Exception) -> None:
 		"""Leave a replica alone for a while."""
 		if replica.breaker.failed() == "opened":
+			self.host.shared.note_try(replica.name, went_well=False)
 			self.events.down(replica.name, summary_of(error))

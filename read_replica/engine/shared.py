@@ -41,6 +41,9 @@ end
 redis.call('SET', KEYS[1], table.concat(kept, ','), 'EX', ARGV[2])
 """
 
+# As long as the longest pause of a breaker, and its jitter.
+SECONDS_A_TRY_COUNTS = 36
+
 # How long Redis may take to answer, and how long it is left alone after it did not.
 SECONDS_TO_ANSWER = 0.5
 SECONDS_LEFT_ALONE = 1.0
@@ -175,6 +178,23 @@ class Shared:
 		"""Whether that had been said, and is now taken back by this call and no other."""
 		with self._redis() as client:
 			return bool(client.delete(self._key(f"said|{event}|{replica}")))
+
+	@without_redis(lambda: True)
+	def may_try(self, replica: str, seconds: float) -> bool:
+		"""Whether to try a replica that has failed: one process may in these seconds; all, once it went well."""
+		with self._redis() as client:
+			if client.set(self._key(f"try|{replica}"), "begun", nx=True, px=round(seconds * 1000)):
+				return True
+			return client.get(self._key(f"try|{replica}")) == b"went well"
+
+	@without_redis(lambda: None)
+	def note_try(self, replica: str, went_well: bool) -> None:
+		"""Tell the others how a replica has done; they have all asked again when this is forgotten."""
+		with self._redis() as client:
+			if went_well:
+				client.set(self._key(f"try|{replica}"), "went well", ex=SECONDS_A_TRY_COUNTS)
+			elif client.get(self._key(f"try|{replica}")) == b"went well":
+				client.delete(self._key(f"try|{replica}"))
 
 	# What users have written
 

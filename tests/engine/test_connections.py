@@ -5,15 +5,24 @@
 
 import gc
 import os
+import signal
+import socket
 import threading
 import traceback
 from collections import Counter
 
 import psutil
+import pytest
 
+from read_replica.engine import dialect
+from read_replica.engine.dialect import Position
 from read_replica.engine.settings import Need
 
 from .conftest import close, endpoint, make_router
+
+
+class TimeLimit(Exception):
+	"""A job's, as RQ raises it from a signal's handler, wherever the job is."""
 
 
 def connection_id(host) -> int:
@@ -202,3 +211,67 @@ def test_ten_thousand_calls_leave_no_connection_and_no_memory_behind(shop, host,
 	assert host.connections_opened == opened
 	assert all(replica.pool.lent == 0 for replica in router.replicas)
 	assert after - before < 2 * 1024 * 1024
+
+
+def test_a_connection_whose_user_was_interrupted_is_not_lent_again(shop, host):
+	router = make_router(host, endpoint(shop.replicas[0]))
+	pool = router.replicas[0].pool
+	lease = pool.lend()
+	dialect.send(lease.connection, "SELECT 42")
+	del lease
+	gc.collect()
+	assert pool.lent == 0
+	lease = pool.lend()
+	assert dialect.execute(lease.connection, "SELECT 43") == (43,)
+	lease.give_back()
+	close(router)
+
+
+@pytest.fixture
+def time_limit():
+	"""In half a second, this thread is told that its time is up."""
+
+	def strike(*_):
+		raise TimeLimit
+
+	before = signal.signal(signal.SIGALRM, strike)
+	signal.setitimer(signal.ITIMER_REAL, 0.5)
+	yield
+	signal.setitimer(signal.ITIMER_REAL, 0)
+	signal.signal(signal.SIGALRM, before)
+
+
+def test_a_time_limit_that_strikes_during_the_wait_for_a_position_is_not_swallowed(stopped, host, time_limit):
+	router = make_router(host, *[endpoint(replica) for replica in stopped.replicas], wait=10)
+	host.shared.keep_written({"clerk"}, Position("0-1-999999999"))
+	with pytest.raises(TimeLimit), router.read_only(Need(), "report"):
+		raise AssertionError("the position was not waited for")
+	assert not any(replica.breaker.is_open for replica in router.replicas)
+	assert all(replica.pool.lent == 0 for replica in router.replicas)
+	with router.read_only(Need(consistency="eventual"), "report"):
+		assert host.current().sql("SELECT @@server_id")[0][0] in (2, 3)
+	close(router)
+
+
+def test_a_time_limit_that_strikes_while_a_connection_is_opened_is_not_swallowed(
+	revived, host, router, time_limit
+):
+	for replica in revived.replicas:
+		replica.freeze()
+	with pytest.raises(TimeLimit), router.read_only(Need(consistency="eventual"), "report"):
+		raise AssertionError("no connection was opened")
+	assert not any(replica.breaker.is_open for replica in router.replicas)
+
+
+def test_a_time_limit_that_strikes_in_a_statement_reaches_the_job(shop, host, router, time_limit):
+	with pytest.raises(TimeLimit), router.read_only(Need(), "report"):
+		host.current().sql("SELECT SLEEP(10)")
+	with router.read_only(Need(), "report"):
+		assert host.current().sql("SELECT 43") == ((43,),)
+
+
+def test_the_kernel_gives_up_a_connection_that_a_firewall_has_dropped(shop, host, router):
+	with router.read_only(Need(), "report") as scope:
+		with socket.socket(fileno=os.dup(scope._lease.connection._sock.fileno())) as opened:
+			assert opened.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+			assert opened.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 5000

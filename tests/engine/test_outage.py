@@ -7,11 +7,13 @@ import threading
 
 import pymysql
 import pytest
+import redis
 
 from read_replica.engine.breaker import Breaker
 from read_replica.engine.choice import Reason
 from read_replica.engine.errors import ReplicaUnavailable
 from read_replica.engine.settings import Need
+from read_replica.engine.shared import impatient
 from support.servers import free_port
 
 from .conftest import close, endpoint, make_router, until
@@ -58,6 +60,8 @@ def test_a_restarted_replica_answers_at_once_although_its_old_connections_are_de
 	first = revived.replicas[0]
 	router = make_router(host, endpoint(first))
 	assert call(host, router) == 2
+	# Nobody looks at it meanwhile.
+	router._lookout.stop()
 	first.kill()
 	first.start()
 	assert call(host, router) == 2
@@ -205,7 +209,7 @@ class Clock:
 
 def test_a_breaker_doubles_its_pause_to_thirty_seconds_and_lets_one_caller_try():
 	clock = Clock()
-	breaker = Breaker(clock)
+	breaker = Breaker(clock=clock)
 	assert breaker.allows() and not breaker.is_open
 	pauses = []
 	for expected in (1, 2, 4, 8, 16, 30, 30):
@@ -220,3 +224,28 @@ def test_a_breaker_doubles_its_pause_to_thirty_seconds_and_lets_one_caller_try()
 	assert breaker.succeeded() == "closed"
 	assert breaker.allows() and breaker.succeeded() == "still_closed"
 	assert breaker.failed() == "opened" and breaker.failed() == "still_open"
+
+
+def test_one_process_of_a_site_tries_a_replica_that_has_failed_and_the_others_follow_once_it_went_well(host):
+	now = [0.0]
+	shared = host.shared
+	breakers = [
+		Breaker(lambda seconds: shared.may_try("replica01", seconds), clock=lambda: now[0]) for _ in range(3)
+	]
+	for breaker in breakers:
+		assert breaker.failed() == "opened"
+	now[0] = 1.3
+	assert [breaker.allows() for breaker in breakers] == [True, False, False]
+	now[0] = 1.4
+	assert [breaker.allows() for breaker in breakers] == [False, False, False]
+	breakers[0].succeeded()
+	shared.note_try("replica01", went_well=True)
+	now[0] = 2.4
+	assert [breaker.allows() for breaker in breakers] == [True, True, True]
+	shared.note_try("replica01", went_well=False)
+	assert shared.may_try("replica01", 1) and not shared.may_try("replica01", 1)
+
+
+def test_without_redis_each_process_tries_a_replica_that_has_failed(host):
+	host.shared.client = impatient(redis.Redis("127.0.0.1", free_port()))
+	assert host.shared.may_try("replica01", 1) and host.shared.may_try("replica01", 1)

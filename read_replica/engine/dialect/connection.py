@@ -11,6 +11,9 @@ from typing import Any, Literal
 
 COM_QUERY = 3
 
+# How long the other end's kernel may leave what it is sent unacknowledged.
+SECONDS_OF_SILENCE = 5
+
 ping = "SELECT 1"
 
 
@@ -25,7 +28,21 @@ def prepare(connection: Any, seconds: float) -> None:
 	# While it was opened, the driver limited each read; a report may take longer.
 	if _is_pymysql(connection):
 		connection._read_timeout = None
+	_notice_silence(connection)
 	answer_within(connection, "SET SESSION TRANSACTION READ ONLY", seconds)
+
+
+def _notice_silence(connection: Any) -> None:
+	"""Let the kernel give up a connection that a firewall has dropped, which no server will ever answer.
+
+	A server that works, or hangs, acknowledges what it is sent, and is left in peace.
+	"""
+	with socket.socket(fileno=os.dup(_fileno(connection))) as duplicate:
+		duplicate.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+		if hasattr(socket, "TCP_USER_TIMEOUT"):
+			duplicate.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, SECONDS_OF_SILENCE)
+			duplicate.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 1)
+			duplicate.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, SECONDS_OF_SILENCE * 1000)
 
 
 def limits_of_connecting(seconds: float, driver: Literal["pymysql", "mysqlclient"]) -> dict[str, Any]:
