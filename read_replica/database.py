@@ -8,7 +8,9 @@ begins as a copy of the primary's state: so it shares the primary's callbacks an
 constructor has to be known.
 """
 
+import os
 from collections.abc import Callable
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
@@ -50,11 +52,34 @@ def _record_with(primary: Any, database: Any) -> None:
 
 @lru_cache
 def _routed_class(base: type) -> type:
-	return type(f"Routed{base.__name__}", (RoutedMethods, base), {})
+	methods = {"unbuffered_cursor": _unbuffered_cursor} if hasattr(base, "unbuffered_cursor") else {}
+	return type(f"Routed{base.__name__}", (RoutedMethods, base), methods)
+
+
+@contextmanager
+def _unbuffered_cursor(self):
+	"""As core's, which reads all rows that are left at the end: that may be cut off like any statement."""
+	core = super(type(self), self).unbuffered_cursor()
+	core.__enter__()
+	try:
+		yield
+	finally:
+		with self.scope.working(), self.scope.ending_a_result():
+			core.__exit__(None, None, None)
+
+
+def _of_primary(name: str) -> property:
+	return property(
+		lambda self: getattr(self.primary, name), lambda self, value: setattr(self.primary, name, value)
+	)
 
 
 class RoutedMethods:
 	"""What differs from the site's Database class; stands before it in the method order."""
+
+	# What core sets on frappe.db to say how the primary's transaction may end.
+	_disable_transaction_control = _of_primary("_disable_transaction_control")
+	auto_commit_on_many_writes = _of_primary("auto_commit_on_many_writes")
 
 	def adopt(self, connection: Any | None) -> None:
 		"""Read through this connection from now on; None lets go of the last one."""
@@ -76,12 +101,16 @@ class RoutedMethods:
 
 	def _sql_on_primary(self, query, *args, **kwargs):
 		self.transaction_writes = 0
+		self._follow_primary_if_left()
 		result = type(self.primary).sql(self.primary, query, *args, **kwargs)
 		if hasattr(self.primary, "last_query"):
 			self.last_query = self.primary.last_query
+		self._follow_primary_if_left()
+		return result
+
+	def _follow_primary_if_left(self) -> None:
 		if self.scope.pinned or self.scope.ended:
 			self._follow_primary()
-		return result
 
 	def _follow_primary(self) -> None:
 		self._conn = self.primary._conn
@@ -121,7 +150,7 @@ class RoutedMethods:
 			self.scope.note_write(query)
 		with self.scope.primary_in_place() as primary:
 			primary.sql_ddl(query, *args, **kwargs)
-		self._follow_primary()
+		self._follow_primary_if_left()
 
 	def use(self, *args, **kwargs):
 		self.scope.doubt()
@@ -131,11 +160,13 @@ class RoutedMethods:
 		cursor = self._cursor
 		if cursor is None:
 			self._raise_iterated_too_late()
+		self.scope.giving_rows += 1
 		try:
 			for row in super()._return_as_iterator(*args, **kwargs):
 				yield row
 				if self._cursor is not cursor:
 					self._raise_iterated_too_late()
+			self.scope.giving_rows -= 1
 		except Exception as error:
 			if not self.scope.ended:
 				self.scope.lost_while_reading(error)
@@ -203,21 +234,25 @@ def _point_to(endpoint: Endpoint, settings: dict[str, Any]) -> None:
 def request_state() -> RequestState:
 	"""What the engine keeps for the length of this request or job."""
 	state = getattr(frappe.local, "read_replica_state", None)
-	if state is None:
+	if state is None or state.pid != os.getpid():
 		state = frappe.local.read_replica_state = RequestState()
 	return state
 
 
-def watch(primary: Any, before_close: Callable[[], None]) -> None:
+def is_watched(primary: Any) -> bool:
+	"""Whether a primary's database object knows what its transaction must keep."""
+	return "check_transaction_status" in vars(primary)
+
+
+def watch(primary: Any, after_commit: Callable[[Any], None], before_close: Callable[[], None]) -> None:
 	"""Let a primary's database object know, from now on, what its transaction must keep, and its commits.
 
 	Core counts INSERT, UPDATE and DELETE, and forgets them at `rollback to savepoint`. A row lock, a
 	savepoint or a REPLACE must keep a read on the primary just as well.
 
+	:param after_commit: called before the first statement that follows a commit of writes
 	:param before_close: called when the request closes its connection, however it ends
 	"""
-	if "check_transaction_status" in vars(primary):
-		return
 	check = primary.check_transaction_status
 	close = primary.close
 	primary.read_replica_pending = primary.transaction_writes > 0
@@ -226,6 +261,8 @@ def watch(primary: Any, before_close: Callable[[], None]) -> None:
 	def check_transaction_status(query, *args, **kwargs):
 		# Core's check forgets the writes at a commit.
 		pending = has_pending_writes(primary)
+		if request_state().committed:
+			after_commit(primary)
 		check(query, *args, **kwargs)
 		_note(primary, query, pending)
 
@@ -251,8 +288,11 @@ def _note(primary: Any, query: str, pending: bool) -> None:
 
 
 def has_pending_writes(primary: Any) -> bool:
-	"""Whether the primary's transaction holds a write, a row lock or a savepoint."""
-	return bool(primary.transaction_writes or getattr(primary, "read_replica_pending", False))
+	"""Whether the primary's transaction holds a write, a row lock or a savepoint, or is giving rows."""
+	if primary.transaction_writes or getattr(primary, "read_replica_pending", False):
+		return True
+	# To end the transaction would end what `unbuffered_cursor` has not read yet.
+	return "SSCursor" in type(getattr(primary, "_cursor", None)).__name__
 
 
 def end_transaction(primary: Any) -> None:

@@ -3,12 +3,13 @@
 
 """What a scope puts into the caches of its request, and takes out again at its end."""
 
+from collections import defaultdict
 from typing import Any
 
 import frappe
 
 # Caches of one request that core fills by itself, beside frappe.local.cache.
-LOCAL_CACHES = ("document_cache", "meta_cache", "role_permissions", "request_cache", "new_doc_templates")
+LOCAL_CACHES = ("document_cache", "meta_cache", "role_permissions", "new_doc_templates")
 
 
 class ScopeCache:
@@ -18,6 +19,9 @@ class ScopeCache:
 		self._set: list[tuple[bytes, Any]] = []
 		self._before = {name: frozenset(getattr(frappe.local, name, None) or ()) for name in LOCAL_CACHES}
 		self._user_perms = getattr(frappe.local, "user_perms", None)
+		# What functions have returned, for each of them: the scope has one of its own.
+		self._request_cache = getattr(frappe.local, "request_cache", None) or defaultdict(dict)
+		frappe.local.request_cache = defaultdict(dict)
 
 	def keep(self, key: bytes, value: Any) -> None:
 		frappe.local.cache[key] = value
@@ -28,6 +32,7 @@ class ScopeCache:
 		self._set.append((key, field))
 
 	def forget(self) -> None:
+		frappe.local.request_cache = self._request_cache
 		for key, field in self._set:
 			if field is None:
 				frappe.local.cache.pop(key, None)

@@ -64,17 +64,17 @@ def _connect_replica_with(core):
 	def connect_replica() -> bool:
 		"""Open a scope for a function that core's read_only decorates; True if it is to be closed."""
 		from read_replica.engine.scope import Scope
-		from read_replica.site import routing_of_site
+		from read_replica.site import router_of_site, routing_of_site
 
-		routing = routing_of_site()
-		if not routing.router:
+		router = router_of_site()
+		if not router:
 			# Misconfigured is not switched off: the site then runs on its primary.
-			return False if routing.problem else core()
+			return False if routing_of_site().problem else core()
 		if _is_entering_maintenance():
 			# Core would read the session from the replica, and delete one that has not arrived there.
 			frappe.local.db.begin(read_only=True)
 			return False
-		return isinstance(routing.router.open(Need(), _caller()), Scope)
+		return isinstance(router.open(Need(), _caller()), Scope)
 
 	return connect_replica
 

@@ -40,7 +40,10 @@ _lock = Lock()
 
 def router_of_site() -> Router | None:
 	"""The router of the current site; None without the app, or with routing off or misconfigured."""
-	return routing_of_site().router
+	router = routing_of_site().router
+	if router:
+		_watch_primary(router)
+	return router
 
 
 def routing_of_site() -> Routing:
@@ -108,12 +111,39 @@ def begin(*args, **kwargs) -> None:
 	"""before_request and before_job: the site has this app, and core's read_only goes through it."""
 	frappe.local.read_replica_installed = True
 	config.renew(frappe.local.conf)
+	begins_here = not database.is_watched(database.primary_of(frappe.local.db))
 	router = router_of_site()
 	shims.leave_core_replica(router)
 	if router:
 		shims.switch_core_on(frappe.local.conf)
-		database.watch(database.primary_of(frappe.local.db), before_close=finish)
-		job_positions.take_over(database.request_state())
+		state = database.request_state()
+		if begins_here and not _is_login():
+			# Until now, core has only read the session.
+			state.committed = False
+		if begins_here and not _is_known_later():
+			state.asked_by = router.host.user()
+		job_positions.take_over(state)
+
+
+def _is_login() -> bool:
+	"""Whether the request has logged somebody in, and so has committed, before its hooks."""
+	request = getattr(frappe.local, "request", None)
+	return bool(request) and (frappe.form_dict.get("cmd") == "login" or request.path == "/api/method/login")
+
+
+def _is_known_later() -> bool:
+	"""Whether core finds out after the hooks who makes the request: by its Authorization."""
+	request = getattr(frappe.local, "request", None)
+	return bool(request) and "Authorization" in request.headers
+
+
+def _watch_primary(router: Router) -> None:
+	"""Know of all that is committed from now on, also on a connection that no request has opened."""
+	primary = database.primary_of(frappe.local.db)
+	if not database.is_watched(primary):
+		# What has been done on it before was not seen.
+		database.request_state().committed = primary._conn is not None
+		database.watch(primary, after_commit=router.committed, before_close=finish)
 
 
 def end(response: Any = None, **kwargs) -> None:

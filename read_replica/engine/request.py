@@ -3,6 +3,7 @@
 
 """What is kept for the length of one request, job or thread."""
 
+import os
 from typing import NamedTuple
 
 from read_replica.engine.dialect import Position
@@ -30,6 +31,7 @@ class RequestState:
 		"kept",
 		"kept_at",
 		"own",
+		"pid",
 		"servers",
 		"users",
 		"written",
@@ -38,6 +40,8 @@ class RequestState:
 	)
 
 	def __init__(self):
+		# In a forked process, the scopes of its parent are not its own.
+		self.pid = os.getpid()
 		self.frames: list = []
 		# Whether there was a commit of writes whose position has not been asked for.
 		self.committed = False

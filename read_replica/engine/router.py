@@ -170,6 +170,9 @@ class Router:
 				self.host.put(last.previous)
 			if isinstance(last, PrimaryBlock):
 				self._stay_with_writes_of(last)
+			elif frames and isinstance(frames[-1], Scope):
+				# What was read in it is known in the scope around it as well.
+				frames[-1].statements += last.statements
 			if last is frame:
 				return
 

@@ -62,6 +62,8 @@ class Scope:
 		self._router = router
 		self._lease: Lease | None = found.lease
 		self._doubtful = False
+		# How many results are being read row by row.
+		self.giving_rows = 0
 		# The statements that have left something on the connection, such as a variable.
 		self._left_state: list[Callable] = []
 		self._failed: set[str] = set()
@@ -183,16 +185,29 @@ class Scope:
 	def refresh(self) -> None:
 		"""Let the next statement see what has been committed since the scope began."""
 		if self._lease and not self.ended:
-			self.running_since = time.monotonic()
-			try:
+			with self.working(), self.ending_a_result():
 				self._lease.connection.rollback()
-			except Exception as error:
-				# The next statement meets the same broken connection, and handles it.
-				self._doubtful = True
-				if not dialect.is_of_connection(error):
-					raise
-			finally:
-				self.running_since = None
+
+	@contextmanager
+	def working(self) -> Iterator[None]:
+		"""The replica is asked for something: if it hangs, this is cut off."""
+		self.running_since = time.monotonic()
+		try:
+			yield
+		finally:
+			self.running_since = None
+
+	@contextmanager
+	def ending_a_result(self) -> Iterator[None]:
+		"""What is read to its end has no reader any more: if its connection is lost, nobody needs to know."""
+		try:
+			yield
+			self.giving_rows = 0
+		except Exception as error:
+			# The next statement meets the same broken connection, and handles it.
+			self._abandon_rows()
+			if not dialect.is_of_connection(error):
+				raise
 
 	@contextmanager
 	def primary_in_place(self) -> Iterator[Any]:
@@ -260,10 +275,17 @@ class Scope:
 		seen = f"{self._written.pattern}|" if self._written else ""
 		self._written = re.compile(seen + re.escape(table))
 
+	def _abandon_rows(self) -> None:
+		"""Leave a result unread: that would take its time, and for ever where the server hangs."""
+		self._doubtful = True
+		dialect.abandon(self._lease.connection, self.replica.endpoint.port)
+
 	def _give_back(self) -> None:
-		lease, self._lease = self._lease, None
-		if not lease:
+		if not self._lease:
 			return
+		if self.giving_rows:
+			self._abandon_rows()
+		lease, self._lease = self._lease, None
 		self.database.adopt(None)
 		if self._doubtful:
 			lease.throw_away()

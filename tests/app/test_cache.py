@@ -7,6 +7,7 @@ import json
 
 import frappe
 import pytest
+from frappe.utils.caching import request_cache
 
 from read_replica import primary, read_only
 
@@ -152,6 +153,76 @@ def test_a_value_is_seen_inside_the_scope_and_not_stored_beyond(late):
 	assert frappe.cache().hget("of_the_test_h", "field") is None
 	next_request()
 	assert frappe.cache().get_value("of_the_test") is None
+
+
+PASS = ("import_progress:1", "lock:stock", "rate_limit:user", "login_attempts", "job:in_progress")
+
+
+@pytest.mark.parametrize("key", PASS)
+def test_progress_locks_and_rate_limits_are_stored_for_all(late, key):
+	def work():
+		frappe.cache().set_value(key, 1)
+		frappe.cache().hset(f"{key}:h", "field", 2)
+
+	on_a_replica(work)
+	next_request()
+	assert frappe.cache().get_value(key) == 1
+	assert frappe.cache().hget(f"{key}:h", "field") == 2
+	frappe.cache().delete_value([key, f"{key}:h"])
+
+
+@pytest.mark.parametrize(
+	"key", ["exchange_rate:USD", "credit_limit:C1", "stock_blocked", "clock", "unlocked_items"]
+)
+def test_a_key_that_only_resembles_one_of_these_is_not(late, key):
+	on_a_replica(lambda: frappe.cache().set_value(key, 1))
+	next_request()
+	assert frappe.cache().get_value(key) is None
+
+
+def test_a_generator_that_is_itself_read_only_is_made_on_the_primary(late):
+	written(("update tabRole set desk_access = 0 where name = 'Guest'",))
+
+	@read_only(consistency="eventual")
+	def access():
+		return [server_id(), frappe.db.get_value("Role", "Guest", "desk_access")]
+
+	assert frappe.cache().get_value("of_the_test", generator=access) == [1, 0]
+	on_a_replica(lambda: frappe.cache().get_value("of_the_test_too", generator=access))
+	next_request()
+	assert frappe.cache().get_value("of_the_test_too") == [1, 0]
+	frappe.cache().delete_value(["of_the_test", "of_the_test_too"])
+	frappe.db.sql("update tabRole set desk_access = 1 where name = 'Guest'")
+	frappe.db.commit()
+	frappe.clear_cache()
+
+
+def test_a_value_of_an_inner_scope_is_not_stored_by_the_one_around_it(late):
+	@read_only(consistency="eventual", max_lag=10)
+	def inner():
+		return server_id()
+
+	@read_only(consistency="eventual")
+	def outer():
+		frappe.cache().set_value("of_the_test", inner())
+
+	outer()
+	next_request()
+	assert frappe.cache().get_value("of_the_test") is None
+
+
+def test_what_a_function_returned_in_a_scope_is_not_returned_to_others_in_the_request(late):
+	@request_cache
+	def access(role: str):
+		return frappe.db.get_value("Role", role, "desk_access")
+
+	written(("update tabRole set desk_access = 0 where name = 'Guest'",))
+	assert access("System Manager") == 1
+	on_a_replica(lambda: access("Guest"))
+	assert access("Guest") == 0
+	frappe.db.sql("update tabRole set desk_access = 1 where name = 'Guest'")
+	frappe.db.commit()
+	frappe.clear_cache()
 
 
 def test_deletions_counters_and_lists_pass(late):

@@ -189,6 +189,32 @@ def test_a_row_iterator_inside_its_scope_gives_all_rows(site):
 	assert bare() in REPLICAS
 
 
+def test_a_row_iterator_that_is_left_half_read_holds_nobody_up_although_its_server_hangs(site, servers):
+	if not hasattr(frappe.db, "unbuffered_cursor"):
+		pytest.skip("frappe.db has no unbuffered_cursor in this version")
+	seen = []
+
+	@read_only
+	def report():
+		seen.append(server_id())
+		with frappe.db.unbuffered_cursor():
+			for _ in frappe.db.sql("select * from tabDocField a, tabRole b", as_list=True, as_iterator=True):
+				servers.replicas[seen[0] - 2].freeze()
+				return
+
+	bare()
+	thaw = threading.Timer(15, lambda: [replica.thaw() for replica in servers.replicas])
+	thaw.start()
+	try:
+		report()
+		assert thaw.is_alive(), "the report was held up until the server went on"
+	finally:
+		thaw.cancel()
+		thaw.function()
+	until(lambda: all_in_use(router_of_site()))
+	assert bare() in REPLICAS
+
+
 def test_a_thread_with_its_own_connection_routes_by_itself(site):
 	seen = []
 

@@ -4,15 +4,19 @@
 """Users see what they have committed, over real requests and in the jobs that they queue."""
 
 import logging
+from concurrent.futures import ThreadPoolExecutor
 
 import frappe
 from rq.job import Job
 
 from read_replica import read_only, routing
 from read_replica.as_of import HEADER
+from read_replica.host import shared_of_site
 from read_replica.job_positions import META_KEY
 from read_replica.logs import logger_of_site
 from read_replica.site import finish, router_of_site
+from support.bench import ADMIN_PASSWORD, SITE
+from support.browser import Browser
 
 from .conftest import CLERK, REPLICAS, in_another_worker, server_id
 
@@ -29,6 +33,11 @@ def todo_exists(name: str) -> tuple[bool, int]:
 @read_only(consistency="eventual")
 def todo_exists_eventually(name: str) -> tuple[bool, int]:
 	return bool(frappe.db.exists("ToDo", name)), server_id()
+
+
+def shared_of_site_in_worker() -> str:
+	"""What the Administrator has committed, as Redis knows it."""
+	return str(in_another_worker(lambda: shared_of_site().written_by("Administrator").position))
 
 
 def test_a_list_shows_what_the_same_user_saved_in_the_request_before(browser, stale):
@@ -98,6 +107,42 @@ def queue_and_fetch() -> Job:
 	return queue.fetch_job(queue.get_job_ids()[-1])
 
 
+def test_a_commit_is_known_to_others_while_its_request_goes_on(site, stale):
+	name = save_todo("of this user")
+	frappe.db.commit()
+	assert in_another_worker(lambda: todo_exists(name)) == (True, 1)
+
+
+def test_a_commit_on_a_connection_that_no_request_has_opened_is_seen_too(site, stale):
+	"""As from bench execute, a console, or a thread."""
+
+	def work():
+		frappe.init(site=SITE, sites_path=".")
+		frappe.connect()
+		try:
+			name = save_todo("from a thread")
+			frappe.db.commit()
+			return todo_exists(name)
+		finally:
+			frappe.destroy()
+
+	with ThreadPoolExecutor(1) as thread:
+		assert thread.submit(work).result(timeout=60) == (True, 1)
+
+
+def test_what_a_login_has_committed_is_seen_by_the_next_request(browser, stale):
+	before = shared_of_site_in_worker()
+	browser.log_in("Administrator", ADMIN_PASSWORD)
+	assert before != shared_of_site_in_worker()
+
+
+def test_whoever_asks_as_guest_sees_what_was_done_as_administrator(browser, configured, stale):
+	guest = Browser(SITE)
+	name = guest.call("sample_app.api.saves_as_administrator")
+	assert guest.call("sample_app.api.todo_exists", name=name) is True
+	guest.close()
+
+
 def test_a_committing_request_asks_the_primary_for_its_position_once(site, monkeypatch):
 	asked = []
 	host = router_of_site().host
@@ -109,11 +154,14 @@ def test_a_committing_request_asks_the_primary_for_its_position_once(site, monke
 	assert asked == [], "a request that only reads asks nothing"
 	save_todo("one")
 	frappe.db.commit()
-	save_todo("two")
-	frappe.db.commit()
 	finish()
 	finish()
 	assert len(asked) == 1
+	for description in ("two", "three", "four"):
+		save_todo(description)
+		frappe.db.commit()
+	finish()
+	assert len(asked) == 2, "several commits within a second are told together"
 
 
 def test_a_response_tells_how_fresh_its_data_is_and_who_told_it(browser):

@@ -6,7 +6,8 @@
 import frappe
 import pytest
 
-from read_replica import read_only
+from read_replica import read_only, routing
+from read_replica.database import has_pending_writes
 from read_replica.engine.errors import WriteInReadOnlyScope
 from read_replica.host import shared_of_site
 
@@ -257,3 +258,69 @@ def test_a_callback_that_commits_within_a_scope_runs_on_the_primary(site):
 
 	assert commits() in REPLICAS
 	assert ran == [1]
+
+
+def test_a_hook_that_may_not_commit_may_not_commit_in_a_scope_either(site):
+	"""v16 forbids document hooks to commit, by a count on frappe.db."""
+	if not hasattr(frappe.db, "_disable_transaction_control"):
+		pytest.skip("not in this version")
+
+	@read_only
+	def report():
+		assert server_id() in REPLICAS
+		frappe.db._disable_transaction_control += 1
+		try:
+			frappe.get_doc({"doctype": "ToDo", "description": "half"}).insert()
+			with pytest.warns(UserWarning):
+				frappe.db.commit()
+		finally:
+			frappe.db._disable_transaction_control -= 1
+
+	report()
+	frappe.db.rollback()
+	assert not frappe.db.exists("ToDo", {"description": "half"})
+
+
+def test_rows_that_the_primary_is_giving_are_all_given_although_a_scope_is_opened(site):
+	if not hasattr(frappe.db, "unbuffered_cursor"):
+		pytest.skip("frappe.db has no unbuffered_cursor in this version")
+
+	@read_only
+	def opens_a_scope():
+		assert routing.current() is None
+
+	expected = frappe.db.count("DocField")
+	with frappe.db.unbuffered_cursor():
+		count = 0
+		for _ in frappe.db.sql("select name from tabDocField", as_list=True, as_iterator=True):
+			count += 1
+			if count == 5:
+				opens_a_scope()
+	assert count == expected and count > 1000
+
+
+def test_a_variable_of_a_scope_is_there_after_a_write_has_led_it_to_the_primary(site):
+	@read_only
+	def report():
+		frappe.db.sql("set @of_the_test = 5")
+		before = server_id()
+		frappe.get_doc({"doctype": "ToDo", "description": "pins"}).insert()
+		return before, server_id(), frappe.db.sql("select @of_the_test")[0][0]
+
+	before, after, value = report()
+	assert before in REPLICAS and after == 1 and value == 5
+	frappe.db.rollback()
+
+
+def test_a_log_tables_ddl_goes_to_the_primary_and_later_writes_are_known(site):
+	@read_only
+	def report():
+		assert server_id() in REPLICAS
+		frappe.db.sql_ddl("alter table `tabError Log` comment 'of the test'")
+		frappe.db.sql("insert into `tabToDo` (name, description) values ('after ddl', 'x')")
+		return frappe.db.sql("select count(*) from tabToDo where name = 'after ddl'")[0][0]
+
+	assert report() == 1
+	assert has_pending_writes(frappe.db)
+	frappe.db.rollback()
+	assert not frappe.db.exists("ToDo", "after ddl")

@@ -7,6 +7,7 @@ Another database gets a package with the same names; nothing outside knows a num
 """
 
 from read_replica.engine.dialect.connection import (
+	abandon,
 	answer_within,
 	cut,
 	end_later,

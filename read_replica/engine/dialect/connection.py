@@ -147,6 +147,16 @@ def cut(connection: Any, port: int) -> bool:
 	return False
 
 
+def abandon(connection: Any, port: int) -> None:
+	"""Let nobody wait for the rest of a result on a connection that is going to be closed.
+
+	Drivers read a result to its end before they close its cursor.
+	"""
+	cut(connection, port)
+	if _is_pymysql(connection) and connection._result is not None:
+		connection._result.unbuffered_active = False
+
+
 def _is_pymysql(connection: Any) -> bool:
 	return hasattr(connection, "_execute_command")
 

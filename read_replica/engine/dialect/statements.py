@@ -41,7 +41,7 @@ def is_logged_always(statement: str) -> bool:
 
 _OPENS_TRANSACTION = re.compile(
 	_COMMENTS + r"(?:insert|update|delete|replace|load|call|create|alter|drop|rename|truncate|lock|savepoint"
-	r"|with\b.*\b(?:update|delete))\b|\bfor\s+update\b|\block\s+in\s+share\s+mode\b|\bnextval\b|get_lock\s*\(",
+	r"|set\s+statement\b|with\b.*\b(?:update|delete))\b|\bfor\s+update\b|\block\s+in\s+share\s+mode\b|\bnextval\b|get_lock\s*\(",
 	re.IGNORECASE | re.DOTALL,
 )
 _CLOSES_TRANSACTION = re.compile(r"^\s*(?:commit|rollback(?!\s+(?:work\s+)?to\b))", re.IGNORECASE)

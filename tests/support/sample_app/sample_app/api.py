@@ -93,3 +93,18 @@ def publishes_and_enqueues(key: str):
 	frappe.publish_realtime("sample_event", {"key": key}, after_commit=True)
 	frappe.enqueue("sample_app.jobs.note_servers", key=key, enqueue_after_commit=True)
 	return server_id()
+
+
+@frappe.whitelist(allow_guest=True)
+def saves_as_administrator():
+	"""What an endpoint for visitors does."""
+	frappe.set_user("Administrator")
+	name = frappe.get_doc({"doctype": "ToDo", "description": "of a visitor"}).insert().name
+	frappe.db.commit()
+	return name
+
+
+@frappe.whitelist(allow_guest=True)
+@read_only
+def todo_exists(name: str):
+	return bool(frappe.db.exists("ToDo", name))
