@@ -8,6 +8,7 @@ those of the first version of this feature (`use_slave_for_read_only`, `slave_ho
 replica each. Every error names its key.
 """
 
+import contextlib
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -70,26 +71,31 @@ def _given(conf: Mapping, key: str) -> Any:
 
 
 def renew(conf: dict) -> None:
-	"""Take up what has changed in the files since this process read them.
+	"""Let a request know our keys as they stand in the files now.
 
-	v16 keeps the configuration in each web process for a minute; a switchover cannot wait for that.
+	v16 keeps the configuration in each web process for a minute, and each request has a copy of that; a
+	switchover cannot wait so long.
 	"""
 	if not hasattr(frappe, "config"):
 		return
+	site = frappe.local.site
 	written_at = _time_of_files()
-	if written_at == _read_at.get(frappe.local.site):
-		return
-	_read_at[frappe.local.site] = written_at
-	now = frappe.get_site_config()
+	read_at, values = _read.get(site, (None, conf))
+	if written_at != read_at:
+		# A file that is just being written is read by the next request.
+		with contextlib.suppress(ValueError):
+			now = frappe.get_site_config()
+			values = {key: now[key] for key in SOURCE_KEYS if key in now}
+			_read[site] = (written_at, values)
 	for key in SOURCE_KEYS:
-		if key in now:
-			conf[key] = now[key]
+		if key in values:
+			conf[key] = values[key]
 		else:
 			conf.pop(key, None)
 
 
-# When the configuration files were written that this process has read last, by site.
-_read_at: dict[str, tuple] = {}
+# Our keys as this process has read them last, and when the files were written, by site.
+_read: dict[str, tuple[tuple, dict[str, Any]]] = {}
 
 
 def _time_of_files() -> tuple[float, ...]:

@@ -47,14 +47,22 @@ def router_of_site() -> Router | None:
 
 
 def routing_of_site() -> Routing:
-	"""The routing of the current site, as its configuration stands now."""
-	site = getattr(frappe.local, "site", None)
-	if not site or not getattr(frappe.local, "db", None) or not is_installed():
-		return OFF
-	if frappe.local.conf.get("db_type", "mariadb") != "mariadb":
-		return OFF
-	if any(frappe.flags.get(flag) for flag in CHANGES_THE_SITE):
+	"""The routing of the current site, as its configuration stood when the request began."""
+	routing = getattr(frappe.local, "read_replica_routing", None)
+	if routing is None:
+		site = getattr(frappe.local, "site", None)
+		if not site or not getattr(frappe.local, "db", None) or not is_installed():
+			return OFF
+		if frappe.local.conf.get("db_type", "mariadb") != "mariadb":
+			return OFF
+		routing = frappe.local.read_replica_routing = _routing_of(site)
+	flags = frappe.local.flags
+	if any(flags.get(flag) for flag in CHANGES_THE_SITE):
 		return CHANGING
+	return routing
+
+
+def _routing_of(site: str) -> Routing:
 	source = config.fingerprint(frappe.local.conf)
 	known = _known.get(site)
 	if known and known.source == source:
@@ -104,13 +112,14 @@ def forget() -> None:
 	"""Close what this process keeps open for the current site, as on uninstall."""
 	with _lock:
 		_close(_known.pop(frappe.local.site, None))
-	frappe.local.read_replica_installed = None
+	frappe.local.read_replica_installed = frappe.local.read_replica_routing = None
 
 
 def begin(*args, **kwargs) -> None:
 	"""before_request and before_job: the site has this app, and core's read_only goes through it."""
 	frappe.local.read_replica_installed = True
 	config.renew(frappe.local.conf)
+	frappe.local.read_replica_routing = None
 	begins_here = not database.is_watched(database.primary_of(frappe.local.db))
 	router = router_of_site()
 	shims.leave_core_replica(router)

@@ -14,7 +14,7 @@ from read_replica.engine.settings import Endpoint
 from read_replica.site import router_of_site, routing_of_site
 from support.bench import SITE
 
-from .conftest import connected, full_form, server_id
+from .conftest import REPLICAS, connected, full_form, server_id
 
 
 @read_only
@@ -132,6 +132,23 @@ def test_a_changed_configuration_is_taken_up_by_the_next_request(configured, ser
 		configured.configure(read_replica={"replicas": [row]})
 		with connected():
 			assert report() == server
+
+
+def test_a_running_web_process_takes_up_a_changed_file_with_its_next_request(browser, configured, servers):
+	"""v16 keeps the configuration in the process for a minute; nobody tells it here."""
+	method = "sample_app.api.decorated_as_eventual"
+	assert {browser.call(method) for _ in range(20)} == {replica.server_id for replica in servers.replicas}
+	keys = configured.config()
+	for replica in servers.replicas:
+		keys["read_replica"]["replicas"] = [{"host": replica.host, "port": replica.port}]
+		(configured.path / SITE / "site_config.json").write_text(json.dumps(keys))
+		assert {browser.call(method) for _ in range(5)} == {replica.server_id}
+	(configured.path / SITE / "site_config.json").write_text('{"half": ')
+	if hasattr(frappe, "config"):
+		assert browser.call(method) in REPLICAS, "a file that is being written stops nobody"
+	keys["read_replica"]["enabled"] = 0
+	(configured.path / SITE / "site_config.json").write_text(json.dumps(keys))
+	assert browser.call(method) == 1
 
 
 def test_the_sites_tls_settings_are_used_for_replicas(configured, servers):

@@ -350,4 +350,5 @@ def test_a_site_that_is_being_changed_reads_its_primary(site, monkeypatch, flag)
 
 def test_a_site_on_another_database_is_left_to_core(site, monkeypatch):
 	monkeypatch.setitem(frappe.local.conf, "db_type", "postgres")
+	frappe.local.read_replica_routing = None
 	assert router_of_site() is None
