@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from demo.plain_shop import ITEMS, STOCK_BALANCE, WAREHOUSES
+from read_replica.engine.redis_state import impatient
 from read_replica.engine.router import Router
 from read_replica.engine.settings import Endpoint, Need, Settings
-from read_replica.engine.shared import Shared, impatient
+from read_replica.engine.shared import Shared
 from support.plain import PlainDatabase, PlainHost
 from support.servers import Cluster, MariaDB
 

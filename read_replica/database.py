@@ -8,7 +8,6 @@ begins as a copy of the primary's state: so it shares the primary's callbacks an
 constructor has to be known.
 """
 
-import os
 from collections.abc import Callable
 from contextlib import contextmanager
 from functools import lru_cache
@@ -16,11 +15,8 @@ from typing import Any
 
 import frappe
 
-from read_replica.engine import dialect
 from read_replica.engine.errors import ScopeError
-from read_replica.engine.request import RequestState
 from read_replica.engine.scope import Scope
-from read_replica.engine.settings import Endpoint
 from read_replica.scope_cache import ScopeCache
 
 
@@ -190,117 +186,3 @@ class RoutedMethods:
 def primary_of(database: Any) -> Any:
 	"""The primary's database object, whether it is in place or a scope is."""
 	return database.primary if isinstance(database, RoutedMethods) else database
-
-
-class Connector:
-	"""Opens raw connections as the site's Database class does, with its charset and TLS, in any thread."""
-
-	def __init__(self, primary: Any):
-		self._class = type(primary)
-		self._driver = "mysqlclient" if "mysqlclient" in self._class.__module__ else "pymysql"
-		# Core looks into the request's configuration here, which other threads do not have.
-		self._settings = primary.get_connection_settings()
-		# v14 takes the user's name for the database's.
-		self._settings["database"] = frappe.local.conf.db_name
-
-	def connect(self, endpoint: Endpoint | None, timeout: float) -> Any:
-		"""Open a connection to a replica, or to the primary (None), within `timeout` seconds.
-
-		:raises Exception: what the driver raises if that is not possible
-		"""
-		settings = self._settings | dialect.limits_of_connecting(timeout, self._driver)
-		if endpoint:
-			_point_to(endpoint, settings)
-		opener = object.__new__(self._class)
-		opener.get_connection_settings = lambda: settings
-		return opener.get_connection()
-
-
-def _point_to(endpoint: Endpoint, settings: dict[str, Any]) -> None:
-	settings.pop("unix_socket", None)
-	# mysqlclient takes `localhost` for the local socket, which is the primary's.
-	settings["host"] = "127.0.0.1" if endpoint.host == "localhost" else endpoint.host
-	settings["port"] = endpoint.port
-	if endpoint.user:
-		settings["user"] = endpoint.user
-	if endpoint.password:
-		settings["password"] = endpoint.password
-	if endpoint.tls is False:
-		settings.pop("ssl", None)
-	elif endpoint.tls:
-		settings["ssl"] = endpoint.tls
-
-
-def request_state() -> RequestState:
-	"""What the engine keeps for the length of this request or job."""
-	state = getattr(frappe.local, "read_replica_state", None)
-	if state is None or state.pid != os.getpid():
-		state = frappe.local.read_replica_state = RequestState()
-	return state
-
-
-def is_watched(primary: Any) -> bool:
-	"""Whether a primary's database object knows what its transaction must keep."""
-	return "check_transaction_status" in vars(primary)
-
-
-def watch(primary: Any, after_commit: Callable[[Any], None], before_close: Callable[[], None]) -> None:
-	"""Let a primary's database object know, from now on, what its transaction must keep, and its commits.
-
-	Core counts INSERT, UPDATE and DELETE, and forgets them at `rollback to savepoint`. A row lock, a
-	savepoint or a REPLACE must keep a read on the primary just as well.
-
-	:param after_commit: called before the first statement that follows a commit of writes
-	:param before_close: called when the request closes its connection, however it ends
-	"""
-	check = primary.check_transaction_status
-	close = primary.close
-	primary.read_replica_pending = primary.transaction_writes > 0
-	primary.read_replica_in_transaction = True
-
-	def check_transaction_status(query, *args, **kwargs):
-		# Core's check forgets the writes at a commit.
-		pending = has_pending_writes(primary)
-		if request_state().committed:
-			after_commit(primary)
-		check(query, *args, **kwargs)
-		_note(primary, query, pending)
-
-	def close_after_all():
-		try:
-			before_close()
-		finally:
-			close()
-
-	primary.check_transaction_status = check_transaction_status
-	primary.close = close_after_all
-
-
-def _note(primary: Any, query: str, pending: bool) -> None:
-	"""Note what a statement, which is about to run on the primary, does to its transaction."""
-	if dialect.commits_by_itself(query) or (pending and dialect.commits(query)):
-		request_state().committed = True
-	if dialect.closes_transaction(query):
-		primary.read_replica_pending = primary.read_replica_in_transaction = False
-		return
-	primary.read_replica_in_transaction = True
-	primary.read_replica_pending = primary.read_replica_pending or dialect.opens_transaction(query)
-
-
-def has_pending_writes(primary: Any) -> bool:
-	"""Whether the primary's transaction holds a write, a row lock or a savepoint, or is giving rows."""
-	if primary.transaction_writes or getattr(primary, "read_replica_pending", False):
-		return True
-	# To end the transaction would end what `unbuffered_cursor` has not read yet.
-	return "SSCursor" in type(getattr(primary, "_cursor", None)).__name__
-
-
-def end_transaction(primary: Any) -> None:
-	"""End the primary's idle transaction, so that a long report does not keep its snapshot open.
-
-	Only where `watch` has seen every statement, and by a commit below Frappe's own, which would run
-	callbacks that wait for the request's end.
-	"""
-	if getattr(primary, "read_replica_in_transaction", False) and primary._conn:
-		primary._conn.commit()
-		primary.read_replica_in_transaction = False

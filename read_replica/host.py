@@ -7,12 +7,14 @@ from typing import Any
 
 import frappe
 
-from read_replica import database
+from read_replica import database, transaction
+from read_replica.connector import Connector
 from read_replica.engine import dialect
+from read_replica.engine.redis_state import impatient
 from read_replica.engine.request import RequestState
 from read_replica.engine.scope import Scope
 from read_replica.engine.settings import Endpoint
-from read_replica.engine.shared import Shared, impatient
+from read_replica.engine.shared import Shared
 from read_replica.log_tables import ALWAYS_PRIMARY, is_log_write
 from read_replica.logs import line_of, logger_of_site
 
@@ -24,7 +26,7 @@ class FrappeHost:
 
 	def __init__(self):
 		self._logger = logger_of_site()
-		self._connector = database.Connector(database.primary_of(frappe.local.db))
+		self._connector = Connector(database.primary_of(frappe.local.db))
 		self.shared = shared_of_site()
 
 	def current(self) -> Any:
@@ -40,7 +42,7 @@ class FrappeHost:
 			frappe.local.replica_db = None
 
 	def state(self) -> RequestState:
-		return database.request_state()
+		return transaction.request_state()
 
 	def user(self) -> str:
 		return getattr(getattr(frappe.local, "session", None), "user", None) or "Guest"
@@ -49,12 +51,12 @@ class FrappeHost:
 		return is_log_write(table, statement)
 
 	def has_pending_writes(self, db: Any) -> bool:
-		return database.has_pending_writes(db)
+		return transaction.has_pending_writes(db)
 
 	def end_transaction(self, db: Any) -> None:
 		# In maintenance mode the transaction is a read-only one, and has to stay so.
 		if not frappe.flags.read_only:
-			database.end_transaction(db)
+			transaction.end_transaction(db)
 
 	def ask_primary(self, db: Any, statement: str) -> tuple:
 		if not db._conn:

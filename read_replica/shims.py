@@ -18,7 +18,7 @@ from typing import Any
 
 import frappe
 
-from read_replica.config import SWITCHED_ON
+from read_replica.config_source import SWITCHED_ON
 from read_replica.engine.locks import Lock
 from read_replica.engine.settings import Need
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import frappe
 
-from read_replica import config, database, job_positions, shims
+from read_replica import config, config_source, database, job_positions, shims, transaction
 from read_replica.as_of import tell
 from read_replica.engine.errors import ConfigurationError
 from read_replica.engine.locks import Lock
@@ -63,7 +63,7 @@ def routing_of_site() -> Routing:
 
 
 def _routing_of(site: str) -> Routing:
-	source = config.fingerprint(frappe.local.conf)
+	source = config_source.fingerprint(frappe.local.conf)
 	known = _known.get(site)
 	if known and known.source == source:
 		return known
@@ -118,14 +118,14 @@ def forget() -> None:
 def begin(*args, **kwargs) -> None:
 	"""before_request and before_job: the site has this app, and core's read_only goes through it."""
 	frappe.local.read_replica_installed = True
-	config.renew(frappe.local.conf)
+	config_source.renew(frappe.local.conf)
 	frappe.local.read_replica_routing = None
-	begins_here = not database.is_watched(database.primary_of(frappe.local.db))
+	begins_here = not transaction.is_watched(database.primary_of(frappe.local.db))
 	router = router_of_site()
 	shims.leave_core_replica(router)
 	if router:
 		shims.switch_core_on(frappe.local.conf)
-		state = database.request_state()
+		state = transaction.request_state()
 		if begins_here and not _is_login():
 			# Until now, core has only read the session.
 			state.committed = False
@@ -149,17 +149,17 @@ def _is_known_later() -> bool:
 def _watch_primary(router: Router) -> None:
 	"""Know of all that is committed from now on, also on a connection that no request has opened."""
 	primary = database.primary_of(frappe.local.db)
-	if not database.is_watched(primary):
+	if not transaction.is_watched(primary):
 		# What has been done on it before was not seen.
-		database.request_state().committed = primary._conn is not None
-		database.watch(primary, after_commit=router.committed, before_close=finish)
+		transaction.request_state().committed = primary._conn is not None
+		transaction.watch(primary, after_commit=router.committed, before_close=finish)
 
 
 def end(response: Any = None, **kwargs) -> None:
 	"""after_request and after_job: nothing stays open, and what was written is known to all."""
 	finish()
 	if response is not None:
-		tell(response, database.request_state())
+		tell(response, transaction.request_state())
 	elif router := router_of_site():
 		# The process of a job may end before its lookout shares what was counted.
 		router.share_counts()

@@ -15,14 +15,13 @@ import time
 from typing import Literal
 
 from read_replica.engine import dialect
-from read_replica.engine.dialect import HealthAnswer, Position
+from read_replica.engine.dialect import Position
 from read_replica.engine.events import Events
-from read_replica.engine.freshness import Freshness
 from read_replica.engine.host import Host
-from read_replica.engine.locks import Lock, after_fork, leave_to_parent
-from read_replica.engine.probe import Probe
+from read_replica.engine.locks import Lock, after_fork
 from read_replica.engine.replica import Replica
 from read_replica.engine.settings import Settings
+from read_replica.engine.survey import SECONDS_TO_ANSWER, Survey
 from read_replica.engine.verdict import Verdict, from_text, to_text
 
 SECONDS_BETWEEN_ROUNDS = 1.0
@@ -35,10 +34,6 @@ SECONDS_A_VERDICT_IS_NEW = 2.5
 
 # After that, a verdict is no longer at hand.
 SECONDS_A_VERDICT_HOLDS = 5.0
-
-# How long a round waits for a replica to reach the primary's position, and for any answer at all.
-SECONDS_TO_REACH = 0.25
-SECONDS_TO_ANSWER = 0.75
 
 # A statement that runs for long is an occasion to ask: how long a server has to answer then, and how
 # long its answer counts.
@@ -55,8 +50,7 @@ class Health:
 	"""The verdicts of one process about one site's replicas. Safe to share between threads."""
 
 	def __init__(self, replicas: list[Replica], settings: Settings, host: Host, events: Events):
-		self.freshness = Freshness()
-		self._replicas = replicas
+		self.survey = Survey(replicas, host, settings.connect_timeout)
 		# Processes that still work with other settings have verdicts, and a prober, of their own.
 		self._fleet = _digest_of(replicas)
 		self._host = host
@@ -72,19 +66,13 @@ class Health:
 		after_fork(self, Health._begin_in_child)
 
 	def _begin_in_child(self) -> None:
-		leave_to_parent((self.primary_probe, self.probes))
+		self.survey.begin_in_child()
 		self._begin()
 
 	def _begin(self) -> None:
-		"""A process has a name of its own for its claims, and connections of its own."""
+		"""A process has a name of its own for its claims."""
 		self._owner = f"{os.getpid()}-{secrets.token_hex(4)}"
-		timeout = self._settings.connect_timeout
-		self.primary_probe = Probe(lambda: self._host.connect(None, timeout))
-		self.probes = {replica.name: Probe(replica.connect) for replica in self._replicas}
 		self.is_prober = False
-		self.rounds = 0
-		# What the primary's clock is ahead of time.monotonic(), once it has told its time.
-		self._primarys_clock: float | None = None
 
 	# What a call asks
 
@@ -148,7 +136,7 @@ class Health:
 		:param since: the time.monotonic() since which a statement has been running there for
 			suspiciously long; the replica is then asked, unless it has answered after that
 		"""
-		probe = self.probes[name]
+		probe = self.survey.probes[name]
 		if since is None and not probe.silent_for:
 			return True
 		with self._lock:
@@ -175,7 +163,7 @@ class Health:
 			if self.is_prober:
 				self._look(wait_for_connections=not was_prober)
 			else:
-				self.primary_probe.close()
+				self.survey.primary_probe.close()
 				self._read_published()
 
 	def read_up(self) -> None:
@@ -189,8 +177,7 @@ class Health:
 		with self._lock:
 			self._host.shared.give_up_claim(self._fleet, self._owner)
 			self.is_prober = False
-			for probe in (self.primary_probe, *self.probes.values()):
-				probe.close()
+			self.survey.close()
 
 	def _read_published(self) -> bool:
 		"""Take over published verdicts; False if there are none that are new to this process."""
@@ -206,7 +193,7 @@ class Health:
 		if found_at == self._found_at:
 			return False
 		self._found_at = found_at
-		self.freshness.begin_with(history)
+		self.survey.freshness.begin_with(history)
 		self._learn({verdict.name: verdict for verdict in verdicts}, SECONDS_A_VERDICT_HOLDS - holds_for)
 		return True
 
@@ -215,85 +202,22 @@ class Health:
 		self._heard_at = time.monotonic() - age
 		for name, verdict in verdicts.items():
 			# Whoever found it up has had an answer; unless our own question still waits for one.
-			if verdict.state == "up" and not self.probes[name].silent_for:
+			if verdict.state == "up" and not self.survey.probes[name].silent_for:
 				self.silent.discard(name)
 
-	def _look(self, wait_for_connections: bool = False) -> None:
-		"""Ask the primary for its position, and all replicas at once how they are."""
-		self.rounds += 1
-		probes = (self.primary_probe, *self.probes.values())
-		for probe in probes:
-			probe.answer()  # one that came too late for the last round
-			probe.open_meanwhile()
-		if wait_for_connections:
-			until = time.monotonic() + self._settings.connect_timeout + SECONDS_TO_ANSWER
-			for probe in probes:
-				probe.wait_until_open(until - time.monotonic())
-		wanted, sampled_at = self._ask_primary()
-		if wanted:
-			self.freshness.sample(wanted, sampled_at)
-		began = time.monotonic()
-		question = dialect.question_of_health(wanted, SECONDS_TO_REACH)
-		asked = {name for name, probe in self.probes.items() if probe.ask(question)}
-		answers: dict[str, HealthAnswer | None] = dict.fromkeys(self.probes)
-		for name in asked:
-			left = max(0.0, began + SECONDS_TO_ANSWER - time.monotonic())
-			if row := self.probes[name].answer(left):
-				answers[name] = dialect.read_health(row)
-		strange = self._ahead_of_primary(answers, wanted)
-		verdicts = {
-			name: self._verdict(name, answer, wanted, sampled_at, name in strange)
-			for name, answer in answers.items()
-		}
+	def _look(self, wait_for_connections: bool) -> None:
+		"""Look at all servers, and let the other processes know what was found."""
+		verdicts = self.survey.look(wait_for_connections)
+		for name, verdict in verdicts.items():
+			if verdict.state == "down" and self.survey.probes[name].is_connected:
+				self.silent.add(name)
+			elif verdict.state == "up":
+				self.silent.discard(name)
 		self._tell(verdicts)
 		self._learn(verdicts)
 		self._found_at = time.time()
-		text = to_text(verdicts.values(), self.freshness.history, self._found_at)
+		text = to_text(verdicts.values(), self.survey.freshness.history, self._found_at)
 		self._host.shared.publish_health(self._fleet, text, SECONDS_A_VERDICT_HOLDS)
-
-	def _ask_primary(self) -> tuple[Position, float]:
-		"""Where the primary is, and the time there; an empty position if it keeps no log or does not answer."""
-		self.primary_probe.ask(dialect.position_of_primary)
-		row = self.primary_probe.answer(SECONDS_TO_ANSWER)
-		if not row:
-			return Position(), self._now()
-		at = float(row[1])
-		self._primarys_clock = at - time.monotonic()
-		return Position(dialect.text(row[0])), at
-
-	def _now(self) -> float:
-		"""The time by the primary's clock; by this server's own while the primary has not told it."""
-		return time.time() if self._primarys_clock is None else time.monotonic() + self._primarys_clock
-
-	def _ahead_of_primary(self, answers: dict[str, HealthAnswer | None], position: Position) -> set[str]:
-		"""The replicas that have what the primary never had: they follow another one, or one that was lost.
-
-		Their numbers are higher, so they would seem to have everything.
-		"""
-		ahead = {name for name, a in answers.items() if a and a.position.is_ahead_of(position)}
-		if ahead:
-			# What was committed since the primary was asked is on them already.
-			position, _ = self._ask_primary()
-		return {name for name in ahead if answers[name].position.is_ahead_of(position)}
-
-	def _verdict(
-		self, name: str, answer: HealthAnswer | None, wanted: Position, sampled_at: float, is_strange: bool
-	) -> Verdict:
-		if answer is None:
-			if self.probes[name].is_connected:
-				self.silent.add(name)
-			error = self.probes[name].error
-			return Verdict(name, "down", error=summary_of(error) if error else "no answer")
-		self.silent.discard(name)
-		if is_strange:
-			error = "it has transactions that the primary does not have"
-			return Verdict(name, "up", None, None, answer.position, answer.read_only, error)
-		position, as_of = answer.position, self.freshness.as_of(answer.position)
-		lag = None if as_of is None else self._now() - as_of
-		if wanted and answer.reached:
-			lag = 0.0 if position.covers(wanted) else self._now() - sampled_at
-			position, as_of = position.joined(wanted), sampled_at
-		return Verdict(name, "up", lag, as_of, position, answer.read_only)
 
 	def _tell(self, verdicts: dict[str, Verdict]) -> None:
 		"""Log what has changed since the last look."""
@@ -316,8 +240,3 @@ def _digest_of(replicas: list[Replica]) -> str:
 
 def _is_lagging(verdict: Verdict, max_lag: float) -> bool:
 	return verdict.state == "up" and (verdict.lag is None or verdict.lag > max_lag)
-
-
-def summary_of(error: Exception) -> str:
-	"""An error's type and number, which tell the cause; its text may hold a user's name."""
-	return f"{type(error).__name__} {dialect.number_of(error)}"

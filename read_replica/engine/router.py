@@ -7,43 +7,28 @@ import random
 import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any
 
 from redis.exceptions import RedisError
 
 from read_replica.engine import dialect
-from read_replica.engine.choice import Reason, in_order
-from read_replica.engine.connections import Lease, PoolTimeout
+from read_replica.engine.choice import Reason
 from read_replica.engine.dialect import Position
 from read_replica.engine.errors import ReplicaUnavailable
 from read_replica.engine.events import Events
-from read_replica.engine.health import Health, summary_of
+from read_replica.engine.finder import Finder, Found
+from read_replica.engine.health import Health
 from read_replica.engine.host import Host
 from read_replica.engine.locks import after_fork
 from read_replica.engine.lookout import Lookout
 from read_replica.engine.metrics import PRIMARY, Metrics
 from read_replica.engine.replica import Replica
-from read_replica.engine.request import AsOf
 from read_replica.engine.scope import PrimaryBlock, Scope
 from read_replica.engine.session import Session
 from read_replica.engine.settings import Need, Settings
 from read_replica.engine.writers import Writers
 
 Frame = Scope | PrimaryBlock
-
-# How late a server may answer, after a wait that it was asked to end itself.
-GRACE = 0.5
-
-# How old a verdict may be when it reaches another process that reads it.
-DELAY_OF_VERDICTS = 1.5
-
-
-class Found(NamedTuple):
-	"""A replica that may answer, an open connection to it, and how fresh it is."""
-
-	replica: Replica
-	lease: Lease
-	as_of: AsOf
 
 
 class ReadOnly:
@@ -83,7 +68,7 @@ class Router:
 		self.session = Session(host)
 		self.scopes: set[Scope] = set()
 		self._lookout = Lookout(self)
-		self._rng = rng or random.Random()
+		self.finder = Finder(self.replicas, settings, host, self.health, self.events, rng or random.Random())
 		self._needs: dict[Need, Need] = {}
 		after_fork(self, Router._begin_in_child)
 
@@ -225,77 +210,9 @@ class Router:
 	def find(
 		self, need: Need, position: Position, known_for: float = float("inf"), exclude: Collection[str] = ()
 	) -> Found | Reason:
-		"""The best replica that answers and has this position; or why none will do.
-
-		:param known_for: seconds since which `position` is sure to be all that it should be
-		"""
+		"""As Finder.find, while the lookout looks after the call."""
 		self._lookout.notice_call()
-		self.health.look_if_unknown()
-		reason = Reason.NO_REPLICA
-		patience = self.settings.wait
-		for replica in self._in_order(need.pool, position):
-			if replica.name in exclude:
-				continue
-			verdict = self.health.verdict_of(replica.name)
-			judgement = self.health.judge(verdict, need.max_lag)
-			if judgement == "lagging":
-				reason = Reason.LAGGING
-			if judgement != "good" or not replica.breaker.allows():
-				continue
-			if verdict.lag + self.health.age + DELAY_OF_VERDICTS > known_for:
-				reason = Reason.BEHIND
-				continue
-			lease = self._lend(replica, need.timeout)
-			if lease is None:
-				continue
-			if verdict.position.covers(position):
-				return Found(replica, lease, AsOf(verdict.as_of, verdict.position))
-			began = time.monotonic()
-			if self._reaches(replica, lease, position, patience):
-				return Found(replica, lease, AsOf(verdict.as_of, verdict.position.joined(position)))
-			patience -= time.monotonic() - began
-			reason = Reason.BEHIND
-		return reason
-
-	def _in_order(self, pool: str | None, position: Position) -> list[Replica]:
-		"""Those first that need not be waited for."""
-		if len(self.replicas) == 1:
-			return self.replicas
-		replicas = in_order(self.replicas, pool, self._rng)
-		if position:
-			replicas.sort(key=lambda replica: not self.health.has(replica.name, position))
-		return replicas
-
-	def _lend(self, replica: Replica, timeout: float) -> Lease | None:
-		try:
-			lease = replica.lend(timeout)
-		except PoolTimeout:
-			self.events.now_and_then(
-				"pool_exhausted", replica=replica.name, size=self.settings.connections_per_replica
-			)
-			return None
-		except Exception as error:
-			if not dialect.is_of_connection(error):
-				raise
-			self.failed(replica, error)
-			return None
-		return lease
-
-	def _reaches(self, replica: Replica, lease: Lease, position: Position, patience: float) -> bool:
-		"""Whether a replica has a position soon enough; if not, its connection has gone back."""
-		try:
-			if dialect.wait_for(lease.connection, position, patience, GRACE):
-				return True
-		except BaseException as error:
-			lease.throw_away()
-			if not dialect.is_of_connection(error):
-				raise
-			if dialect.kind_of(error) is dialect.ErrorKind.LOST:
-				self.failed(replica, error)
-			return False
-		lease.give_back()
-		self.events.now_and_then("position_timeout", replica=replica.name, waited=round(max(patience, 0), 3))
-		return False
+		return self.finder.find(need, position, known_for, exclude)
 
 	def committed(self, primary: Any) -> None:
 		"""After a commit of writes: other processes are to know of it while this request goes on."""
@@ -336,15 +253,3 @@ class Router:
 		"""A replica's user may not read what the primary's may."""
 		self.metrics.count(PRIMARY, Reason.DENIED)
 		self.events.now_and_then("denied", replica=replica.name, error=dialect.number_of(error))
-
-	def recovered(self, replica: Replica) -> None:
-		"""A replica that was left alone has answered a statement."""
-		if replica.breaker.succeeded() == "closed":
-			self.host.shared.note_try(replica.name, went_well=True)
-			self.events.back(replica.name)
-
-	def failed(self, replica: Replica, error: Exception) -> None:
-		"""Leave a replica alone for a while."""
-		if replica.breaker.failed() == "opened":
-			self.host.shared.note_try(replica.name, went_well=False)
-			self.events.down(replica.name, summary_of(error))

@@ -24,7 +24,8 @@ from read_replica.engine.metrics import PRIMARY
 from read_replica.engine.settings import Need
 
 if TYPE_CHECKING:
-	from read_replica.engine.router import Found, Router
+	from read_replica.engine.finder import Found
+	from read_replica.engine.router import Router
 
 T = TypeVar("T")
 Direction = Literal["on_replica", "on_primary", "to_look_there"]
@@ -98,7 +99,7 @@ class Scope:
 				if leaves_state:
 					self._left_state.append(on_primary)
 				if self.replica.breaker.is_open:
-					self._router.recovered(self.replica)
+					self._router.finder.recovered(self.replica)
 				return result
 			except Exception as error:
 				goes = self._goes_on(error, statement)
@@ -249,7 +250,7 @@ class Scope:
 		# A restarted server has closed the idle connections as well; it gets one fresh try.
 		self.replica.pool.close_idle()
 		if self.replica.name in self._failed or why is Reason.TROUBLE:
-			self._router.failed(self.replica, error)
+			self._router.finder.failed(self.replica, error)
 			self._failed.add(self.replica.name)
 		# The broken connection stays in place, so that a caller who goes on is told again.
 		if self._left_state:

@@ -19,7 +19,7 @@ from read_replica.engine.host import Host
 from read_replica.engine.locks import Lock
 from read_replica.engine.request import RequestState
 from read_replica.engine.settings import Need
-from read_replica.engine.shared import Written
+from read_replica.engine.written import Written
 
 FOREVER = float("inf")
 

@@ -18,6 +18,7 @@ from support.bench import ADMIN_PASSWORD, SITE, Sites
 from support.browser import Browser
 from support.frappe_request import connect, connected, disconnect
 from support.servers import Cluster, MariaDB, cluster, run
+from support.waiting import until
 
 SAMPLE_APP = Path(__file__).parents[1] / "support" / "sample_app"
 T = TypeVar("T")
@@ -127,14 +128,6 @@ def forget_writers() -> None:
 	shared_of_site().forget()
 	if router := router_of_site():
 		router.writers.__init__(router.host)
-
-
-def until(condition: Callable[[], bool], seconds: float = 20) -> None:
-	"""Return once a condition holds; fails if it does not within so many seconds."""
-	deadline = time.monotonic() + seconds
-	while not condition():
-		assert time.monotonic() < deadline, "this has not come true in time"
-		time.sleep(0.05)
 
 
 def server_id() -> int:

@@ -290,8 +290,8 @@ def test_a_killed_replica_does_not_fail_the_call(site, servers):
 def all_in_use(router) -> bool:
 	bare()
 	health = router.health
-	healthy = all(health.judge(health.verdict_of(name), 30) == "good" for name in health.probes)
-	return healthy and all(probe.is_connected for probe in router.health.probes.values())
+	healthy = all(health.judge(health.verdict_of(name), 30) == "good" for name in health.survey.probes)
+	return healthy and all(probe.is_connected for probe in router.health.survey.probes.values())
 
 
 @read_only(on_unavailable="error")

@@ -7,9 +7,9 @@ import frappe
 import pytest
 
 from read_replica import read_only, routing
-from read_replica.database import has_pending_writes
 from read_replica.engine.errors import WriteInReadOnlyScope
 from read_replica.host import shared_of_site
+from read_replica.transaction import has_pending_writes
 
 from .conftest import REPLICAS, server_id
 

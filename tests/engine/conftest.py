@@ -11,6 +11,7 @@ from read_replica.engine.router import Router
 from read_replica.engine.settings import Endpoint, Settings
 from support.plain import PlainHost
 from support.servers import Cluster, MariaDB, cluster
+from support.waiting import until
 
 
 @pytest.fixture(scope="session")
@@ -62,14 +63,6 @@ def router(shop: Cluster, host: PlainHost) -> Iterator[Router]:
 
 def make_router(host: PlainHost, *endpoints: Endpoint, **changes) -> Router:
 	return Router(replace(Settings(replicas=endpoints), **changes), host)
-
-
-def until(condition: Callable[[], bool], seconds: float = 20) -> None:
-	"""Return once a condition holds; fails if it does not within so many seconds."""
-	deadline = time.monotonic() + seconds
-	while not condition():
-		assert time.monotonic() < deadline, "this has not come true in time"
-		time.sleep(0.05)
 
 
 @pytest.fixture

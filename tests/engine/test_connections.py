@@ -134,7 +134,7 @@ def test_a_fork_while_another_thread_holds_the_pools_lock_does_not_hang_the_chil
 			def work() -> None:
 				with router.read_only(Need(), "report"):
 					assert host.current().sql("SELECT @@server_id") == ((2,),)
-				router.failed(router.replicas[0], ConnectionError())
+				router.finder.failed(router.replicas[0], ConnectionError())
 
 			in_a_child(work)
 	finally:

@@ -249,7 +249,7 @@ def test_a_replica_that_is_ahead_of_the_primary_follows_another_one_and_is_not_u
 
 def test_a_replica_that_is_ahead_of_the_last_question_alone_is_fresh(shop, host, router, monkeypatch):
 	"""Under load it has what was committed since the primary was asked."""
-	ask = router.health._ask_primary
+	ask = router.health.survey._ask_primary
 	asked = []
 
 	def ask_and_commit():
@@ -258,7 +258,7 @@ def test_a_replica_that_is_ahead_of_the_last_question_alone_is_fresh(shop, host,
 		shop.catch_up()
 		return answer
 
-	monkeypatch.setattr(router.health, "_ask_primary", ask_and_commit)
+	monkeypatch.setattr(router.health.survey, "_ask_primary", ask_and_commit)
 	assert all(lag is not None and lag < 0.5 for lag in lags(router))
 	assert len(asked) == 2
 

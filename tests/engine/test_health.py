@@ -13,9 +13,9 @@ import pymysql
 import pytest
 import redis
 
-from read_replica.engine import health, lookout
+from read_replica.engine import health, lookout, survey
+from read_replica.engine.redis_state import impatient
 from read_replica.engine.settings import Need
-from read_replica.engine.shared import impatient
 from support.plain import PlainHost
 from support.processes import Processes
 from support.servers import Cluster, MariaDB, free_port, run
@@ -77,7 +77,7 @@ def workers(shop: Cluster, name: str, count: int, seconds: float) -> Processes:
 		while time.monotonic() < until_then:
 			report.counts["by a replica" if answered_by(host, router) != 1 else "by the primary"] += 1
 			time.sleep(0.01)
-		report.counts["rounds"] += router.health.rounds
+		report.counts["rounds"] += router.health.survey.rounds
 		report.counts["probers"] += router.health.is_prober
 		close(router)
 
@@ -134,7 +134,7 @@ def test_without_redis_each_process_looks_for_itself(two, host):
 	host.shared.client = impatient(redis.Redis("127.0.0.1", free_port()))
 	assert all(server in (2, 3) for server in call_all(two))
 	until(lambda: call_all(two) and all(router.health.is_prober for _, router in two))
-	assert all(router.health.rounds for _, router in two)
+	assert all(router.health.survey.rounds for _, router in two)
 
 
 def test_no_call_waits_for_a_look_while_a_verdict_is_at_hand(revived, host, monkeypatch):
@@ -142,11 +142,11 @@ def test_no_call_waits_for_a_look_while_a_verdict_is_at_hand(revived, host, monk
 	first, second = revived.replicas
 	router = make_router(host, endpoint(first), endpoint(second, pool="reports"))
 	assert answered_by(host, router) == 2
-	monkeypatch.setattr(health, "SECONDS_TO_ANSWER", 3.0)
+	monkeypatch.setattr(survey, "SECONDS_TO_ANSWER", 3.0)
 	second.freeze()
-	until(lambda: router.health.probes["replica02"].silent_for > 0.2)
+	until(lambda: router.health.survey.probes["replica02"].silent_for > 0.2)
 	took = []
-	while router.health.probes["replica02"].silent_for < 2:
+	while router.health.survey.probes["replica02"].silent_for < 2:
 		began = time.monotonic()
 		assert answered_by(host, router) == 2
 		took.append(time.monotonic() - began)

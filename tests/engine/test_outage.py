@@ -12,8 +12,8 @@ import redis
 from read_replica.engine.breaker import Breaker
 from read_replica.engine.choice import Reason
 from read_replica.engine.errors import ReplicaUnavailable
+from read_replica.engine.redis_state import impatient
 from read_replica.engine.settings import Need
-from read_replica.engine.shared import impatient
 from support.servers import free_port
 
 from .conftest import close, endpoint, make_router, until

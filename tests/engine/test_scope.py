@@ -175,7 +175,7 @@ def test_a_pool_is_preferred_and_the_rest_is_its_reserve(shop, host):
 			assert server_id(host) == 3
 		with router.read_only(Need(), "list"):
 			assert server_id(host) == 2
-	router.failed(router.replicas[1], ConnectionError())
+	router.finder.failed(router.replicas[1], ConnectionError())
 	with router.read_only(Need(pool="reports"), "report"):
 		assert server_id(host) == 2
 	close(router)

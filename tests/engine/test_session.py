@@ -12,8 +12,9 @@ import redis
 
 from read_replica.engine.choice import Reason
 from read_replica.engine.dialect import Position
+from read_replica.engine.redis_state import impatient
 from read_replica.engine.settings import Need
-from read_replica.engine.shared import Shared, impatient
+from read_replica.engine.shared import Shared
 from support.servers import free_port
 
 from .conftest import another_process, close, endpoint, make_router, until

@@ -25,8 +25,9 @@ import redis
 
 from read_replica.engine.choice import Reason
 from read_replica.engine.metrics import PRIMARY
+from read_replica.engine.redis_state import impatient
 from read_replica.engine.router import Router
-from read_replica.engine.shared import Shared, impatient
+from read_replica.engine.shared import Shared
 from support.plain import PlainDatabase, PlainHost
 
 LEDGER = "CREATE TABLE shop.ledger (user INT, number INT, PRIMARY KEY (user, number))"

@@ -13,9 +13,10 @@ import pymysql
 import redis
 
 from read_replica.engine import dialect
+from read_replica.engine.redis_state import impatient
 from read_replica.engine.request import RequestState
 from read_replica.engine.settings import Endpoint
-from read_replica.engine.shared import Shared, impatient
+from read_replica.engine.shared import Shared
 
 
 class PlainDatabase:

@@ -21,7 +21,14 @@ from read_replica.engine.dialect.connection import (
 	send,
 	set_timeout,
 )
-from read_replica.engine.dialect.errors import ErrorKind, is_of_connection, is_servers, kind_of, number_of
+from read_replica.engine.dialect.errors import (
+	ErrorKind,
+	is_of_connection,
+	is_servers,
+	kind_of,
+	number_of,
+	summary_of,
+)
 from read_replica.engine.dialect.positions import (
 	HealthAnswer,
 	Position,

@@ -73,3 +73,8 @@ def is_of_connection(error: BaseException) -> bool:
 	if not isinstance(error, Exception):
 		return False
 	return isinstance(error, OSError) or type(error).__module__.partition(".")[0] in _OF_CONNECTIONS
+
+
+def summary_of(error: Exception) -> str:
+	"""An error's type and number, which tell the cause; its text may hold a user's name."""
+	return f"{type(error).__name__} {number_of(error)}"

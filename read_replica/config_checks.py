@@ -1,0 +1,60 @@
+# Copyright (c) 2026, read_replica contributors
+# For license information, please see license.txt
+
+"""One value of the configuration at a time: as it is to be used, or an error that names its key."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from read_replica.engine.errors import ConfigurationError
+
+TLS_KEYS = ("ca", "cert", "key", "check_hostname")
+
+
+def check_known(given: Mapping, known: tuple[str, ...], key: str) -> None:
+	for name in given:
+		if name not in known:
+			raise ConfigurationError(
+				f"{key}.{name}", "is not a key of this app", f"use one of {', '.join(known)}"
+			)
+
+
+def text(value: Any, key: str, secret: bool = False) -> str:
+	if isinstance(value, str) and value.strip():
+		return value if secret else value.strip()
+	problem = "is missing" if value is None else "is not a text" if secret else f"is {value!r}"
+	raise ConfigurationError(key, problem, "write a text between quotes")
+
+
+def port(value: Any, key: str) -> int | None:
+	if value in (None, ""):
+		return None
+	if not isinstance(value, bool) and str(value).isdigit() and 0 < int(value) < 65536:
+		return int(value)
+	raise ConfigurationError(key, f"{value!r} is not a port", "write a number from 1 to 65535")
+
+
+def weight(value: Any, key: str) -> float:
+	if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < float("inf"):
+		return value
+	raise ConfigurationError(
+		key, f"is {value!r}", "write a number of more than 0; leave the replica out to rest it"
+	)
+
+
+def tls(value: Any, key: str) -> Any:
+	if value is None or value is False:
+		return value
+	if not isinstance(value, Mapping):
+		raise ConfigurationError(
+			key, f"is {value!r}", 'write an object such as {"ca": "/path/ca.pem"}, or false'
+		)
+	check_known(value, TLS_KEYS, key)
+	text(value.get("ca"), f"{key}.ca")
+	return dict(value)
+
+
+def switch(value: Any, key: str) -> bool:
+	if value in (0, 1, "0", "1"):
+		return bool(int(value))
+	raise ConfigurationError(key, f"is {value!r}", "write 1 or 0")

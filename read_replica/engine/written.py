@@ -1,0 +1,95 @@
+# Copyright (c) 2026, read_replica contributors
+# For license information, please see license.txt
+
+"""Up to which position each user has written, in Redis, where every server of a site finds it."""
+
+import time
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import NamedTuple
+
+from read_replica.engine.dialect import Position
+from read_replica.engine.redis_state import RedisState, without_redis
+
+# How long it is known what a user has written; a replica that is behind by more does not answer them.
+SECONDS_POSITIONS_ARE_KEPT = 3600
+
+# Requests that end in the same moment may be stored in any order: in each domain, the later one stays.
+KEEP_THE_LATER = """
+local both = (redis.call('GET', KEYS[1]) or '') .. ',' .. ARGV[1]
+local last, gtids = {}, {}
+for domain, gtid, number in string.gmatch(both, '(%d+)(%-%d+%-(%d+))') do
+	if not last[domain] or tonumber(number) > last[domain] then
+		last[domain], gtids[domain] = tonumber(number), domain .. gtid
+	end
+end
+local kept = {}
+for _, gtid in pairs(gtids) do
+	table.insert(kept, gtid)
+end
+redis.call('SET', KEYS[1], table.concat(kept, ','), 'EX', ARGV[2])
+"""
+
+# When it answers again, others have yet to tell it what they could not: each leaves it alone for its own
+# second, and tries again in the next round of its lookout, which may take two.
+SECONDS_UNTIL_ALL_IS_TOLD = 4.0
+
+_TEN_YEARS = 10 * 365 * 24 * 3600 * 1000
+
+
+class Written(NamedTuple):
+	"""What a user has written, and for how many seconds it has been known of all users."""
+
+	position: Position
+	known_for: float
+
+
+@lru_cache(maxsize=1024)
+def _position_in(text: bytes) -> Position:
+	"""A position as it is kept; a user's last one is read with each of their requests."""
+	return Position(text.decode())
+
+
+class WrittenByUsers(RedisState):
+	"""Keeps and finds positions. What is not known, nobody is told."""
+
+	def keep_written(self, users: Iterable[str], position: Position) -> None:
+		"""Remember, in one round trip, what has been committed on behalf of these users.
+
+		:raises RedisError: if that is not possible
+		"""
+		limits = (str(position), SECONDS_POSITIONS_ARE_KEPT)
+		commands = [("EVAL", KEEP_THE_LATER, 1, self._key(f"written|{user}"), *limits) for user in users]
+		with self._redis() as client:
+			self._lines.ask(client, self._mark_beginning(), *commands)
+
+	@without_redis(lambda: None)
+	def written_by(self, user: str) -> Written | None:
+		"""What a user has committed within the last hour, in one round trip; None: Redis cannot say."""
+		if time.monotonic() < self._left_alone_until + SECONDS_UNTIL_ALL_IS_TOLD:
+			return None
+		questions = (("PTTL", self._key("beginning")), ("GET", self._key(f"written|{user}")))
+		with self._redis() as client:
+			left, text = self._lines.ask(client, *questions)
+			if left < 0:
+				_, left, text = self._lines.ask(client, self._mark_beginning(), *questions)
+		known_for = min((_TEN_YEARS - left) / 1000, SECONDS_POSITIONS_ARE_KEPT)
+		return Written(_position_in(text or b""), known_for)
+
+	def _mark_beginning(self) -> tuple:
+		"""Notes since when positions are known: not before a Redis that has lost its memory came back."""
+		return ("SET", self._key("beginning"), 1, "PX", _TEN_YEARS, "NX")
+
+	def begin_anew(self, seconds_ago: float = 0) -> None:
+		"""Say that positions may have been lost up to now, or up to a time that many seconds ago.
+
+		:raises RedisError: if that is not possible
+		"""
+		with self._redis() as client:
+			client.set(self._key("beginning"), 1, px=round(_TEN_YEARS - seconds_ago * 1000))
+
+	@without_redis(lambda: None)
+	def forget_written(self, user: str) -> None:
+		"""Forget what a user has written: it belongs to a primary that is no more."""
+		with self._redis() as client:
+			client.delete(self._key(f"written|{user}"))
