@@ -12,6 +12,7 @@ from typing import Any
 
 import frappe
 
+from benchmarks import cache_frappe
 from benchmarks.compare import Comparison, check_that_all_were_routed, interleaved
 from benchmarks.results import Figure
 from read_replica import read_only, site
@@ -34,6 +35,7 @@ def measure(servers: Cluster) -> list[Figure]:
 	with _site(servers) as sites:
 		_configure(sites, servers, enabled=1)
 		ours = {query: _compare(query, _ours_with(query)) for query in (LIST, ROW)}
+		cache = _on_the_site(cache_frappe.measure)
 		_configure(sites, servers, enabled=0)
 		core = {query: _compare(query, {CORE: _core(query)}) for query in (LIST, ROW)}
 	return [
@@ -42,12 +44,24 @@ def measure(servers: Cluster) -> list[Figure]:
 		_figure(question, core[LIST], CORE, None),
 		*(_figure(question, ours[ROW], way, None, "one row by its key: ") for way in (EVENTUAL, SESSION)),
 		_figure(question, core[ROW], CORE, None, "one row by its key: "),
+		*cache,
 	]
 
 
 def _figure(question: str, found: Comparison, way: str, target: float | None, what: str = "") -> Figure:
 	measured = {"plain query, us": found.seconds("plain") * 1e6, "this, us": found.seconds(way) * 1e6}
 	return Figure(question, what + way, found.ratio(way, "plain"), OF, target, measured)
+
+
+def _on_the_site(work: Callable[[], list[Figure]]) -> list[Figure]:
+	frappe.init(site=SITE, sites_path=".")
+	frappe.connect()
+	try:
+		site.begin()
+		return work()
+	finally:
+		site.forget()
+		frappe.destroy()
 
 
 @contextmanager
