@@ -50,8 +50,8 @@ class FrappeHost:
 	def is_log_write(self, table: str, statement: str) -> bool:
 		return is_log_write(table, statement)
 
-	def has_pending_writes(self, db: Any) -> bool:
-		return transaction.has_pending_writes(db)
+	def pending_writes(self, db: Any) -> int:
+		return transaction.pending_writes(db)
 
 	def end_transaction(self, db: Any) -> None:
 		# In maintenance mode the transaction is a read-only one, and has to stay so.

@@ -37,12 +37,12 @@ def watch(primary: Any, after_commit: Callable[[Any], None], before_close: Calla
 	"""
 	check = primary.check_transaction_status
 	close = primary.close
-	primary.read_replica_pending = primary.transaction_writes > 0
+	primary.read_replica_pending = 0
 	primary.read_replica_in_transaction = True
 
 	def check_transaction_status(query, *args, **kwargs):
 		# Core's check forgets the writes at a commit.
-		pending = has_pending_writes(primary)
+		pending = pending_writes(primary)
 		if request_state().committed:
 			after_commit(primary)
 		check(query, *args, **kwargs)
@@ -63,18 +63,19 @@ def _note(primary: Any, query: str, pending: bool) -> None:
 	if dialect.commits_by_itself(query) or (pending and dialect.commits(query)):
 		request_state().committed = True
 	if dialect.closes_transaction(query):
-		primary.read_replica_pending = primary.read_replica_in_transaction = False
+		primary.read_replica_pending, primary.read_replica_in_transaction = 0, False
 		return
 	primary.read_replica_in_transaction = True
-	primary.read_replica_pending = primary.read_replica_pending or dialect.opens_transaction(query)
+	primary.read_replica_pending += dialect.opens_transaction(query)
 
 
-def has_pending_writes(primary: Any) -> bool:
-	"""Whether the primary's transaction holds a write, a row lock or a savepoint, or is giving rows."""
-	if primary.transaction_writes or getattr(primary, "read_replica_pending", False):
-		return True
-	# To end the transaction would end what `unbuffered_cursor` has not read yet.
-	return "SSCursor" in type(getattr(primary, "_cursor", None)).__name__
+def pending_writes(primary: Any) -> int:
+	"""Grows with each write, row lock and savepoint of the primary's transaction; 0 without.
+
+	A result that is being read row by row counts as well: to end the transaction would end it.
+	"""
+	is_giving_rows = "SSCursor" in type(getattr(primary, "_cursor", None)).__name__
+	return primary.transaction_writes + getattr(primary, "read_replica_pending", 0) + is_giving_rows
 
 
 def end_transaction(primary: Any) -> None:

@@ -48,8 +48,8 @@ class Host(Protocol):
 	def user(self) -> str:
 		"""On whose behalf the request works: what they wrote, they will see."""
 
-	def has_pending_writes(self, database: Any) -> bool:
-		"""Whether the primary's transaction holds a write, a row lock or a savepoint."""
+	def pending_writes(self, database: Any) -> int:
+		"""Grows with each write, row lock and savepoint that the primary's transaction holds; 0 without."""
 
 	def end_transaction(self, database: Any) -> None:
 		"""End the primary's transaction; called only where there are no pending writes."""

@@ -128,8 +128,9 @@ class Router:
 	def _open_primary_block(self) -> PrimaryBlock:
 		frames = self.host.state().frames
 		previous = self.host.current()
+		primary = frames[-1].primary if frames else previous
 		own = self.host.state().own
-		block = PrimaryBlock(frames[-1].primary if frames else previous, previous, own)
+		block = PrimaryBlock(primary, previous, own, self.host.pending_writes(primary))
 		frames.append(block)
 		self.host.put(block.primary)
 		return block
@@ -172,8 +173,8 @@ class Router:
 		"""What a block has written may be on no replica yet: its scopes stay on the primary."""
 		state = self.host.state()
 		scopes = [frame for frame in state.frames if isinstance(frame, Scope) and not frame.pinned]
-		wrote = state.committed or state.own != block.committed_before
-		if scopes and (wrote or self.host.has_pending_writes(block.primary)):
+		committed = state.committed or state.own != block.committed_before
+		if scopes and (committed or self.host.pending_writes(block.primary) > block.pending_before):
 			for scope in scopes:
 				scope.pin()
 
@@ -192,7 +193,7 @@ class Router:
 
 	def _choose(self, need: Need, method: str, primary: Any) -> Found | Reason:
 		"""A replica with a connection to it, or the reason for the primary; cheapest question first."""
-		if self.host.has_pending_writes(primary):
+		if self.host.pending_writes(primary):
 			return Reason.PENDING_WRITES
 		if method in self.writers:
 			return Reason.WRITER

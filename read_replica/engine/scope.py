@@ -34,10 +34,11 @@ Direction = Literal["on_replica", "on_primary", "to_look_there"]
 class PrimaryBlock:
 	"""A stretch of code that works on the primary, whatever scope it stands in."""
 
-	def __init__(self, primary: Any, previous: Any, committed_before: Position):
+	def __init__(self, primary: Any, previous: Any, committed_before: Position, pending_before: int):
 		self.primary = primary
 		self.previous = previous
 		self.committed_before = committed_before
+		self.pending_before = pending_before
 
 	def end(self) -> None:
 		"""Nothing to give back."""

@@ -9,7 +9,7 @@ import pytest
 from read_replica import read_only, routing
 from read_replica.engine.errors import WriteInReadOnlyScope
 from read_replica.host import shared_of_site
-from read_replica.transaction import has_pending_writes
+from read_replica.transaction import pending_writes
 
 from .conftest import REPLICAS, server_id
 
@@ -321,6 +321,6 @@ def test_a_log_tables_ddl_goes_to_the_primary_and_later_writes_are_known(site):
 		return frappe.db.sql("select count(*) from tabToDo where name = 'after ddl'")[0][0]
 
 	assert report() == 1
-	assert has_pending_writes(frappe.db)
+	assert pending_writes(frappe.db)
 	frappe.db.rollback()
 	assert not frappe.db.exists("ToDo", "after ddl")

@@ -217,3 +217,18 @@ def test_a_statement_is_ended_by_the_server_after_its_timeout(host, router):
 			host.current().sql("SELECT COUNT(*) FROM seq_1_to_100000000 a JOIN seq_1_to_1000 b")
 	with router.read_only(Need(), "quick"):
 		assert host.current().sql("SELECT @@max_statement_time") == ((300.0,),)
+
+
+def test_a_primary_block_that_only_reads_leaves_the_scope_on_its_replica_although_a_log_row_is_pending(
+	shop, host, router
+):
+	with router.read_only(Need(), "report") as scope:
+		host.current().sql("INSERT INTO log (text) VALUES ('noticed')")
+		with router.primary():
+			host.current().sql("SELECT COUNT(*) FROM stock")
+		assert not scope.pinned
+		with router.primary():
+			host.current().sql("UPDATE stock SET qty = 11 WHERE item = 'bolt'")
+		assert scope.pinned
+		assert host.current().sql("SELECT qty FROM stock WHERE item = 'bolt'") == ((11,),)
+	host.current().rollback()

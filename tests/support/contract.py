@@ -46,25 +46,25 @@ class HostContract:
 
 	def test_a_write_is_pending_until_the_transaction_ends(self, host, table):
 		database = host.current()
-		assert not host.has_pending_writes(database)
+		assert not host.pending_writes(database)
 		for end in (database.rollback, database.commit):
 			database.sql(f"DELETE FROM {table} WHERE 1 = 0")
-			assert host.has_pending_writes(database)
+			assert host.pending_writes(database)
 			end()
-			assert not host.has_pending_writes(database)
+			assert not host.pending_writes(database)
 
 	def test_a_row_lock_and_a_savepoint_are_pending_as_well(self, host, table):
 		database = host.current()
 		for statement in (f"SELECT * FROM {table} LIMIT 1 FOR UPDATE", "SAVEPOINT here"):
 			database.sql(statement)
-			assert host.has_pending_writes(database)
+			assert host.pending_writes(database)
 			database.rollback()
-			assert not host.has_pending_writes(database)
+			assert not host.pending_writes(database)
 
 	def test_a_read_is_not_pending_and_its_transaction_can_be_ended(self, host, table):
 		database = host.current()
 		database.sql(f"SELECT * FROM {table} LIMIT 1")
-		assert not host.has_pending_writes(database)
+		assert not host.pending_writes(database)
 		host.end_transaction(database)
 		host.end_transaction(database)
 		assert database.sql("SELECT @@server_id")[0][0] == 1
@@ -95,9 +95,9 @@ class HostContract:
 			primary.sql("SELECT 1")
 			with router.read_only(Need(), "report") as scope:
 				primary.sql(f"DELETE FROM {table} WHERE 1 = 0")
-				assert host.has_pending_writes(primary)
+				assert host.pending_writes(primary)
 				getattr(scope.database, end)()
-				assert not host.has_pending_writes(primary)
+				assert not host.pending_writes(primary)
 
 	def test_a_wrapped_database_asks_the_primary_once_its_scope_has_ended(self, host, router):
 		with router.read_only(Need(), "report") as scope:
@@ -110,7 +110,7 @@ class HostContract:
 
 	def test_what_is_asked_of_the_primary_is_answered_there_and_leaves_no_write_pending(self, host):
 		assert host.ask_primary(host.current(), "SELECT @@server_id") == (1,)
-		assert not host.has_pending_writes(host.current())
+		assert not host.pending_writes(host.current())
 
 	def test_a_connection_to_the_primary_can_be_opened_from_any_thread(self, host):
 		answers = []

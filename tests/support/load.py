@@ -54,7 +54,7 @@ class PrimaryDatabase(PlainDatabase):
 			yield
 		except (pymysql.Error, OSError) as error:
 			self.close()
-			self.pending = self.in_transaction = False
+			self.pending, self.in_transaction = 0, False
 			raise PrimaryFailed(repr(error)) from error
 
 	def sql(self, statement: str, values: Any = None) -> tuple:

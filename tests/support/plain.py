@@ -26,7 +26,7 @@ class PlainDatabase:
 		self._address = address
 		self._connection: pymysql.Connection | None = None
 		self.after_commit: deque = deque()
-		self.pending = False
+		self.pending = 0
 		self.in_transaction = False
 		# Called after a commit of writes.
 		self.on_commit = lambda: None
@@ -42,11 +42,11 @@ class PlainDatabase:
 		if (self.pending and dialect.commits(statement)) or dialect.commits_by_itself(statement):
 			self.on_commit()
 		if dialect.closes_transaction(statement):
-			self.pending = self.in_transaction = False
+			self.pending, self.in_transaction = 0, False
 		with self.connection.cursor() as cursor:
 			cursor.execute(statement, values)
 			rows = cursor.fetchall()
-		self.pending = self.pending or dialect.opens_transaction(statement)
+		self.pending += dialect.opens_transaction(statement)
 		return rows
 
 	def commit(self) -> None:
@@ -143,7 +143,7 @@ class PlainHost:
 	def is_log_write(self, table: str, statement: str) -> bool:
 		return table == "log"
 
-	def has_pending_writes(self, database: Any) -> bool:
+	def pending_writes(self, database: Any) -> int:
 		return database.pending
 
 	def end_transaction(self, database: Any) -> None:
