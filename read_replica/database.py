@@ -25,8 +25,10 @@ def routed(scope: Scope, connection: Any) -> Any:
 	primary = scope.primary
 	database = object.__new__(_routed_class(type(primary)))
 	state = vars(database)
+	state.update(vars(primary))
 	# Methods that were replaced on the primary object alone are bound to it; they stay behind.
-	state.update({name: value for name, value in vars(primary).items() if not hasattr(type(primary), name)})
+	for name in state.keys() & _names_in(type(primary)):
+		del state[name]
 	state.update(
 		scope=scope,
 		primary=primary,
@@ -44,6 +46,11 @@ def _record_with(primary: Any, database: Any) -> None:
 	if "_sql" in vars(primary):
 		database._sql = database.sql
 		database.sql = vars(primary)["sql"]
+
+
+@lru_cache
+def _names_in(base: type) -> frozenset[str]:
+	return frozenset(dir(base))
 
 
 @lru_cache
