@@ -291,7 +291,8 @@ def all_in_use(router) -> bool:
 	bare()
 	health = router.health
 	healthy = all(health.judge(health.verdict_of(name), 30) == "good" for name in health.survey.probes)
-	return healthy and all(probe.is_connected for probe in router.health.survey.probes.values())
+	rested = any(replica.breaker.is_open for replica in router.replicas)
+	return healthy and not rested and all(probe.is_connected for probe in router.health.survey.probes.values())
 
 
 @read_only(on_unavailable="error")
