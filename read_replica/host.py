@@ -36,7 +36,8 @@ class FrappeHost:
 		frappe.local.db = db
 		# What core's write_only goes by, to leave a scope and to come back to it.
 		if isinstance(db, database.RoutedMethods):
-			frappe.local.primary_db = db.primary
+			if getattr(frappe.local, "primary_db", None) is not db.primary:
+				frappe.local.primary_db = db.primary
 			frappe.local.replica_db = db
 		elif not self.state().frames:
 			frappe.local.replica_db = None

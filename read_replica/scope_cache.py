@@ -42,4 +42,6 @@ class ScopeCache:
 			cache = getattr(frappe.local, name, None) or {}
 			for key in set(cache) - before:
 				del cache[key]
-		frappe.local.user_perms = self._user_perms
+		# To set a name in frappe.local copies all others.
+		if getattr(frappe.local, "user_perms", None) is not self._user_perms:
+			frappe.local.user_perms = self._user_perms
