@@ -3,12 +3,10 @@
 
 """Tables that core itself writes while it reads: their rows go to the primary, and pin nothing."""
 
-import re
-
 from read_replica.engine import dialect
 
 # Read inside a scope as often as written: what is read there is merged and written back.
-ALWAYS_PRIMARY = re.compile("__UserSettings|tabSessions")
+ALWAYS_PRIMARY = ("__UserSettings", "tabSessions")
 
 LOG_TABLES = frozenset(
 	f"tab{doctype}"

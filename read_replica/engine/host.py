@@ -3,7 +3,6 @@
 
 """The few things that the engine needs from the program it runs in."""
 
-import re
 from typing import Any, Protocol
 
 from read_replica.engine.request import RequestState
@@ -27,8 +26,8 @@ class Host(Protocol):
 	All but `shared`, `connect` and `log`, which any thread may use, speak of the calling request.
 	"""
 
-	# Statements that match are the primary's, always: what is read there is written back later.
-	always_primary: re.Pattern | None
+	# Statements that contain one of these are the primary's, always: what is read there is written back.
+	always_primary: tuple[str, ...]
 
 	# What all processes of the program share.
 	shared: Shared

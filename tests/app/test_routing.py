@@ -292,7 +292,9 @@ def all_in_use(router) -> bool:
 	health = router.health
 	healthy = all(health.judge(health.verdict_of(name), 30) == "good" for name in health.survey.probes)
 	rested = any(replica.breaker.is_open for replica in router.replicas)
-	return healthy and not rested and all(probe.is_connected for probe in router.health.survey.probes.values())
+	return (
+		healthy and not rested and all(probe.is_connected for probe in router.health.survey.probes.values())
+	)
 
 
 @read_only(on_unavailable="error")

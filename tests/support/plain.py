@@ -3,7 +3,6 @@
 
 """A Host over bare connections: a program with one database object per thread, and no framework."""
 
-import re
 import secrets
 import threading
 from collections import deque
@@ -100,7 +99,7 @@ class RoutedPlainDatabase(PlainDatabase):
 class PlainHost:
 	"""Keeps one database per thread; `events` holds what was logged."""
 
-	always_primary = re.compile("__UserSettings")
+	always_primary = ("__UserSettings",)
 
 	def __init__(self, primary: dict, redis: redis.Redis, user: str = "clerk"):
 		self._primary = primary
