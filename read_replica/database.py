@@ -183,7 +183,7 @@ class RoutedMethods:
 
 	def closed(self) -> None:
 		"""The scope has ended: nothing that was made from the replica's rows stays in the request."""
-		self.scope_cache.forget()
+		self.scope_cache.forget(has_written=self.scope.pinned)
 
 	def close(self) -> None:
 		"""Core's read_only ends its scope by closing the database that connect_replica gave it."""

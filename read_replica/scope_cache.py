@@ -31,7 +31,10 @@ class ScopeCache:
 		frappe.local.cache.setdefault(key, {})[field] = value
 		self._set.append((key, field))
 
-	def forget(self) -> None:
+	def forget(self, has_written: bool) -> None:
+		"""Take out what the scope has put in; and what functions returned before it, if it has written."""
+		if has_written:
+			self._request_cache.clear()
 		frappe.local.request_cache = self._request_cache
 		for key, field in self._set:
 			if field is None:

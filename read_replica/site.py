@@ -23,16 +23,17 @@ APP = "read_replica"
 class Routing:
 	"""What the keys of a site amount to: a router; or none, and the problem with them if there is one."""
 
-	source: tuple
+	site: str
+	source: tuple = ()
 	router: Router | None = None
 	problem: str | None = None
 
 
-OFF = Routing(source=())
+OFF = Routing(site="")
 
 # While one of these flags is set, what a replica knows of the site's tables may be about to change.
 CHANGES_THE_SITE = ("in_migrate", "in_patch", "in_install", "in_uninstall", "in_setup_wizard")
-CHANGING = Routing(source=(), problem="the site is being installed or migrated")
+CHANGING = Routing(site="", problem="the site is being installed or migrated")
 
 _known: dict[str, Routing] = {}
 _lock = Lock()
@@ -48,9 +49,9 @@ def router_of_site() -> Router | None:
 
 def routing_of_site() -> Routing:
 	"""The routing of the current site, as its configuration stood when the request began."""
+	site = getattr(frappe.local, "site", None)
 	routing = getattr(frappe.local, "read_replica_routing", None)
-	if routing is None:
-		site = getattr(frappe.local, "site", None)
+	if routing is None or routing.site != site:
 		if not site or not getattr(frappe.local, "db", None) or not is_installed():
 			return OFF
 		if frappe.local.conf.get("db_type", "mariadb") != "mariadb":
@@ -71,36 +72,37 @@ def _routing_of(site: str) -> Routing:
 		known = _known.get(site)
 		if not known or known.source != source:
 			_close(known)
-			known = _known[site] = _make(source)
+			known = _known[site] = _make(site, source)
 		return known
 
 
 def is_installed() -> bool:
 	"""Whether the current site has this app; asked once per request."""
-	installed = getattr(frappe.local, "read_replica_installed", None)
-	if installed is None:
+	site, installed = getattr(frappe.local, "read_replica_installed", None) or (None, False)
+	if site != frappe.local.site:
 		if frappe.flags.in_install_db:
 			return False
-		installed = frappe.local.read_replica_installed = APP in frappe.get_installed_apps()
+		installed = APP in frappe.get_installed_apps()
+		frappe.local.read_replica_installed = (frappe.local.site, installed)
 	return installed
 
 
-def _make(source: tuple) -> Routing:
+def _make(site: str, source: tuple) -> Routing:
 	try:
 		settings = config.settings_from(frappe.local.conf)
 	except ConfigurationError as error:
 		# Kept like a good one: logged once per process, and the site runs on its primary.
 		log_event("configuration", problem=str(error))
-		return Routing(source, problem=str(error))
+		return Routing(site, source, problem=str(error))
 	if not settings:
-		return Routing(source)
+		return Routing(site, source)
 	try:
 		shims.install()
 	except AttributeError as error:
 		# A Frappe in which something that we replace is gone. Without its guard, no replica is read.
 		log_event("incompatible", problem=str(error))
-		return Routing(source, problem=f"this version of Frappe is not supported: {error}")
-	return Routing(source, Router(settings, FrappeHost()))
+		return Routing(site, source, problem=f"this version of Frappe is not supported: {error}")
+	return Routing(site, source, Router(settings, FrappeHost()))
 
 
 def _close(routing: Routing | None) -> None:
@@ -117,7 +119,7 @@ def forget() -> None:
 
 def begin(*args, **kwargs) -> None:
 	"""before_request and before_job: the site has this app, and core's read_only goes through it."""
-	frappe.local.read_replica_installed = True
+	frappe.local.read_replica_installed = (frappe.local.site, True)
 	config_source.renew(frappe.local.conf)
 	frappe.local.read_replica_routing = None
 	begins_here = not transaction.is_watched(database.primary_of(frappe.local.db))
