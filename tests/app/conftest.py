@@ -25,6 +25,7 @@ T = TypeVar("T")
 
 REPLICAS = (2, 3)
 CLERK = "clerk@example.com"
+QUEUES = ("short", "default", "long")
 
 
 @pytest.fixture(scope="session")
@@ -98,6 +99,29 @@ def stale(servers: Cluster) -> Iterator[Cluster]:
 	for replica in servers.replicas:
 		replica.query("START SLAVE SQL_THREAD")
 	servers.catch_up()
+
+
+@pytest.fixture
+def due(site):
+	"""Both jobs of the sample app are due, nothing waits in the queues, and no rule stands."""
+	from frappe.utils.background_jobs import get_queue
+
+	for queue in QUEUES:
+		get_queue(queue).empty()
+	frappe.db.delete("Scheduler Config")
+	frappe.db.delete("Scheduled Run")
+	frappe.db.delete("Scheduled Job Log")
+	# On a site that nobody uses, core schedules once a day.
+	frappe.get_doc({"doctype": "Activity Log", "subject": "of the tests"}).insert()
+	frappe.db.delete("DefaultValue", {"parent": "__read_replica_servers"})
+	frappe.db.sql("update `tabScheduled Job Type` set last_execution = '2020-01-01', creation = '2020-01-01'")
+	frappe.db.commit()
+	yield site
+	frappe.db.rollback()
+	frappe.db.delete("Scheduler Config")
+	frappe.db.commit()
+	for queue in QUEUES:
+		get_queue(queue).empty()
 
 
 def in_another_worker(function: Callable[[], T], site: str = SITE) -> T:

@@ -12,11 +12,10 @@ import pytest
 from read_replica import scheduler_split
 from support.bench import SITE
 
-from .conftest import in_another_worker, overheard
+from .conftest import QUEUES, in_another_worker, overheard
 
 HOURLY = "sample_app.jobs.hourly_job"
 DAILY = "sample_app.jobs.daily_job"
-QUEUES = ("short", "default", "long")
 
 
 def queued() -> list[str]:
@@ -25,25 +24,6 @@ def queued() -> list[str]:
 
 	jobs = [job for queue in QUEUES for job in get_queue(queue).jobs]
 	return [job.kwargs["kwargs"].get("job_type") for job in jobs]
-
-
-@pytest.fixture
-def due(site):
-	"""Both jobs of the sample app are due, nothing waits in the queues, and no rule stands."""
-	from frappe.utils.background_jobs import get_queue
-
-	for queue in QUEUES:
-		get_queue(queue).empty()
-	frappe.db.delete("Scheduler Config")
-	frappe.db.delete("DefaultValue", {"parent": "__read_replica_servers"})
-	frappe.db.sql("update `tabScheduled Job Type` set last_execution = '2020-01-01', creation = '2020-01-01'")
-	frappe.db.commit()
-	yield site
-	frappe.db.rollback()
-	frappe.db.delete("Scheduler Config")
-	frappe.db.commit()
-	for queue in QUEUES:
-		get_queue(queue).empty()
 
 
 def rule(job: str, server_id: str, **values) -> None:

@@ -9,11 +9,12 @@ from sample_app.api import server_id
 
 
 def hourly_job():
-	"""Never runs in the tests; what counts is where it is put."""
+	"""Counts how often it is executed."""
+	frappe.cache().incr(frappe.cache().make_key("sample_app_hourly_runs"))
 
 
 def daily_job():
-	"""As hourly_job."""
+	"""Never runs in the tests; what counts is where it is put."""
 
 
 @frappe.read_only()
