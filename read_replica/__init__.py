@@ -5,11 +5,15 @@
 
 __version__ = "0.1.0"
 
-__all__ = ["primary", "read_only"]
+__all__ = ["primary", "read_only", "run_on"]
 
 
 def __getattr__(name: str):
 	# Looked up on first use, so that the engine and the installer work where there is no Frappe.
+	if name == "run_on":
+		from read_replica import annotations
+
+		return annotations.run_on
 	if name in __all__:
 		from read_replica import routing
 

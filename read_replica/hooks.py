@@ -22,5 +22,5 @@ override_doctype_class = {
 }
 
 after_install = "read_replica.install.after_install"
-after_migrate = ["read_replica.patches.v0_1.add_core_keys.execute"]
+after_migrate = ["read_replica.patches.v0_1.add_core_keys.execute", "read_replica.annotations.note"]
 after_uninstall = "read_replica.install.after_uninstall"

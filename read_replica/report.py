@@ -12,7 +12,7 @@ import frappe
 from rich.console import Console
 from rich.table import Table
 
-from read_replica import scheduler_split, servers
+from read_replica import job_rules, scheduler_split, servers
 from read_replica.engine.verdict import Verdict
 from read_replica.host import shared_of_site
 from read_replica.site import is_installed, routing_of_site
@@ -107,10 +107,11 @@ def print_jobs() -> None:
 	if any(row[-1] == NO_SERVER for row in rows):
 		running = ", ".join(sorted(servers.seen())) or "none"
 		console.print(f"Servers whose scheduler was at work in the last hour: {running}.", highlight=False)
-	for problem in scheduler_split.problems_of_site_config():
+	for problem in job_rules.problems_of_site_config():
 		console.print(problem, highlight=False, markup=False)
-	for rule in scheduler_split.rules_without_job():
-		console.print(f"No such scheduled job: {rule.job} (rule from {rule.source}).", highlight=False)
+	for rule, similar in job_rules.rules_without_job():
+		hint = f" Did you mean {', '.join(similar)}?" if similar else ""
+		console.print(f"No such scheduled job: {rule.job} (rule from {rule.source}).{hint}", highlight=False)
 
 
 def job_rows() -> list[dict[str, str]]:
@@ -121,7 +122,7 @@ def job_rows() -> list[dict[str, str]]:
 	)
 	seen = servers.seen()
 	for job in jobs:
-		rule = scheduler_split.rule_for(job.method)
+		rule = job_rules.rule_for(job.method)
 		note = "stopped" if job.stopped else ""
 		if not note and rule.server_id not in seen:
 			note = NO_SERVER

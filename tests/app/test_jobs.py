@@ -9,13 +9,14 @@ from concurrent.futures import ThreadPoolExecutor
 import frappe
 import pytest
 
-from read_replica import scheduler_split
+from read_replica import annotations, job_rules, run_on, scheduler_split
 from support.bench import SITE
 
 from .conftest import QUEUES, in_another_worker, overheard
 
 HOURLY = "sample_app.jobs.hourly_job"
 DAILY = "sample_app.jobs.daily_job"
+ANNOTATED = "sample_app.jobs.annotated_job"
 
 
 def queued() -> list[str]:
@@ -102,6 +103,80 @@ def test_a_disabled_rule_leaves_the_job_to_site_config(due, monkeypatch):
 		assert tick(monkeypatch, "secondary") == [HOURLY]
 	finally:
 		due.configure(scheduler_config=None)
+
+
+def test_the_most_specific_rule_of_a_place_wins(due):
+	rule("*", "everything")
+	rule("sample_app.*", "app")
+	rule("sample_app.jobs.*_job", "jobs")
+	rule(HOURLY, "hourly")
+	found = [rule_of(job) for job in (HOURLY, DAILY, "sample_app.api.decorated", "frappe.email.queue.flush")]
+	assert found == [("hourly", "desk"), ("jobs", "desk"), ("app", "desk"), ("everything", "desk")]
+
+
+def rule_of(job: str) -> tuple[str, str]:
+	job_rules.forget_rules()
+	rule = job_rules.rule_for(job)
+	return rule.server_id, rule.source
+
+
+def test_the_desk_goes_before_site_config_before_the_annotation_before_the_default(due):
+	due.bench("--site", SITE, "migrate", "--skip-search-index")
+	frappe.db.rollback()
+	assert rule_of(ANNOTATED) == ("annotated", "annotation")
+	assert rule_of(HOURLY) == ("primary", "default")
+	frappe.local.conf.scheduler_config = [{"job": "sample_app.*", "server_id": "configured"}]
+	assert rule_of(ANNOTATED) == ("configured", "site_config")
+	rule("sample_*", "of_the_desk")
+	assert rule_of(ANNOTATED) == ("of_the_desk", "desk")
+
+
+def test_an_annotated_job_is_enqueued_where_it_says(due, monkeypatch):
+	in_another_worker(note_annotations)
+	assert tick(monkeypatch, "annotated") == [ANNOTATED]
+	assert ANNOTATED not in tick(monkeypatch, "primary")
+
+
+def note_annotations() -> None:
+	annotations.note()
+	frappe.db.commit()
+
+
+def test_run_on_without_a_server_fails_when_the_function_is_decorated():
+	with pytest.raises(TypeError, match="run_on\\('secondary'\\)"):
+		run_on(print)
+
+
+def test_a_rule_for_a_method_that_nobody_schedules_warns_with_similar_ones(due):
+	frappe.clear_messages()
+	rule("sample_app.jobs.hourly_jobs", "secondary")
+	assert HOURLY in str(frappe.local.message_log)
+	output = due.bench("--site", SITE, "read-replica", "jobs")
+	assert f"Did you mean {HOURLY}" in output
+	frappe.clear_messages()
+	rule("sample_app.jobs.*", "secondary")
+	assert not frappe.local.message_log
+
+
+def test_rules_go_out_and_come_in_as_csv(due, tmp_path):
+	from frappe.core.doctype.data_import.data_import import export_csv, import_file
+
+	rule(HOURLY, "secondary")
+	rule("erpnext.stock.*", "third", enabled=0)
+	path = str(tmp_path / "rules.csv")
+	export_csv("Scheduler Config", path)
+	exported = open(path).read()
+	assert HOURLY in exported and "erpnext.stock.*" in exported
+	frappe.db.delete("Scheduler Config")
+	frappe.db.commit()
+	with open(path, "w") as file:
+		file.write(f"Job,Server ID,Enabled\n{HOURLY},secondary,1\nerpnext.stock.*,third,0\n")
+	import_file("Scheduler Config", path, "Insert", console=True)
+	rows = frappe.get_all("Scheduler Config", fields=["job", "server_id", "enabled"], order_by="job")
+	assert [tuple(row.values()) for row in rows] == [
+		("erpnext.stock.*", "third", 0),
+		(HOURLY, "secondary", 1),
+	]
 
 
 def test_a_wrong_rule_of_site_config_is_shown_and_stops_no_job(due, monkeypatch):

@@ -3,7 +3,7 @@
 
 from frappe.model.document import Document
 
-from read_replica import scheduler_split
+from read_replica import job_rules
 
 
 class SchedulerConfig(Document):
@@ -12,10 +12,10 @@ class SchedulerConfig(Document):
 	def validate(self) -> None:
 		self.job = (self.job or "").strip()
 		self.server_id = (self.server_id or "").strip()
-		scheduler_split.check_job(self.job)
+		job_rules.check_job(self.job)
 
 	def on_update(self) -> None:
-		scheduler_split.forget_rules()
+		job_rules.forget_rules()
 
 	def on_trash(self) -> None:
-		scheduler_split.forget_rules()
+		job_rules.forget_rules()

@@ -5,7 +5,7 @@ import unittest
 
 import frappe
 
-from read_replica.scheduler_split import rule_for
+from read_replica.job_rules import rule_for
 
 JOB = "frappe.email.queue.flush"
 

@@ -9,4 +9,7 @@ app_email = "read_replica@users.noreply.github.com"
 app_license = "MIT"
 
 after_request = ["sample_app.api.raise_if_asked"]
-scheduler_events = {"hourly": ["sample_app.jobs.hourly_job"], "daily": ["sample_app.jobs.daily_job"]}
+scheduler_events = {
+	"hourly": ["sample_app.jobs.hourly_job", "sample_app.jobs.annotated_job"],
+	"daily": ["sample_app.jobs.daily_job"],
+}

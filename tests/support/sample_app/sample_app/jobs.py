@@ -5,6 +5,7 @@
 
 import frappe
 
+from read_replica import run_on
 from sample_app.api import server_id
 
 
@@ -15,6 +16,11 @@ def hourly_job():
 
 def daily_job():
 	"""Never runs in the tests; what counts is where it is put."""
+
+
+@run_on("annotated")
+def annotated_job():
+	"""Runs where it says, unless a rule says otherwise."""
 
 
 @frappe.read_only()
