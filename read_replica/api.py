@@ -6,7 +6,6 @@
 import frappe
 from werkzeug.wrappers import Response
 
-from read_replica import prometheus
 from read_replica.host import shared_of_site
 
 
@@ -27,4 +26,7 @@ def clear_writers(method: str | None = None) -> int:
 @frappe.whitelist(allow_guest=True, methods=["GET"])
 def metrics() -> Response:
 	"""The site's numbers, as Prometheus reads them, for whoever sends its token."""
+	# Only here, as no other request needs its library.
+	from read_replica import prometheus
+
 	return prometheus.answer()

@@ -32,10 +32,16 @@ OF_THE_WORK = re.compile(
 	re.IGNORECASE,
 )
 
+SEPARATOR = re.compile("[:|]")
+
 
 def passes(key: str | bytes) -> bool:
 	"""Whether a value under this key may be stored for all, whoever has answered before."""
-	return key in NEVER_FROM_A_REPLICA or bool(OF_THE_WORK.search(str(key)))
+	if key in NEVER_FROM_A_REPLICA:
+		return True
+	# What follows a separator is often the name of a row, as in `document_cache::Item::Door Lock`.
+	family = SEPARATOR.split(key.decode() if isinstance(key, bytes) else str(key), maxsplit=1)[0]
+	return bool(OF_THE_WORK.search(family))
 
 
 def guarding() -> RoutedMethods | None:

@@ -11,7 +11,7 @@ app_email = "read_replica@users.noreply.github.com"
 app_license = "MIT"
 
 # The places that always run: hooks.py itself may be served from a cache, and never be imported.
-before_request = ["read_replica.site.begin", "read_replica.prometheus.take_token"]
+before_request = ["read_replica.site.begin", "read_replica.metrics_access.take"]
 after_request = ["read_replica.site.end"]
 before_job = ["read_replica.site.begin"]
 after_job = ["read_replica.site.end"]

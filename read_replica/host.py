@@ -18,6 +18,8 @@ from read_replica.engine.shared import Shared
 from read_replica.log_tables import ALWAYS_PRIMARY, is_log_write
 from read_replica.logs import line_of, logger_of_site
 
+SECONDS_TO_CONNECT = 1
+
 
 class FrappeHost:
 	"""The current site. What any thread may ask for is prepared here, where there is a request."""
@@ -60,6 +62,13 @@ class FrappeHost:
 			transaction.end_transaction(db)
 
 	def ask_primary(self, db: Any, statement: str) -> tuple:
+		if transaction.is_giving_rows(db):
+			# On the same connection, the rows that are left would be lost.
+			connection = self._connector.connect(None, SECONDS_TO_CONNECT)
+			try:
+				return dialect.execute(connection, statement)
+			finally:
+				connection.close()
 		if not db._conn:
 			db.connect()
 		return dialect.execute(db._conn, statement)

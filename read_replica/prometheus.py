@@ -3,36 +3,25 @@
 
 """The site's numbers, as Prometheus reads them: GET /api/method/read_replica.api.metrics with a token."""
 
-import hmac
 from collections.abc import Iterator
 
-import frappe
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from werkzeug.wrappers import Response
 
-from read_replica.config import metrics_token
+from read_replica import metrics_access
 from read_replica.engine.router import Router
 from read_replica.host import shared_of_site
 from read_replica.site import router_of_site
 
-METHOD = "read_replica.api.metrics"
-
-
-def take_token() -> None:
-	"""before_request: take our token out of the request, as core refuses a bearer that is not its own."""
-	if frappe.request.path.rstrip("/").endswith(METHOD):
-		frappe.local.read_replica_token = frappe.request.environ.pop("HTTP_AUTHORIZATION", "")
-
 
 def answer() -> Response:
 	"""All numbers of the site for whoever knows its token: 404 where there is none, 401 where it is another."""
-	token = metrics_token(frappe.local.conf)
-	if not token:
+	access = metrics_access.check()
+	if access == "switched_off":
 		return _refusal(404, "Metrics are switched off. Set read_replica.metrics_token in site_config.json.")
-	given = getattr(frappe.local, "read_replica_token", "")
-	if not hmac.compare_digest(given.encode(), f"Bearer {token}".encode()):
+	if access == "refused":
 		return _refusal(401, "Send the header `Authorization: Bearer TOKEN`, with the site's metrics_token.")
 	registry = CollectorRegistry()
 	registry.register(SiteCollector())

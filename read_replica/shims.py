@@ -22,6 +22,9 @@ from read_replica.config_source import SWITCHED_ON
 from read_replica.engine.locks import Lock
 from read_replica.engine.settings import Need
 
+# As long as the names of doctypes and reports may be.
+LONGEST_SUBJECT = 140
+
 _lock = Lock()
 _replaced: list[tuple[Any, str, Any]] = []
 
@@ -118,7 +121,11 @@ def _subject_of(module: str, args: tuple, kwargs: dict) -> str:
 		subject = getattr(report, "name", report)
 	elif module == "frappe.desk.reportview":
 		subject = kwargs.get("doctype") or frappe.form_dict.get("doctype")
-	return f"({subject})" if isinstance(subject, str) and subject else ""
+	if not isinstance(subject, str) or not subject:
+		return ""
+	# It comes from a request, and nobody has looked at it yet.
+	name = subject[:LONGEST_SUBJECT].encode("utf-8", "replace").decode()
+	return f"({name})"
 
 
 def switch_core_on(conf: dict) -> None:

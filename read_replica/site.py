@@ -131,6 +131,7 @@ def begin(*args, **kwargs) -> None:
 		if begins_here and not _is_login():
 			# Until now, core has only read the session.
 			state.committed = False
+			transaction.note_that_it_only_read(database.primary_of(frappe.local.db))
 		if begins_here and not _is_known_later():
 			state.asked_by = router.host.user()
 		job_positions.take_over(state)
@@ -164,7 +165,7 @@ def end(response: Any = None, **kwargs) -> None:
 		tell(response, transaction.request_state())
 	elif router := router_of_site():
 		# The process of a job may end before its lookout shares what was counted.
-		router.share_counts()
+		router.share_at_last()
 
 
 def finish() -> None:

@@ -38,7 +38,9 @@ def watch(primary: Any, after_commit: Callable[[Any], None], before_close: Calla
 	check = primary.check_transaction_status
 	close = primary.close
 	primary.read_replica_pending = 0
-	primary.read_replica_in_transaction = True
+	# What a transaction has done that was not watched from its start is not known: it is left alone.
+	primary.read_replica_is_seen = primary._conn is None
+	primary.read_replica_in_transaction = primary.read_replica_is_seen
 
 	def check_transaction_status(query, *args, **kwargs):
 		# Core's check forgets the writes at a commit.
@@ -64,9 +66,15 @@ def _note(primary: Any, query: str, pending: bool) -> None:
 		request_state().committed = True
 	if dialect.closes_transaction(query):
 		primary.read_replica_pending, primary.read_replica_in_transaction = 0, False
+		primary.read_replica_is_seen = True
 		return
-	primary.read_replica_in_transaction = True
+	primary.read_replica_in_transaction = primary.read_replica_is_seen
 	primary.read_replica_pending += dialect.opens_transaction(query)
+
+
+def note_that_it_only_read(primary: Any) -> None:
+	"""The transaction is known after all: nothing but core's reads was in it before it was watched."""
+	primary.read_replica_is_seen = primary.read_replica_in_transaction = True
 
 
 def pending_writes(primary: Any) -> int:
@@ -74,8 +82,13 @@ def pending_writes(primary: Any) -> int:
 
 	A result that is being read row by row counts as well: to end the transaction would end it.
 	"""
-	is_giving_rows = "SSCursor" in type(getattr(primary, "_cursor", None)).__name__
-	return primary.transaction_writes + getattr(primary, "read_replica_pending", 0) + is_giving_rows
+	noted = getattr(primary, "read_replica_pending", 0)
+	return primary.transaction_writes + noted + is_giving_rows(primary)
+
+
+def is_giving_rows(primary: Any) -> bool:
+	"""Whether a result may be read row by row: a statement on the same connection would end it."""
+	return "SSCursor" in type(getattr(primary, "_cursor", None)).__name__
 
 
 def end_transaction(primary: Any) -> None:

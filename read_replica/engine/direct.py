@@ -8,7 +8,6 @@ longer than the small query that it is asked for.
 """
 
 import threading
-from functools import lru_cache
 from typing import Any
 
 import redis
@@ -45,15 +44,9 @@ class DirectLines:
 		return _ask(self._local.client.connection, commands)
 
 
-@lru_cache(maxsize=256)
-def _packed(connection: Any, commands: tuple) -> list:
-	"""As they are sent: a user's requests ask the same again and again."""
-	return connection.pack_commands(commands)
-
-
 def _ask(connection: Any, commands: tuple) -> list:
 	try:
-		connection.send_packed_command(_packed(connection, commands))
+		connection.send_packed_command(connection.pack_commands(commands))
 		return [connection.read_response() for _ in commands]
 	except BaseException:
 		# An answer that is still to come would be taken for that to the next question.

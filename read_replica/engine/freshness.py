@@ -26,12 +26,11 @@ class Freshness:
 	def sample(self, position: Position, at: float) -> None:
 		"""Note where the primary was at a time."""
 		with self._lock:
-			if self._samples and self._samples[-1][0] == position:
-				self._samples[-1] = (position, at)
-				return
-			if self._samples and not position.covers(self._samples[-1][0]):
-				# Another primary, or one that was set back: what the old one had tells nothing now.
+			if self._samples and (at < self._samples[-1][1] or not position.covers(self._samples[-1][0])):
+				# Another primary, or one that was set back, or its clock: the old samples tell nothing now.
 				self._samples.clear()
+			if self._samples and self._samples[-1][0] == position:
+				self._samples.pop()
 			self._samples.append((position, at))
 			if len(self._samples) > LONGEST_HISTORY:
 				# Fewer old ones: a replica that is far behind is then said to be a little further.

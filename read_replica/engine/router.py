@@ -6,7 +6,7 @@
 import random
 import time
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from redis.exceptions import RedisError
@@ -22,6 +22,7 @@ from read_replica.engine.host import Host
 from read_replica.engine.locks import after_fork
 from read_replica.engine.lookout import Lookout
 from read_replica.engine.metrics import PRIMARY, Metrics
+from read_replica.engine.redis_state import SECONDS_LEFT_ALONE
 from read_replica.engine.replica import Replica
 from read_replica.engine.scope import PrimaryBlock, Scope
 from read_replica.engine.session import Session
@@ -159,6 +160,8 @@ class Router:
 			elif frames and isinstance(frames[-1], Scope):
 				# What was read in it is known in the scope around it as well.
 				frames[-1].statements += last.statements
+				if last.wrote:
+					self._pin_all(frames)
 			if last is frame:
 				return
 
@@ -175,8 +178,12 @@ class Router:
 		scopes = [frame for frame in state.frames if isinstance(frame, Scope) and not frame.pinned]
 		committed = state.committed or state.own != block.committed_before
 		if scopes and (committed or self.host.pending_writes(block.primary) > block.pending_before):
-			for scope in scopes:
-				scope.pin()
+			self._pin_all(scopes)
+
+	def _pin_all(self, frames: list[Frame]) -> None:
+		for frame in frames:
+			if isinstance(frame, Scope):
+				frame.pin()
 
 	def _stays(self, innermost: Frame, need: Need, method: str) -> bool:
 		"""Whether a call inside an open frame uses what is in place."""
@@ -231,13 +238,18 @@ class Router:
 
 	def share_counts(self) -> None:
 		"""Add this process's counts to the site's; what cannot be shared now is kept for later."""
-		counts = self.metrics.take_unshared()
-		try:
-			if counts:
-				self.host.shared.add_counts(counts)
+		with suppress(RedisError):
 			self.session.keep_what_is_left()
-		except RedisError:
+		counts = self.metrics.take_unshared()
+		if counts and not self.host.shared.add_counts(counts):
 			self.metrics.put_back(counts)
+
+	def share_at_last(self) -> None:
+		"""As share_counts, before the process ends: tries once more if users' positions were not kept."""
+		self.share_counts()
+		if self.session.left:
+			time.sleep(SECONDS_LEFT_ALONE)
+			self.share_counts()
 
 	def stop(self) -> None:
 		"""Close all that is kept open; for settings that are no longer in force."""

@@ -59,6 +59,7 @@ class Scope:
 		self.running_since: float | None = None
 		self.ended = False
 		self.pinned = False
+		self.wrote = False
 		self.statements = 0
 		self._router = router
 		self._lease: Lease | None = found.lease
@@ -129,6 +130,9 @@ class Scope:
 		if kind in (ErrorKind.DENIED, ErrorKind.MISSING) and self.need.on_unavailable == "error":
 			# The call wants no other server, and whose fault it is cannot be told without asking one.
 			raise error
+		if kind in (ErrorKind.DENIED, ErrorKind.MISSING) and self._left_state:
+			# The statement may need what others have left on the connection.
+			self.pin()
 		if kind is ErrorKind.DENIED:
 			self._router.denied(self.replica, error)
 			return "on_primary"
@@ -171,6 +175,7 @@ class Scope:
 			return
 		if self.need.on_write == "error":
 			raise WriteInReadOnlyScope(self.method, table or "a table that the server did not name")
+		self.wrote = True
 		self.pin()
 		self._router.metrics.count(PRIMARY, Reason.WROTE, self.method)
 		if self._router.writers.add(self.method):
@@ -277,7 +282,8 @@ class Scope:
 	def _abandon_rows(self) -> None:
 		"""Leave a result unread: that would take its time, and for ever where the server hangs."""
 		self._doubtful = True
-		dialect.abandon(self._lease.connection, self.replica.endpoint.port)
+		if self._lease:
+			dialect.abandon(self._lease.connection, self.replica.endpoint.port)
 
 	def _give_back(self) -> None:
 		if not self._lease:

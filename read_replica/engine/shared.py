@@ -17,6 +17,9 @@ CountKey = tuple[str, str, str]
 # As long as the longest pause of a breaker, and its jitter.
 SECONDS_A_TRY_COUNTS = 36
 
+# Reports and doctypes are counted by their names, which requests give.
+MOST_COUNTERS = 10_000
+
 
 class Shared(WrittenByUsers):
 	"""The shared state of one site. Safe to share between threads, as Redis clients are."""
@@ -116,11 +119,9 @@ class Shared(WrittenByUsers):
 
 	# Counters
 
-	def add_counts(self, counts: "dict[CountKey, tuple[int, float]]") -> None:
-		"""Add to the site's counters, in one round trip.
-
-		:raises RedisError: if that is not possible
-		"""
+	@without_redis(lambda: False)
+	def add_counts(self, counts: "dict[CountKey, tuple[int, float]]") -> bool:
+		"""Add to the site's counters, in one round trip; False if that is not possible now."""
 		with self._redis() as client:
 			# All of it or nothing, as what fails is added again later.
 			pipeline = client.pipeline(transaction=True)
@@ -129,7 +130,11 @@ class Shared(WrittenByUsers):
 				pipeline.hincrby(self._key("counts"), field, count)
 				if seconds:
 					pipeline.hincrbyfloat(self._key("seconds"), field, seconds)
-			pipeline.execute()
+			pipeline.hlen(self._key("counts"))
+			if pipeline.execute()[-1] > MOST_COUNTERS:
+				# Whoever made up so many names is not worth the memory; counters may begin anew.
+				client.delete(self._key("counts"), self._key("seconds"))
+			return True
 
 	@without_redis(dict)
 	def load_counts(self) -> "dict[CountKey, tuple[int, float]]":

@@ -111,7 +111,7 @@ class Survey:
 			error = "it has transactions that the primary does not have"
 			return Verdict(name, "up", None, None, answer.position, answer.read_only, error)
 		position, as_of = answer.position, self.freshness.as_of(answer.position)
-		lag = None if as_of is None else self._now() - as_of
+		lag = None if as_of is None else max(0.0, self._now() - as_of)
 		if wanted and answer.reached:
 			lag = 0.0 if position.covers(wanted) else self._now() - sampled_at
 			position, as_of = position.joined(wanted), sampled_at

@@ -155,7 +155,7 @@ def test_a_value_is_seen_inside_the_scope_and_not_stored_beyond(late):
 	assert frappe.cache().get_value("of_the_test") is None
 
 
-PASS = ("import_progress:1", "lock:stock", "rate_limit:user", "login_attempts", "job:in_progress")
+PASS = ("import_progress:1", "lock:stock", "rate_limit:user", "login_attempts", "job_in_progress")
 
 
 @pytest.mark.parametrize("key", PASS)
@@ -172,7 +172,16 @@ def test_progress_locks_and_rate_limits_are_stored_for_all(late, key):
 
 
 @pytest.mark.parametrize(
-	"key", ["exchange_rate:USD", "credit_limit:C1", "stock_blocked", "clock", "unlocked_items"]
+	"key",
+	[
+		"exchange_rate:USD",
+		"credit_limit:C1",
+		"stock_blocked",
+		"clock",
+		"unlocked_items",
+		"document_cache::Item::Door Lock",
+		"item_price|Lock",
+	],
 )
 def test_a_key_that_only_resembles_one_of_these_is_not(late, key):
 	on_a_replica(lambda: frappe.cache().set_value(key, 1))

@@ -10,6 +10,7 @@ from read_replica import read_only, routing
 from read_replica.engine.errors import WriteInReadOnlyScope
 from read_replica.host import shared_of_site
 from read_replica.transaction import pending_writes
+from support.bench import SITE
 
 from .conftest import REPLICAS, server_id
 
@@ -324,3 +325,41 @@ def test_a_log_tables_ddl_goes_to_the_primary_and_later_writes_are_known(site):
 	assert pending_writes(frappe.db)
 	frappe.db.rollback()
 	assert not frappe.db.exists("ToDo", "after ddl")
+
+
+def test_a_transaction_that_was_not_seen_from_its_start_is_left_alone(sites, configured):
+	"""As in bench execute or a console, where the first read-only call comes late."""
+
+	@read_only(consistency="eventual")
+	def report():
+		return server_id()
+
+	frappe.init(site=SITE, sites_path=".")
+	frappe.connect()
+	try:
+		frappe.get_doc({"doctype": "ToDo", "description": "not seen"}).insert()
+		frappe.db.savepoint("here")
+		frappe.db.rollback(save_point="here")
+		report()
+		frappe.db.rollback()
+		assert not frappe.db.exists("ToDo", {"description": "not seen"})
+		report()
+		assert not frappe.db.read_replica_in_transaction, "the next one was seen from its start"
+	finally:
+		frappe.destroy()
+
+
+def test_a_job_queued_while_rows_are_given_costs_none_of_them(site):
+	if not hasattr(frappe.db, "unbuffered_cursor"):
+		pytest.skip("frappe.db has no unbuffered_cursor in this version")
+	for description in ("one", "two"):
+		frappe.get_doc({"doctype": "ToDo", "description": description}).insert()
+		frappe.db.commit()
+	expected = frappe.db.count("DocField")
+	count = 0
+	with frappe.db.unbuffered_cursor():
+		for _ in frappe.db.sql("select name from tabDocField", as_list=True, as_iterator=True):
+			count += 1
+			if count == 5:
+				frappe.enqueue("sample_app.jobs.daily_job")
+	assert count == expected

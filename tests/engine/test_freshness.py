@@ -8,7 +8,7 @@ import time
 import pytest
 
 from read_replica.engine.choice import Reason
-from read_replica.engine.dialect import Position
+from read_replica.engine.dialect import Position, execute, position_of_primary
 from read_replica.engine.freshness import LONGEST_HISTORY, Freshness
 from read_replica.engine.settings import Need
 
@@ -223,6 +223,24 @@ def test_samples_of_a_primary_that_was_set_back_are_forgotten():
 	freshness.sample(Position("0-2-90"), at=2.0)
 	assert freshness.as_of(Position("0-1-95")) == 2.0
 	assert freshness.as_of(Position("0-1-80")) is None
+
+
+def test_samples_of_a_clock_that_was_set_back_are_forgotten():
+	freshness = Freshness()
+	freshness.sample(Position("0-1-1"), 1000.0)
+	freshness.sample(Position("0-1-2"), 1010.0)
+	freshness.sample(Position("0-1-2"), 500.0)
+	assert freshness.as_of(Position("0-1-1")) is None
+	assert freshness.as_of(Position("0-1-2")) == 500.0
+
+
+def test_the_time_of_the_primary_is_none_that_summer_time_changes(shop, host):
+	for zone in ("+00:00", "+02:00"):
+		shop.primary.query("SET GLOBAL time_zone = %s", (zone,))
+		with shop.primary.admin() as connection:
+			_, at = execute(connection, position_of_primary)
+		assert abs(float(at) - time.time()) < 5
+	shop.primary.query("SET GLOBAL time_zone = 'SYSTEM'")
 
 
 @pytest.fixture

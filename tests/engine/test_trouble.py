@@ -70,6 +70,12 @@ def test_what_is_missing_on_the_replica_is_read_from_the_primary(lacking, host, 
 	assert host.logged("replica_down") == []
 
 
+def test_what_is_missing_on_the_replica_is_read_with_the_variables_of_the_scope(lacking, host, router):
+	with router.read_only(Need(), "report"):
+		host.current().sql("SET @wanted = 7")
+		assert host.current().sql("SELECT @wanted, COUNT(*) FROM shelves")[0] == (7, 1)
+
+
 def test_a_write_to_a_table_that_only_the_primary_has_is_a_write(lacking, host, router):
 	with pytest.raises(WriteInReadOnlyScope), router.read_only(Need(on_write="error"), "report"):
 		host.current().sql("INSERT INTO shelves VALUES ('A2')")

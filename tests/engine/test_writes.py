@@ -232,3 +232,12 @@ def test_a_primary_block_that_only_reads_leaves_the_scope_on_its_replica_althoug
 		assert scope.pinned
 		assert host.current().sql("SELECT qty FROM stock WHERE item = 'bolt'") == ((11,),)
 	host.current().rollback()
+
+
+def test_a_write_in_an_inner_scope_keeps_the_scope_around_it_on_the_primary(stopped, host, router):
+	with router.read_only(Need(consistency="eventual"), "outer") as outer:
+		with router.read_only(Need(consistency="eventual", max_lag=10), "inner"):
+			host.current().sql("UPDATE stock SET qty = 11 WHERE item = 'bolt'")
+		assert outer.pinned
+		assert host.current().sql("SELECT qty FROM stock WHERE item = 'bolt'") == ((11,),)
+	host.current().rollback()

@@ -87,8 +87,9 @@ class HealthAnswer(NamedTuple):
 	read_only: bool
 
 
-# With the time of its own clock: those of the servers that ask may differ.
-position_of_primary = "SELECT @@gtid_binlog_pos, UNIX_TIMESTAMP(NOW(6))"
+# With the time of its own clock: those of the servers that ask may differ. NOW() is no such time, as it
+# is set back at the end of daylight saving time.
+position_of_primary = "SELECT @@gtid_binlog_pos, @@timestamp"
 
 # Of this session's last commit; the second is for a session that was lost after it.
 committed_position = "SELECT @@last_gtid, @@gtid_binlog_pos"
