@@ -169,9 +169,9 @@ def test_rules_go_out_and_come_in_as_csv(due, tmp_path):
 	assert HOURLY in exported and "erpnext.stock.*" in exported
 	frappe.db.delete("Scheduler Config")
 	frappe.db.commit()
-	with open(path, "w") as file:
-		file.write(f"Job,Server ID,Enabled\n{HOURLY},secondary,1\nerpnext.stock.*,third,0\n")
-	import_file("Scheduler Config", path, "Insert", console=True)
+	content = f"Job,Server ID,Enabled\n{HOURLY},secondary,1\nerpnext.stock.*,third,0\n"
+	file = frappe.get_doc({"doctype": "File", "file_name": "rules.csv", "content": content, "is_private": 1})
+	import_file("Scheduler Config", file.insert().file_url, "Insert", console=True)
 	rows = frappe.get_all("Scheduler Config", fields=["job", "server_id", "enabled"], order_by="job")
 	assert [tuple(row.values()) for row in rows] == [
 		("erpnext.stock.*", "third", 0),
