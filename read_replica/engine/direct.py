@@ -8,6 +8,7 @@ longer than the small query that it is asked for.
 """
 
 import threading
+from functools import lru_cache
 from typing import Any
 
 import redis
@@ -46,9 +47,19 @@ class DirectLines:
 
 def _ask(connection: Any, commands: tuple) -> list:
 	try:
-		connection.send_packed_command(connection.pack_commands(commands))
+		connection.send_packed_command(_packed(commands))
 		return [connection.read_response() for _ in commands]
 	except BaseException:
 		# An answer that is still to come would be taken for that to the next question.
 		connection.disconnect()
 		raise
+
+
+# Never connected; it only knows how commands are written.
+_writer = redis.Connection()
+
+
+@lru_cache(maxsize=256)
+def _packed(commands: tuple) -> list[bytes]:
+	"""Commands as they are sent; a user's questions are the same in each of their requests."""
+	return _writer.pack_commands(commands)
