@@ -5,7 +5,7 @@
 
 __version__ = "0.1.0"
 
-__all__ = ["primary", "read_only", "run_on"]
+__all__ = ["enqueue", "primary", "read_only", "run_on"]
 
 
 def __getattr__(name: str):
@@ -14,6 +14,10 @@ def __getattr__(name: str):
 		from read_replica import annotations
 
 		return annotations.run_on
+	if name == "enqueue":
+		from read_replica import calls
+
+		return calls.enqueue
 	if name in __all__:
 		from read_replica import routing
 

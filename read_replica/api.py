@@ -6,6 +6,7 @@
 import frappe
 from werkzeug.wrappers import Response
 
+from read_replica import job_servers
 from read_replica.host import shared_of_site
 
 
@@ -14,6 +15,13 @@ def scheduled_methods() -> list[str]:
 	"""The methods that are scheduled on this site, for the desk to suggest."""
 	frappe.only_for("System Manager")
 	return frappe.get_all("Scheduled Job Type", pluck="method", order_by="method", distinct=True)
+
+
+@frappe.whitelist()
+def job_problems() -> list[str]:
+	"""What is wrong with the servers of jobs, for core's System Health Report, in sentences."""
+	frappe.only_for("System Manager")
+	return job_servers.problems()
 
 
 @frappe.whitelist(methods=["POST"])

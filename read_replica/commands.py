@@ -1,7 +1,7 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""bench --site SITE read-replica status | jobs | writers"""
+"""bench --site SITE read-replica status | jobs | servers | queues | writers"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -44,6 +44,28 @@ def jobs(context):
 
 	with _site_of(context):
 		report.print_jobs()
+
+
+@read_replica.command("servers")
+@pass_context
+def servers(context):
+	"The servers that run jobs, when each was last seen, and whose jobs others have run"
+	from read_replica import report
+
+	with _site_of(context):
+		report.print_servers()
+
+
+@read_replica.command("queues")
+@click.option("--write", is_flag=True, help="Write them into common_site_config.json of this bench")
+@click.argument("server_ids", nargs=-1)
+@pass_context
+def queues(context, server_ids=(), write=False):
+	"Queues of their own for servers that share one Redis: for those that rules name, this one, and SERVER_IDS"
+	from read_replica import own_queues
+
+	with _site_of(context):
+		click.echo(own_queues.add(server_ids, write))
 
 
 @read_replica.command("writers")

@@ -5,7 +5,7 @@
 
 import frappe
 
-from read_replica import annotations, servers, site
+from read_replica import annotations, site
 from read_replica.host import shared_of_site
 from read_replica.patches.v0_1 import add_core_keys
 
@@ -22,7 +22,6 @@ def after_uninstall() -> None:
 	add_core_keys.undo()
 	# With them, a later install would take patches for done that never ran on that site.
 	frappe.db.delete("Patch Log", {"patch": ("like", f"{site.APP}.%")})
-	servers.forget()
 	annotations.forget()
 	site.forget()
 	shared_of_site().forget()

@@ -7,29 +7,22 @@ Needed beside the positions of users, as a job may work for another user, or sta
 that queued it has ended.
 """
 
-from typing import Any
-
 import frappe
 
 from read_replica import database
 from read_replica.engine.dialect import Position
 from read_replica.engine.request import RequestState
-from read_replica.engine.router import Router
 
 META_KEY = "read_replica_position"
 
 
-def put_into_jobs_of(queue: Any, router: Router) -> None:
-	"""Let all jobs that go through this RQ queue object carry what has been committed until then."""
-	enqueue_call = queue.enqueue_call
+def meta() -> dict[str, str]:
+	"""What a job carries that is put into a queue now: what has been committed until then."""
+	from read_replica.site import router_of_site
 
-	def enqueue_with_position(*args, meta=None, **kwargs):
-		position = router.session.committed(database.primary_of(frappe.local.db))
-		if position:
-			meta = {**(meta or {}), META_KEY: str(position)}
-		return enqueue_call(*args, meta=meta, **kwargs)
-
-	queue.enqueue_call = enqueue_with_position
+	router = router_of_site()
+	position = router.session.committed(database.primary_of(frappe.local.db)) if router else None
+	return {META_KEY: str(position)} if position else {}
 
 
 def take_over(state: RequestState) -> None:

@@ -1,39 +1,48 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""Which server a scheduled job belongs to.
+"""Which server a job belongs to.
 
-The desk's rules go before those of site_config.json, these before the job's own annotation, and that
-before the default server. A rule names a method, or several by a glob such as `erpnext.stock.*`; among
-those of one place that fit, the most specific one counts.
+The desk's rules go before those of site_config.json, these before those of common_site_config.json, then
+comes the job's own annotation, and then the default server. A rule names a method, or several by a glob
+such as `erpnext.stock.*`; among those of one place that fit, the most specific one counts.
 """
 
-import re
+import os
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from difflib import get_close_matches
 from fnmatch import fnmatchcase
-from typing import Literal
+from typing import Any, Literal
 
 import frappe
-from frappe import _
 
 from read_replica import annotations
 from read_replica.logs import log_event
 
 DEFAULT_SERVER = "primary"
 CONFIG_KEY = "scheduler_config"
+TAKEOVER_KEY = "scheduler_takeover_after"
+TAKEOVER_AFTER = 15 * 60
 WILDCARDS = "*?"
-PATH_OR_GLOB = re.compile(r"(?!\d)[\w*?]+(\.(?!\d)[\w*?]+)*")
+
+# For requests that put a job into a queue: each would have to read the rules again.
+SECONDS_KNOWN = 5.0
 
 
 @dataclass(frozen=True)
 class Rule:
-	"""The server that enqueues a job, or all jobs that a glob fits, and where that is written."""
+	"""The server that a job, or all jobs that a glob fits, belongs to, and where that is written.
+
+	:param takeover_after: seconds after which the default server runs the jobs of a server that is gone; 0: never
+	:param reads: where the job's reads go
+	"""
 
 	job: str
 	server_id: str
-	source: Literal["desk", "site_config", "annotation", "default"]
+	source: Literal["desk", "site_config", "common_site_config", "annotation", "default"]
+	takeover_after: float = TAKEOVER_AFTER
+	reads: Literal["primary", "replica"] = "primary"
 
 	@property
 	def is_glob(self) -> bool:
@@ -63,18 +72,24 @@ def _given_characters(rule: Rule) -> int:
 
 
 def rule_for(job: str) -> Rule:
-	"""The rule for a scheduled method."""
-	for rules in _known_rules():
+	"""The rule for a method."""
+	for rules in known_rules():
 		if rule := rules.rule_for(job):
 			return rule
 	return Rule(job, DEFAULT_SERVER, "default")
 
 
-def _known_rules() -> tuple[Rules, ...]:
-	"""All rules of the site; read once per request, or per tick of the scheduler."""
+_of_process: dict[str, tuple[float, tuple[Rules, ...]]] = {}
+
+
+def known_rules() -> tuple[Rules, ...]:
+	"""All rules of the site by their places, the first place first; some seconds old at most."""
 	known = getattr(frappe.local, "read_replica_rules", None)
 	if known is None:
-		known = (Rules(_from_desk()), Rules(_from_site_config()), Rules(_from_annotations()))
+		loaded_at, known = _of_process.get(frappe.local.site, (float("-inf"), ()))
+		if time.monotonic() - loaded_at > SECONDS_KNOWN:
+			known = _load()
+			_of_process[frappe.local.site] = time.monotonic(), known
 		frappe.local.read_replica_rules = known
 	return known
 
@@ -82,90 +97,95 @@ def _known_rules() -> tuple[Rules, ...]:
 def forget_rules() -> None:
 	"""Read the rules anew when they are next asked for."""
 	frappe.local.read_replica_rules = None
+	_of_process.pop(frappe.local.site, None)
 
 
-def rules_without_job() -> list[tuple[Rule, list[str]]]:
-	"""Rules that fit nothing that is scheduled on this site, each with methods of a similar name."""
-	scheduled = _scheduled_methods()
-	desk, site_config, _annotated = _known_rules()
-	return [
-		(rule, similar_to(rule.job, scheduled))
-		for rule in (*desk.all, *site_config.all)
-		if not any(rule.fits(job) for job in scheduled)
-	]
+def named_servers() -> set[str]:
+	"""The ids of all servers that a rule names, and of the default server."""
+	return {DEFAULT_SERVER} | {rule.server_id for rules in known_rules() for rule in rules.all}
 
 
-def similar_to(job: str, scheduled: Iterable[str]) -> list[str]:
-	"""Scheduled methods that somebody may have meant who wrote this one."""
-	return get_close_matches(job.strip(WILDCARDS), list(scheduled), n=3, cutoff=0.6)
+def _load() -> tuple[Rules, ...]:
+	takeover_after = default_takeover_after()
+	of_site, of_bench = _rows_of_config_files()
+	return (
+		Rules(_from_desk(takeover_after)),
+		Rules(_from_config(of_site, "site_config", takeover_after)),
+		Rules(_from_config(of_bench, "common_site_config", takeover_after)),
+		Rules(
+			Rule(job, server_id, "annotation", takeover_after)
+			for job, server_id in annotations.known().items()
+		),
+	)
 
 
-def _scheduled_methods() -> list[str]:
-	return frappe.get_all("Scheduled Job Type", pluck="method", distinct=True, order_by="method")
+def default_takeover_after() -> float:
+	"""Seconds after which a server counts as gone where its rule does not say so itself."""
+	value = frappe.local.conf.get(TAKEOVER_KEY)
+	return value if _is_duration(value) else TAKEOVER_AFTER
 
 
-def _from_desk() -> Iterable[Rule]:
-	# Also asked while a migrate has not made the table yet; then there is no rule.
+def _from_desk(takeover_after: float) -> Iterable[Rule]:
+	# Also asked while a migrate has not made the table, or a column, yet.
 	if not frappe.db.table_exists("Scheduler Config", cached=False):
 		return
-	for row in frappe.get_all("Scheduler Config", filters={"enabled": 1}, fields=["job", "server_id"]):
-		yield Rule(row.job, row.server_id, "desk")
+	for row in frappe.get_all("Scheduler Config", filters={"enabled": 1}, fields=["*"]):
+		own = row.get("takeover_after")
+		reads = (row.get("reads") or "Primary").lower()
+		after = takeover_after if own is None else float(own)
+		yield Rule(row.job, row.server_id, "desk", after, reads)
 
 
-def _from_site_config() -> Iterable[Rule]:
-	sound, problems = _split_by_soundness(frappe.local.conf.get(CONFIG_KEY))
+def _rows_of_config_files() -> tuple[Any, Any]:
+	"""What the site says, and what the bench says for all sites: Frappe lets one take the other's place."""
+	path = os.path.join(frappe.local.sites_path, "common_site_config.json")
+	of_bench = frappe.get_file_json(path).get(CONFIG_KEY) if os.path.exists(path) else None
+	of_site = frappe.local.conf.get(CONFIG_KEY)
+	return (None if of_site == of_bench else of_site), of_bench
+
+
+def _from_config(rows: Any, source: Any, takeover_after: float) -> Iterable[Rule]:
+	sound, problems = _split_by_soundness(rows, source)
 	for problem in problems:
 		log_event("configuration", problem=problem)
 	for row in sound:
-		yield Rule(row["job"].strip(), row["server_id"].strip(), "site_config")
+		after = row.get("takeover_after", takeover_after)
+		reads = row.get("reads", "primary")
+		yield Rule(row["job"].strip(), row["server_id"].strip(), source, after, reads)
 
 
-def _from_annotations() -> Iterable[Rule]:
-	for job, server_id in annotations.known().items():
-		yield Rule(job, server_id, "annotation")
+def problems_of_config() -> list[str]:
+	"""What is wrong with the rules of site_config.json and common_site_config.json, in sentences."""
+	of_site, of_bench = _rows_of_config_files()
+	problems = _split_by_soundness(of_site, "site_config")[1]
+	problems += _split_by_soundness(of_bench, "common_site_config")[1]
+	value = frappe.local.conf.get(TAKEOVER_KEY)
+	if value is not None and not _is_duration(value):
+		problems.append(f"{TAKEOVER_KEY}: {value!r} is not a number of seconds. Write 900, or 0 for never.")
+	return problems
 
 
-def problems_of_site_config() -> list[str]:
-	"""What is wrong with `scheduler_config` in site_config.json, in sentences."""
-	return _split_by_soundness(frappe.local.conf.get(CONFIG_KEY))[1]
-
-
-def _split_by_soundness(rows: object) -> tuple[list[dict], list[str]]:
+def _split_by_soundness(rows: Any, source: str) -> tuple[list[dict], list[str]]:
 	"""The rules that can be used, and a sentence about each of the others."""
-	example = 'Write {"job": "dotted.path.of.the.method", "server_id": "primary"}.'
+	example = 'Write {"job": "dotted.path.of.the.method", "server_id": "primary"}'
+	example += ', and beside them "takeover_after" (seconds) and "reads" ("primary" or "replica").'
+	key = f"{CONFIG_KEY} of {source}.json"
 	if rows is None:
 		return [], []
 	if not isinstance(rows, list):
-		return [], [f"{CONFIG_KEY}: {rows!r} is not a list of rules. {example}"]
+		return [], [f"{key}: {rows!r} is not a list of rules. {example}"]
 	sound = [row for row in rows if _is_sound(row)]
-	return sound, [f"{CONFIG_KEY}: {row!r} is not a rule. {example}" for row in rows if not _is_sound(row)]
+	return sound, [f"{key}: {row!r} is not a rule. {example}" for row in rows if not _is_sound(row)]
 
 
-def _is_sound(row: object) -> bool:
+def _is_sound(row: Any) -> bool:
 	if not isinstance(row, dict):
 		return False
-	return all(isinstance(row.get(key), str) and row[key].strip() for key in ("job", "server_id"))
+	has_names = all(isinstance(row.get(key), str) and row[key].strip() for key in ("job", "server_id"))
+	is_known = row.keys() <= {"job", "server_id", "takeover_after", "reads"}
+	says_after = "takeover_after" not in row or _is_duration(row["takeover_after"])
+	return has_names and is_known and says_after and row.get("reads", "primary") in ("primary", "replica")
 
 
-def check_job(job: str) -> None:
-	"""Raise a message for people if `job` can be neither a method nor a glob; warn if it fits none.
-
-	One that fits nothing now is accepted: the rule may come before the app does.
-	"""
-	is_glob = Rule(job, "", "desk").is_glob
-	if not PATH_OR_GLOB.fullmatch(job) or not (is_glob or "." in job):
-		frappe.throw(
-			_(
-				"{0} is neither the dotted path of a method, such as erpnext.stock.reorder_item.reorder_item,"
-				" nor a pattern, such as erpnext.stock.*"
-			).format(frappe.bold(job))
-		)
-	scheduled = _scheduled_methods()
-	if not any(Rule(job, "", "desk").fits(method) for method in scheduled):
-		similar = similar_to(job, scheduled)
-		hint = " " + _("Did you mean {0}?").format(", ".join(similar)) if similar else ""
-		frappe.msgprint(
-			_("No job that is scheduled on this site is called {0}.").format(frappe.bold(job)) + hint,
-			indicator="orange",
-			alert=True,
-		)
+def _is_duration(value: Any) -> bool:
+	return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0

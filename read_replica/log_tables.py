@@ -20,6 +20,8 @@ LOG_TABLES = frozenset(
 		"Permission Log",
 		"Route History",
 		"Scheduled Job Log",
+		# This app's own.
+		"Scheduled Run",
 		"Sessions",
 		"View Log",
 		"Web Page View",

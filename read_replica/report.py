@@ -12,12 +12,10 @@ import frappe
 from rich.console import Console
 from rich.table import Table
 
-from read_replica import job_rules, scheduler_split, servers
+from read_replica import job_rules, job_servers, servers
 from read_replica.engine.verdict import Verdict
 from read_replica.host import shared_of_site
 from read_replica.site import is_installed, routing_of_site
-
-NO_SERVER = "no server runs it"
 
 # Wide enough for a job's dotted path where the output goes to a file and has no width of its own.
 WIDTH_OF_A_FILE = 160
@@ -36,6 +34,8 @@ def print_status() -> None:
 	if rows := _count_rows():
 		console.print(_table(("Answered by", "Reason", "Count"), rows))
 	print_writers()
+	for problem in job_servers.problems():
+		console.print(problem, highlight=False, markup=False)
 
 
 def _headline(routing: Any) -> str:
@@ -95,23 +95,36 @@ def print_writers() -> None:
 
 
 def print_jobs() -> None:
-	"""Print every scheduled job with its server."""
-	here = scheduler_split.this_server()
+	"""Print every scheduled job with its server, and what is wrong with rules and servers."""
+	here = servers.this_server()
 	console = _console()
 	source = "SERVER_ID" if os.environ.get("SERVER_ID", "").strip() else "SERVER_ID is not set"
 	console.print(f"This server is {here!r} ({source}).", highlight=False)
-	rows = [
-		(row["job"], row["frequency"], row["server_id"], row["source"], row["note"]) for row in job_rows()
-	]
-	console.print(_table(("Job", "Frequency", "Server", "Rule from", "Note"), rows))
-	if any(row[-1] == NO_SERVER for row in rows):
-		running = ", ".join(sorted(servers.seen())) or "none"
-		console.print(f"Servers whose scheduler was at work in the last hour: {running}.", highlight=False)
-	for problem in job_rules.problems_of_site_config():
+	columns = ("Job", "Frequency", "Server", "Rule from", "Take over after", "Reads", "Note")
+	console.print(_table(columns, [tuple(row.values()) for row in job_rows()]))
+	print_servers()
+
+
+def print_servers() -> None:
+	"""Print the servers that run jobs, the times that others have run theirs, and what is wrong."""
+	console = _console()
+	columns = (
+		"Server",
+		"Host",
+		"Bench",
+		"App",
+		"Scheduler seen",
+		"Workers seen",
+		"Workers",
+		"Queues",
+		"Jobs",
+	)
+	console.print(_table(columns, job_servers.rows()))
+	if takeovers := job_servers.takeover_rows():
+		columns = ("Taken over from", "By", "Began (UTC)", "Ended (UTC)", "Runs", "Last job")
+		console.print(_table(columns, takeovers))
+	for problem in job_servers.problems():
 		console.print(problem, highlight=False, markup=False)
-	for rule, similar in job_rules.rules_without_job():
-		hint = f" Did you mean {', '.join(similar)}?" if similar else ""
-		console.print(f"No such scheduled job: {rule.job} (rule from {rule.source}).{hint}", highlight=False)
 
 
 def job_rows() -> list[dict[str, str]]:
@@ -120,12 +133,9 @@ def job_rows() -> list[dict[str, str]]:
 	jobs = frappe.get_all(
 		"Scheduled Job Type", fields=["method", "frequency", "cron_format", "stopped"], order_by="method"
 	)
-	seen = servers.seen()
+	known = servers.known()
 	for job in jobs:
 		rule = job_rules.rule_for(job.method)
-		note = "stopped" if job.stopped else ""
-		if not note and rule.server_id not in seen:
-			note = NO_SERVER
 		frequency = job.cron_format if job.frequency == "Cron" else job.frequency
 		rows.append(
 			{
@@ -133,7 +143,9 @@ def job_rows() -> list[dict[str, str]]:
 				"frequency": frequency or "",
 				"server_id": rule.server_id,
 				"source": rule.source,
-				"note": note,
+				"takeover_after": f"{rule.takeover_after:g} s" if rule.takeover_after else "never",
+				"reads": rule.reads,
+				"note": "stopped" if job.stopped else job_servers.note_on(rule, known),
 			}
 		)
 	return rows

@@ -1,104 +1,183 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""Each due run of a scheduled job is begun once, however many schedulers see that it is due.
+"""Each due run of a scheduled job, as a row on the primary: claimed by one scheduler.
 
 Core looks whether a job is due and whether it waits in the queue, and then puts it there: two schedulers
 may do so at the same time, and with two Redis queues neither sees what is in the other's. Here a run is
-a row on the primary database, named after the job and the time it is due, which all servers work out
-alike from the job's last execution. Who inserts the row puts the run into its queue; and who sets
-`begun_at` runs it, so that a run which waits in two queues is run by the first worker and left by the
-second. Times are the database's, as the servers' clocks differ.
+a row, named after the job and the time it is due, which all servers work out alike from the job's last
+execution. Who inserts the row puts the run into its queue. A row whose run was not executed after a
+minute, and is not being executed, is claimed again: its scheduler was killed before it could put it into
+a queue, the queue has lost it, or its worker was killed. So a run may wait in two queues; `execution`
+sees to it that it is executed once. Times are the database's, as the servers' clocks differ.
 """
 
 import hashlib
-import os
 import socket
 import time
+import uuid
+from collections.abc import Iterable
 from datetime import datetime
+from typing import Any, NamedTuple
 
 import frappe
+from frappe.utils import now_datetime
 
-# A claim that old, of a run that neither waits in the queue nor has begun, is of a scheduler that was
-# killed in between, or of a queue that has lost its jobs.
+from read_replica import execution
+from read_replica.placement import Place
+
+# A run that waits for longer, and is in no queue that its server can see, is put into one again.
 SECONDS_UNTIL_LOST = 60
 
+# After a job has ended, until its worker has told Redis.
+SECONDS_UNTIL_RQ_KNOWS = 10
+
+# A run whose workers were killed as often is not the accident of a server any more.
+MOST_ATTEMPTS = 3
+
 DAYS_KEPT = 1
+DAYS_KEPT_IF_NOT_EXECUTED = 30
 SECONDS_BETWEEN_CLEANING = 3600
 ROWS_AT_A_TIME = 10_000
 
 _cleaned_at: dict[str, float] = {}
 
 
-def claim(job_type: str, method: str, due: datetime, server_id: str) -> str | None:
-	"""Claim a due run for this server's queue, and commit.
+class Due(NamedTuple):
+	"""A run that is due: the row of its Scheduled Job Type, the time, and where it goes."""
 
-	:returns: the run's name; None if it is another scheduler's, or has begun
+	job: Any
+	due_at: datetime
+	place: Place
+
+	@property
+	def name(self) -> str:
+		text = f"{self.job.name}|{self.due_at.isoformat()}"
+		return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+
+
+class Unfinished(NamedTuple):
+	"""A run that was not executed, a minute after it was put into a queue or asked for."""
+
+	name: str
+	method: str
+	job_type: str
+	attempts: int
+	begun_by: str | None
+	claim: str | None
+
+
+def claim(due: Iterable[Due]) -> set[str]:
+	"""Claim these runs for their queues, and commit; the names of those that nobody else has claimed.
+
+	In one statement, in the order of the names, so that two schedulers wait for each other but never
+	both at once.
 	"""
-	run = _name_of(job_type, due)
+	runs = sorted(due, key=lambda run: run.name)
+	if not runs:
+		return set()
+	token = uuid.uuid4().hex
+	_insert([_row(run.name, run.job, run.due_at, run.place, token) for run in runs])
+	frappe.db.commit()
+	mine = {name for (name,) in frappe.db.sql("select name from `tabScheduled Run` where claim = %s", token)}
+	if len(mine) < len(runs):
+		_move_on([run for run in runs if run.name not in mine])
 	_clean_up()
-	if _insert(run, method, due, server_id) or _take_over_lost(run, server_id):
-		return run
-	_move_on(run, job_type)
-	return None
+	return mine
 
 
-def begin(run: str, job_type: str, worker: str) -> bool:
-	"""Whether a worker is the first to begin a run; it then has to run it. Commits."""
-	is_first = _change(
-		"update `tabScheduled Run` set begun_at = utc_timestamp(6), begun_by = %s"
-		" where name = %s and begun_at is null",
-		(worker, run),
+def begin_now(job: Any, place: Place) -> str:
+	"""A run that somebody asks for, claimed for its queue; returns its name. Commits."""
+	return _ask_for(job, place, uuid.uuid4().hex)
+
+
+def request(job: Any, server_id: str) -> str:
+	"""A run that somebody asks for, which the scheduler of that server claims at its next tick. Commits."""
+	return _ask_for(job, Place(server_id), None)
+
+
+def _ask_for(job: Any, place: Place, token: str | None) -> str:
+	name = uuid.uuid4().hex
+	_insert([_row(name, job, now_datetime(), place, token)])
+	if not token:
+		frappe.db.sql("update `tabScheduled Run` set claimed_at = '2000-01-01' where name = %s", name)
+	frappe.db.commit()
+	return name
+
+
+def _row(name: str, job: Any, due_at: datetime, place: Place, token: str | None) -> tuple:
+	host = socket.gethostname()
+	return (name, job.method, job.name, due_at, place.server_id, place.taken_from, host, token)
+
+
+def _insert(rows: list[tuple]) -> None:
+	one = (
+		"(%s, now(6), now(6), 'Administrator', 'Administrator', %s, %s, %s, %s, %s, %s, %s, utc_timestamp(6))"
 	)
-	_move_on(run, job_type)
-	return is_first
-
-
-def run_once(run: str, job_type: str, scheduled_job_type: str) -> None:
-	"""What a worker runs in place of core's run_scheduled_job: the same, unless another one has begun.
-
-	:param job_type: the method, under the name by which core finds it in the queue
-	"""
-	if frappe.conf.maintenance_mode:
-		# Nothing is lost: it is put into the queue again when that is over.
-		return
-	worker = f"{socket.gethostname()}:{os.getpid()}"
-	if begin(run, scheduled_job_type, worker):
-		frappe.get_doc("Scheduled Job Type", scheduled_job_type).execute()
-
-
-def _insert(run: str, method: str, due: datetime, server_id: str) -> bool:
-	return _change(
-		"insert ignore into `tabScheduled Run`"
-		" (name, creation, modified, owner, modified_by, job, due_at, server_id, host, claimed_at)"
-		" values (%s, now(6), now(6), %s, %s, %s, %s, %s, %s, utc_timestamp(6))",
-		(run, "Administrator", "Administrator", method, due, server_id, socket.gethostname()),
-	)
-
-
-def _take_over_lost(run: str, server_id: str) -> bool:
-	return _change(
-		"update `tabScheduled Run` set server_id = %s, host = %s, claimed_at = utc_timestamp(6)"
-		" where name = %s and begun_at is null and claimed_at < utc_timestamp(6) - interval %s second",
-		(server_id, socket.gethostname(), run, SECONDS_UNTIL_LOST),
+	frappe.db.sql(
+		"insert ignore into `tabScheduled Run` (name, creation, modified, owner, modified_by, job, job_type,"
+		" due_at, server_id, taken_from, host, claim, claimed_at) values " + ", ".join([one] * len(rows)),
+		[value for row in rows for value in row],
 	)
 
 
-def _move_on(run: str, job_type: str) -> None:
-	"""Let a job whose run has begun be due at its next time.
+def unfinished() -> list[Unfinished]:
+	"""The runs that are to be put into a queue again, unless they still wait in one."""
+	rows = frappe.db.sql(
+		"select name, job, job_type, attempts, begun_by, claim from `tabScheduled Run`"
+		" where executed_at is null and claimed_at < utc_timestamp(6) - interval %s second and attempts < %s"
+		" order by claimed_at limit 500",
+		(SECONDS_UNTIL_LOST, MOST_ATTEMPTS),
+	)
+	runs = [Unfinished(*row) for row in rows]
+	if not any(run.attempts for run in runs):
+		return runs
+	if execution.locks_are_of_one_node():
+		# On another node of the cluster, a run that is being executed would look as if it was not.
+		return [run for run in runs if not run.attempts]
+	return [run for run in runs if not run.attempts or not execution.is_going_on(run.name)]
+
+
+def claim_again(run: Unfinished, place: Place) -> bool:
+	"""Claim an unfinished run; False if another scheduler was faster. Commits."""
+	return execution.change(
+		"update `tabScheduled Run` set claim = %s, claimed_at = utc_timestamp(6), server_id = %s,"
+		" taken_from = %s, host = %s where name = %s and executed_at is null and claim <=> %s",
+		(uuid.uuid4().hex, place.server_id, place.taken_from, socket.gethostname(), run.name, run.claim),
+	)
+
+
+def drop(run: Unfinished) -> None:
+	"""Forget a run whose job is gone. Commits."""
+	execution.change("delete from `tabScheduled Run` where name = %s", (run.name,))
+
+
+def were_executed(job_type: str) -> bool:
+	"""Whether all runs of a job that were claimed are executed, for some time, and none is under way."""
+	runs = frappe.db.sql(
+		"select name, executed_at < utc_timestamp(6) - interval %s second from `tabScheduled Run`"
+		" where job_type = %s order by claimed_at desc limit 20",
+		(SECONDS_UNTIL_RQ_KNOWS, job_type),
+	)
+	return (
+		bool(runs)
+		and all(is_over for _, is_over in runs)
+		and not any(execution.is_going_on(run) for run, _ in runs)
+	)
+
+
+def _move_on(runs: list[Due]) -> None:
+	"""Let jobs whose run has begun be due at their next time.
 
 	Core notes the worker's own time as the last execution: by a clock that is late that is before the
 	run was due, which would then be due for ever; and it notes none if the worker dies before.
 	"""
 	begun = frappe.db.sql(
-		"select due_at from `tabScheduled Run` where name = %s and begun_at is not null", run
+		"select job_type, due_at from `tabScheduled Run` where begun_at is not null and name in %s",
+		(tuple(run.name for run in runs),),
 	)
-	if begun:
-		_change(
-			"update `tabScheduled Job Type` set last_execution = %(due_at)s"
-			" where name = %(job_type)s and (last_execution is null or last_execution < %(due_at)s)",
-			{"due_at": begun[0][0], "job_type": job_type},
-		)
+	for job_type, due_at in begun:
+		execution.move_on(job_type, due_at)
 
 
 def _clean_up() -> None:
@@ -107,23 +186,8 @@ def _clean_up() -> None:
 	if time.monotonic() - _cleaned_at.get(site, float("-inf")) < SECONDS_BETWEEN_CLEANING:
 		return
 	_cleaned_at[site] = time.monotonic()
-	_change(
-		"delete from `tabScheduled Run` where claimed_at < utc_timestamp(6) - interval %s day limit %s",
-		(DAYS_KEPT, ROWS_AT_A_TIME),
+	execution.change(
+		"delete from `tabScheduled Run` where claimed_at < utc_timestamp(6) - interval %s day"
+		" and (executed_at is not null or claimed_at < utc_timestamp(6) - interval %s day) limit %s",
+		(DAYS_KEPT, DAYS_KEPT_IF_NOT_EXECUTED, ROWS_AT_A_TIME),
 	)
-
-
-def _change(statement: str, values: tuple | dict) -> bool:
-	"""Run a statement in a transaction of its own; whether it has changed a row.
-
-	Of its own, as an INSERT that finds its row keeps a lock on it, and the UPDATEs of two schedulers
-	that both do so would wait for each other.
-	"""
-	frappe.db.sql(statement, values)
-	has_changed = frappe.db._cursor.rowcount > 0
-	frappe.db.commit()
-	return has_changed
-
-
-def _name_of(job_type: str, due: datetime) -> str:
-	return hashlib.sha1(f"{job_type}|{due.isoformat()}".encode(), usedforsecurity=False).hexdigest()

@@ -1,62 +1,64 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""Which server enqueues which scheduled job: SERVER_ID against Scheduler Config."""
+"""Core's Scheduled Job Type, each of whose runs is put into a queue by one server, for the right one."""
 
-import os
-from datetime import datetime
-
+import click
 import frappe
-from croniter import croniter
 from frappe.core.doctype.scheduled_job_type.scheduled_job_type import ScheduledJobType
-from frappe.utils import get_datetime
 
-from read_replica import scheduled_runs, servers
-from read_replica.job_rules import DEFAULT_SERVER, rule_for
+from read_replica import run_now, tick
+from read_replica.job_rules import rule_for
+from read_replica.servers import this_server
 
 
 class SplitScheduledJobType(ScheduledJobType):
-	"""Core's Scheduled Job Type, which enqueues itself on one server only, and each due run once."""
+	"""What the scheduler asks to put itself into a queue, and the worker to execute itself."""
 
 	def enqueue(self, force: bool = False) -> bool:
-		"""As core's, but False, with nothing written, where the rule names another server.
+		"""As core's, but False, with nothing written, where another server's scheduler sees to it.
 
-		`force` is "Run now": that runs where it is clicked.
+		`force` is "Run now".
 		"""
-		if force:
+		if force and frappe.flags.execute_job:
+			# v14 executes it in place then.
 			return super().enqueue(force=True)
-		if rule_for(self.method).server_id != this_server():
-			return False
-		servers.note(this_server())
-		if not self.is_event_due() or self.is_job_in_queue():
-			return False
 		try:
-			run = scheduled_runs.claim(self.name, self.method, self.due_at, this_server())
+			if force:
+				return run_now.run(self)
+			run = tick.current().take(self)
 		except Exception as error:
-			if frappe.db.is_missing_table(error):
-				# A migrate has not made the table yet.
-				return super().enqueue()
+			if frappe.db.is_missing_table(error) or frappe.db.is_missing_column(error):
+				# A migrate has not made the tables yet.
+				return super().enqueue(force=force)
 			raise
 		if not run:
 			return False
-		frappe.enqueue(
-			"read_replica.scheduled_runs.run_once",
-			queue=self.get_queue_name(),
-			job_id=self.rq_job_id,
-			run=run,
-			job_type=self.method,
-			scheduled_job_type=self.name,
-		)
+		tick.put(run.name, self, run.place)
 		return True
 
-	@property
-	def due_at(self) -> datetime:
-		"""When the next run is due: the same on all servers, without what core adds at random."""
-		self.get_next_execution()
-		last_execution = get_datetime(self.last_execution or self.creation)
-		return croniter(self.cron_format, last_execution).get_next(datetime)
+	def execute(self) -> None:
+		"""As core's; says so when somebody executes a job by hand that a rule gives to another server."""
+		if not self.flags.read_replica_work:
+			_say_that_it_bypasses_its_rule(self.method)
+		super().execute()
+
+	def log_status(self, status: str) -> None:
+		"""Core calls it right before the method begins, and when it has ended."""
+		work = self.flags.read_replica_work
+		if work and status != "Start":
+			work.ends()
+		super().log_status(status)
+		if work and status == "Start":
+			work.begins()
 
 
-def this_server() -> str:
-	"""The id of this server: the environment variable SERVER_ID, else `primary`."""
-	return os.environ.get("SERVER_ID", "").strip() or DEFAULT_SERVER
+def _say_that_it_bypasses_its_rule(method: str) -> None:
+	rule = rule_for(method)
+	if rule.server_id != this_server():
+		click.secho(
+			f"{method} is executed here, on {this_server()!r}, although it belongs to {rule.server_id!r}"
+			f" (rule from {rule.source}). To run it there, use Run now in the desk.",
+			fg="yellow",
+			err=True,
+		)

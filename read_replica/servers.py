@@ -1,49 +1,176 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""Which servers run a scheduler for this site: each leaves a note on the primary.
+"""Which servers there are, and when each was last seen: rows of Job Server on the primary.
 
-Not in Redis, which two servers need not share.
+Not in Redis, which two servers need not share. Each scheduler notes itself and the workers that it sees on
+its Redis, and each worker notes itself; all times are the database's. A server that a rule names and
+nobody has seen has a row as well, so that it is known for how long it has been missing.
 """
 
-import time
-from datetime import timedelta
+import hashlib
+import os
+import socket
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 import frappe
-from frappe.utils import get_datetime, now_datetime
+from frappe.utils import get_bench_id
+from redis.exceptions import RedisError
 
-PARENT = "__read_replica_servers"
-SEEN_FOR = timedelta(hours=1)
-SECONDS_BETWEEN_NOTES = 600
+from read_replica import __version__, queues
+from read_replica.job_rules import DEFAULT_SERVER
+from read_replica.queues import Reader
 
-_noted_at: dict[tuple[str, str], float] = {}
+SECONDS_BETWEEN_NOTES_OF_WORKERS = 60
+
+# In seconds; what the database can take from its clock.
+A_LONG_TIME = 10**8
+
+# A server that was replaced by one with another host name is of no interest any more.
+DAYS_KEPT = 30
+
+_NOTE = """
+	insert into `tabJob Server`
+		(name, creation, modified, owner, modified_by, server_id, host, bench, app_version, missed_since,
+		scheduler_seen, workers_seen, workers, queues)
+	values (%(name)s, now(6), now(6), 'Administrator', 'Administrator', %(server_id)s, %(host)s, %(bench)s,
+		%(app_version)s, utc_timestamp(6), if(%(is_scheduler)s, utc_timestamp(6), null),
+		utc_timestamp(6) - interval %(age)s second, coalesce(%(workers)s, 0), %(queues)s)
+	on duplicate key update modified = now(6),
+		app_version = coalesce(values(app_version), app_version),
+		scheduler_seen = coalesce(values(scheduler_seen), scheduler_seen),
+		workers_seen = greatest(coalesce(workers_seen, values(workers_seen)), coalesce(values(workers_seen), workers_seen)),
+		workers = coalesce(%(workers)s, workers), queues = coalesce(values(queues), queues)"""
 
 
-def note(server_id: str) -> None:
-	"""Note that a scheduler with this id is at work. Commits, so only for the scheduler's own tick."""
-	key = (frappe.local.site, server_id)
-	if time.monotonic() - _noted_at.get(key, float("-inf")) < SECONDS_BETWEEN_NOTES:
+@dataclass(frozen=True)
+class Server:
+	"""What is known of the server with this id, all of its hosts together.
+
+	:param age: seconds since its workers were last seen, or since it was first missed
+	:param seen_at: that time, by the database's clock
+	:param is_known: whether anything of it was ever seen
+	"""
+
+	server_id: str
+	age: float
+	seen_at: str
+	is_known: bool
+
+	def is_gone(self, takeover_after: float) -> bool:
+		"""Whether its jobs are another's now; never where `takeover_after` is 0."""
+		return bool(takeover_after) and self.age > takeover_after
+
+
+def this_server() -> str:
+	"""The id of this server: the environment variable SERVER_ID, else `primary`."""
+	return os.environ.get("SERVER_ID", "").strip() or DEFAULT_SERVER
+
+
+def note(readers: list[Reader], named: Iterable[str]) -> None:
+	"""From the scheduler of this server: note it, the workers on its Redis, and servers never seen. Commits.
+
+	:param named: the ids of the servers that rules name
+	"""
+	here = this_server()
+	hosts = _by_server_and_host(readers, here, {here, *named})
+	hosts.setdefault((here, socket.gethostname()), [])
+	for (server_id, host), its_readers in sorted(hosts.items()):
+		_write(server_id, host, its_readers, is_scheduler=(server_id, host) == (here, socket.gethostname()))
+	for server_id in sorted(set(named) - {here}):
+		frappe.db.sql(
+			"insert ignore into `tabJob Server`"
+			" (name, creation, modified, owner, modified_by, server_id, host, missed_since)"
+			" select %(name)s, now(6), now(6), 'Administrator', 'Administrator', %(server_id)s, '', utc_timestamp(6)"
+			" from dual where not exists (select 1 from `tabJob Server` where server_id = %(server_id)s)",
+			{"name": _name(server_id, "", ""), "server_id": server_id},
+		)
+	frappe.db.commit()
+
+
+def _by_server_and_host(
+	readers: list[Reader], here: str, server_ids: set[str]
+) -> dict[tuple[str, str], list[Reader]]:
+	"""Whose workers they are: of the server whose own queue they read; without such queues, of this one."""
+	hosts = defaultdict(list)
+	others = [] if queues.is_own(here) else [here]
+	for reader in readers:
+		own = [queue for queue in reader.queues if queue in server_ids and queues.is_own(queue)]
+		for server_id in own or others:
+			hosts[server_id, reader.host].append(reader)
+	return hosts
+
+
+def _write(server_id: str, host: str, readers: list[Reader], is_scheduler: bool) -> None:
+	age = min((min(reader.age, A_LONG_TIME) for reader in readers), default=None)
+	frappe.db.sql(
+		_NOTE,
+		{
+			"name": _name(server_id, host, get_bench_id()),
+			"server_id": server_id,
+			"host": host,
+			"bench": get_bench_id(),
+			"app_version": __version__ if is_scheduler else None,
+			"is_scheduler": is_scheduler,
+			"age": age,
+			"workers": len(readers),
+			"queues": ", ".join(sorted({queue for reader in readers for queue in reader.queues})),
+		},
+	)
+
+
+def note_worker() -> None:
+	"""From a worker of this server: note that it is at work. Commits, so only before a job begins."""
+	name = _name(this_server(), socket.gethostname(), get_bench_id())
+	try:
+		key = frappe.cache().make_key(f"read_replica|noted|{name}")
+		if not frappe.cache().set(key, 1, ex=SECONDS_BETWEEN_NOTES_OF_WORKERS, nx=True):
+			return
+	except RedisError:
 		return
-	_noted_at[key] = time.monotonic()
-	frappe.db.delete("DefaultValue", {"parent": PARENT, "defkey": server_id})
-	row = {
-		"doctype": "DefaultValue",
-		"parent": PARENT,
-		"parenttype": "__default",
-		"parentfield": "system_defaults",
+	values = {"name": name, "server_id": this_server(), "host": socket.gethostname(), "bench": get_bench_id()}
+	values |= {"app_version": __version__, "is_scheduler": False, "age": 0, "workers": None, "queues": None}
+	try:
+		frappe.db.sql(_NOTE, values)
+	except Exception as error:
+		if not frappe.db.is_missing_table(error):
+			raise
+	frappe.db.commit()
+
+
+def known() -> dict[str, Server]:
+	"""All servers of the site by their ids."""
+	rows = frappe.db.sql(
+		"select server_id, max(coalesce(workers_seen, missed_since)), max(host),"
+		" min(timestampdiff(microsecond, coalesce(workers_seen, missed_since), utc_timestamp(6))) / 1000000"
+		" from `tabJob Server` group by server_id"
+	)
+	return {
+		server_id: Server(server_id, float(age), str(seen_at), bool(host))
+		for server_id, seen_at, host, age in rows
 	}
-	frappe.get_doc({**row, "defkey": server_id, "defvalue": str(now_datetime())}).insert(
-		ignore_permissions=True
+
+
+def note_jobs(counts: dict[str, int]) -> None:
+	"""Note how many scheduled jobs the rules give to each server; and clean up, now and then."""
+	for server_id, count in sorted(counts.items()):
+		frappe.db.sql(
+			"update `tabJob Server` set jobs = %s where server_id = %s and jobs != %s",
+			(count, server_id, count),
+		)
+	frappe.db.sql(
+		"delete from `tabJob Server` where coalesce(greatest(scheduler_seen, workers_seen), scheduler_seen,"
+		" workers_seen, missed_since) < utc_timestamp(6) - interval %s day",
+		DAYS_KEPT,
+	)
+	frappe.db.sql(
+		"delete nobody from `tabJob Server` nobody join `tabJob Server` somebody using (server_id)"
+		" where nobody.host = '' and somebody.host != ''"
 	)
 	frappe.db.commit()
 
 
-def seen() -> set[str]:
-	"""The ids of the servers whose scheduler was at work within the last hour."""
-	rows = frappe.get_all("DefaultValue", filters={"parent": PARENT}, fields=["defkey", "defvalue"])
-	return {row.defkey for row in rows if get_datetime(row.defvalue) > now_datetime() - SEEN_FOR}
-
-
-def forget() -> None:
-	"""Delete all notes of the site."""
-	frappe.db.delete("DefaultValue", {"parent": PARENT})
+def _name(server_id: str, host: str, bench: str) -> str:
+	return hashlib.sha1(f"{server_id}|{host}|{bench}".encode(), usedforsecurity=False).hexdigest()

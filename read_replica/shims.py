@@ -7,7 +7,7 @@ Each replacement asks, per call, whether the current site routes, and falls thro
 function where it does not. What would make it unnecessary:
 
 - frappe.connect_replica: a hook in core's read_only that names the database to read from.
-- background_jobs.get_queue: a way to add to a job's meta data when it is queued.
+- background_jobs.get_queue: a hook that may choose a job's queue and add to its meta data.
 - RedisWrapper and ClientCache, set and get: a core cache that asks whether its value may be kept.
 - conf.read_from_replica, set for a request whose site names its replicas in another way: the same
   hook, asked before the key.
@@ -30,29 +30,43 @@ _replaced: list[tuple[Any, str, Any]] = []
 
 
 def install() -> None:
-	"""Replace what has to be replaced, once per process; all of it or, after an error, none.
+	"""Replace what routing needs, once per process; all of it or, after an error, none.
 
 	:raises AttributeError: if something that is to be replaced is not there
 	"""
+	from frappe.utils import redis_wrapper
+
+	from read_replica import cache_guard
+
+	install_in_queues()
 	with _lock:
-		if _replaced:
+		if any(owner is frappe for owner, _, _ in _replaced):
 			return
-		from frappe.utils import background_jobs, redis_wrapper
-
-		from read_replica import cache_guard
-
 		replacements = [
 			(frappe, {"connect_replica": _connect_replica_with(frappe.connect_replica)}),
-			(background_jobs, {"get_queue": _get_queue_with(background_jobs.get_queue)}),
 			(redis_wrapper.RedisWrapper, cache_guard.guard_redis(redis_wrapper.RedisWrapper)),
 		]
 		if hasattr(redis_wrapper, "ClientCache"):
 			client_cache = redis_wrapper.ClientCache
 			replacements.append((client_cache, cache_guard.guard_client_cache(client_cache)))
-		for owner, methods in replacements:
-			for name, method in methods.items():
-				_replaced.append((owner, name, getattr(owner, name)))
-				setattr(owner, name, method)
+		_replace(replacements)
+
+
+def install_in_queues() -> None:
+	"""Replace what jobs need that are put into a queue, also where nothing is routed; once per process."""
+	from frappe.utils import background_jobs
+
+	with _lock:
+		if not any(owner is background_jobs for owner, _, _ in _replaced):
+			_replace([(background_jobs, {"get_queue": _get_queue_with(background_jobs.get_queue)})])
+
+
+def _replace(replacements: list[tuple[Any, dict[str, Any]]]) -> None:
+	originals = [(owner, name, getattr(owner, name)) for owner, methods in replacements for name in methods]
+	for owner, methods in replacements:
+		for name, method in methods.items():
+			setattr(owner, name, method)
+	_replaced.extend(originals)
 
 
 def uninstall() -> None:
@@ -83,13 +97,13 @@ def _connect_replica_with(core):
 
 
 def _get_queue_with(core):
-	def get_queue(*args, **kwargs):
-		from read_replica.job_positions import put_into_jobs_of
-		from read_replica.site import router_of_site
+	def get_queue(qtype, *args, **kwargs):
+		from read_replica import queued_jobs
+		from read_replica.site import has_app
 
-		queue = core(*args, **kwargs)
-		if router := router_of_site():
-			put_into_jobs_of(queue, router)
+		queue = core(qtype, *args, **kwargs)
+		if has_app():
+			queued_jobs.watch(queue, qtype)
 		return queue
 
 	return get_queue

@@ -8,7 +8,7 @@ from typing import Any
 
 import frappe
 
-from read_replica import config, config_source, database, job_positions, shims, transaction
+from read_replica import calls, config, config_source, database, job_positions, servers, shims, transaction
 from read_replica.as_of import tell
 from read_replica.engine.errors import ConfigurationError
 from read_replica.engine.locks import Lock
@@ -52,7 +52,7 @@ def routing_of_site() -> Routing:
 	site = getattr(frappe.local, "site", None)
 	routing = getattr(frappe.local, "read_replica_routing", None)
 	if routing is None or routing.site != site:
-		if not site or not getattr(frappe.local, "db", None) or not is_installed():
+		if not has_app():
 			return OFF
 		if frappe.local.conf.get("db_type", "mariadb") != "mariadb":
 			return OFF
@@ -74,6 +74,11 @@ def _routing_of(site: str) -> Routing:
 			_close(known)
 			known = _known[site] = _make(site, source)
 		return known
+
+
+def has_app() -> bool:
+	"""As is_installed, also asked where there is no site or no connection."""
+	return bool(getattr(frappe.local, "site", None) and getattr(frappe.local, "db", None)) and is_installed()
 
 
 def is_installed() -> bool:
@@ -120,6 +125,7 @@ def forget() -> None:
 def begin(*args, **kwargs) -> None:
 	"""before_request and before_job: the site has this app, and core's read_only goes through it."""
 	frappe.local.read_replica_installed = (frappe.local.site, True)
+	shims.install_in_queues()
 	config_source.renew(frappe.local.conf)
 	frappe.local.read_replica_routing = None
 	begins_here = not transaction.is_watched(database.primary_of(frappe.local.db))
@@ -135,6 +141,9 @@ def begin(*args, **kwargs) -> None:
 		if begins_here and not _is_known_later():
 			state.asked_by = router.host.user()
 		job_positions.take_over(state)
+	if kwargs.get("transaction_type") == "job":
+		servers.note_worker()
+		calls.begin_job(kwargs["method"])
 
 
 def _is_login() -> bool:

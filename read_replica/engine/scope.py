@@ -60,6 +60,8 @@ class Scope:
 		self.ended = False
 		self.pinned = False
 		self.wrote = False
+		# Whether the method, once it was caught writing, stays on the primary for a day.
+		self.remembers_writes = True
 		self.statements = 0
 		self._router = router
 		self._lease: Lease | None = found.lease
@@ -178,7 +180,7 @@ class Scope:
 		self.wrote = True
 		self.pin()
 		self._router.metrics.count(PRIMARY, Reason.WROTE, self.method)
-		if self._router.writers.add(self.method):
+		if self.remembers_writes and self._router.writers.add(self.method):
 			self._router.host.log("writer_found", method=self.method, table=table, replica=self.replica.name)
 
 	def pin(self) -> None:

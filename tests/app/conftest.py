@@ -14,6 +14,7 @@ from typing import TypeVar
 import frappe
 import pytest
 
+from read_replica import job_rules
 from support.bench import ADMIN_PASSWORD, SITE, Sites
 from support.browser import Browser
 from support.frappe_request import connect, connected, disconnect
@@ -113,13 +114,16 @@ def due(site):
 	frappe.db.delete("Scheduled Job Log")
 	# On a site that nobody uses, core schedules once a day.
 	frappe.get_doc({"doctype": "Activity Log", "subject": "of the tests"}).insert()
-	frappe.db.delete("DefaultValue", {"parent": "__read_replica_servers"})
+	for doctype in ("Job Server", "Job Takeover"):
+		frappe.db.delete(doctype)
 	frappe.db.sql("update `tabScheduled Job Type` set last_execution = '2020-01-01', creation = '2020-01-01'")
 	frappe.db.commit()
+	job_rules.forget_rules()
 	yield site
 	frappe.db.rollback()
 	frappe.db.delete("Scheduler Config")
 	frappe.db.commit()
+	job_rules.forget_rules()
 	for queue in QUEUES:
 		get_queue(queue).empty()
 

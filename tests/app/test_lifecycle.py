@@ -95,7 +95,7 @@ def leave_traces() -> None:
 	shared_of_site().add_writer("some.method", 2_000_000_000)
 	shared_of_site().add_counts({("primary", "writer", "some.method"): (1, 0.0)})
 	frappe.get_doc({"doctype": "Scheduler Config", "job": "some.method", "server_id": "secondary"}).insert()
-	servers.note("primary")
+	servers.note([], {"secondary"})
 	frappe.db.commit()
 
 

@@ -11,7 +11,8 @@ import frappe
 import pytest
 from frappe.utils import get_datetime, now_datetime
 
-from read_replica import scheduled_runs
+from read_replica import due_times, execution, scheduled_runs
+from read_replica.placement import Place
 
 from .conftest import QUEUES, in_another_worker
 from .test_jobs import HOURLY, queued, rule, tick
@@ -51,7 +52,7 @@ def as_with_another_queue() -> list:
 def work_off(jobs: list) -> None:
 	"""What workers do with these jobs, each in a process of its own."""
 	for kwargs in jobs:
-		in_another_worker(lambda kwargs=kwargs: scheduled_runs.run_once(**kwargs))
+		in_another_worker(lambda kwargs=kwargs: execution.run_once(**kwargs))
 
 
 def executed() -> int:
@@ -84,8 +85,9 @@ def test_many_schedulers_that_tick_at_the_same_moment_enqueue_a_run_once(hourly)
 	def scheduler():
 		def claim():
 			job = frappe.get_doc("Scheduled Job Type", NAME)
+			run = scheduled_runs.Due(job, due_times.next_due(job), Place("primary"))
 			start.wait()
-			return scheduled_runs.claim(job.name, job.method, job.due_at, "primary")
+			return scheduled_runs.claim([run])
 
 		return in_another_worker(claim)
 
@@ -146,20 +148,16 @@ def test_a_worker_that_dies_at_once_does_not_stop_its_job_for_ever(hourly, monke
 	tick(monkeypatch, None)
 	[job] = as_with_another_queue()
 	before = last_execution()
-	in_another_worker(lambda: scheduled_runs.begin(job["run"], job["scheduled_job_type"], "dies"))
+	in_another_worker(lambda: execution.begin(job["run"], job["scheduled_job_type"]))
 	assert last_execution() > before
 	assert tick(monkeypatch, None) == [HOURLY], "the run after it is due"
 
 
 def test_run_now_and_a_run_that_is_due_are_two_runs(hourly, monkeypatch):
-	from frappe.core.doctype.scheduled_job_type.scheduled_job_type import run_scheduled_job
-
 	tick(monkeypatch, None)
 	work_off(as_with_another_queue())
 	frappe.get_doc("Scheduled Job Type", NAME).enqueue(force=True)
-	[job] = as_with_another_queue()
-	assert "run" not in job
-	in_another_worker(lambda: run_scheduled_job(**job))
+	work_off(as_with_another_queue())
 	assert executed() == 2
 
 

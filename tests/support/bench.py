@@ -51,6 +51,15 @@ class Sites:
 	def write_common(self, **keys) -> None:
 		(self.path / "common_site_config.json").write_text(json.dumps(keys))
 
+	def common(self) -> dict:
+		return json.loads((self.path / "common_site_config.json").read_text())
+
+	def configure_common(self, **keys) -> None:
+		"""Set keys of the bench's configuration; None takes one out."""
+		merged = self.common() | keys
+		self.write_common(**{key: value for key, value in merged.items() if value is not None})
+		_forget_config()
+
 	def config(self, site: str = SITE) -> dict:
 		return json.loads((self.path / site / "site_config.json").read_text())
 
@@ -60,12 +69,8 @@ class Sites:
 		self.write_config({key: value for key, value in merged.items() if value is not None}, site)
 
 	def write_config(self, keys: dict, site: str = SITE) -> None:
-		import frappe
-
 		(self.path / site / "site_config.json").write_text(json.dumps(keys))
-		# v16 keeps what it has read for a minute.
-		if hasattr(frappe, "config") and hasattr(frappe.config, "clear_site_config_cache"):
-			frappe.config.clear_site_config_cache()
+		_forget_config()
 
 	def bench(self, *arguments: str, timeout: float = 300, **environment: str) -> str:
 		"""Run a bench command as the bench's CLI does, and return what it printed."""
@@ -102,3 +107,11 @@ class Sites:
 			f"--admin-password={ADMIN_PASSWORD}",
 			*scope,
 		)
+
+
+def _forget_config() -> None:
+	"""v16 keeps what it has read for a minute."""
+	import frappe
+
+	if hasattr(frappe, "config") and hasattr(frappe.config, "clear_site_config_cache"):
+		frappe.config.clear_site_config_cache()

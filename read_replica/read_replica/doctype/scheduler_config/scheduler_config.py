@@ -1,9 +1,11 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
+import frappe
+from frappe import _
 from frappe.model.document import Document
 
-from read_replica import job_rules
+from read_replica import job_rules, rule_checks
 
 
 class SchedulerConfig(Document):
@@ -12,7 +14,10 @@ class SchedulerConfig(Document):
 	def validate(self) -> None:
 		self.job = (self.job or "").strip()
 		self.server_id = (self.server_id or "").strip()
-		job_rules.check_job(self.job)
+		rule_checks.check_job(self.job)
+		rule_checks.check_server_id(self.server_id)
+		if frappe.utils.flt(self.takeover_after) < 0:
+			frappe.throw(_("Take Over After cannot be negative; 0 means never"))
 
 	def on_update(self) -> None:
 		job_rules.forget_rules()

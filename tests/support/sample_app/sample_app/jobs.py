@@ -3,6 +3,8 @@
 
 """Scheduled jobs, and what a worker runs."""
 
+import json
+
 import frappe
 
 from read_replica import run_on
@@ -12,6 +14,27 @@ from sample_app.api import server_id
 def hourly_job():
 	"""Counts how often it is executed."""
 	frappe.cache().incr(frappe.cache().make_key("sample_app_hourly_runs"))
+
+
+def writing_job():
+	"""Writes that it was executed, and where its next read came from; dies as it is told to."""
+	dies = frappe.cache().get_value("sample_app_dies")
+	frappe.db.sql(
+		"insert into sample_app_executed (run) values (%s)", getattr(frappe.local, "read_replica_run", "")
+	)
+	if dies == "before it commits":
+		raise SystemExit
+	frappe.db.commit()
+	if dies == "after it has committed":
+		raise SystemExit
+
+
+def reading_job():
+	"""Leaves the servers of a read before and after it writes."""
+	before = server_id()
+	frappe.db.sql("insert into sample_app_executed (run) values ('reading')")
+	# With a command of Redis itself: what is cached on a replica is for nobody else.
+	frappe.cache().set("sample_app_read", json.dumps([before, server_id()]))
 
 
 def daily_job():

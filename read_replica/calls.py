@@ -1,0 +1,127 @@
+# Copyright (c) 2026, read_replica contributors
+# For license information, please see license.txt
+
+"""Jobs that are put into a queue by frappe.enqueue, and belong to a server: by a rule, or by their caller.
+
+Only where servers share one Redis: there the job goes into its server's own queue.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import frappe
+from frappe import _
+from rq import Queue
+
+from read_replica import queues, servers
+from read_replica.job_rules import Rule, default_takeover_after, named_servers, rule_for
+from read_replica.placement import Place, Places
+
+# In a job's meta data: its rule says that it reads from a replica.
+READS = "read_replica_reads"
+
+# Its runs are placed by the scheduler.
+PLACED_ALREADY = ("read_replica.", "frappe.core.doctype.scheduled_job_type.")
+
+
+def enqueue(
+	method: str | Callable,
+	*,
+	server_id: str,
+	queue: str = "default",
+	timeout: int | None = None,
+	takeover_after: float | None = None,
+	**kwargs: Any,
+) -> Any:
+	"""As frappe.enqueue, to be worked off by this server.
+
+	:param server_id: the server; it is this one, or shares its Redis and has a queue of its own there
+	:param queue: the queue that the job is meant for: its timeout, and where it goes if the server is gone
+	:param timeout: seconds that the job may take; as `queue` has it where it is not given
+	:param takeover_after: seconds after which a server that is not seen is gone; 0: never; where it is not
+		given, `scheduler_takeover_after` of the site's configuration, or 900
+	:raises frappe.ValidationError: if there is no way to that server from here
+	"""
+	after = default_takeover_after() if takeover_after is None else takeover_after
+	place = _places().of_call(server_id, after)
+	if place is None:
+		frappe.throw(
+			_(
+				"Server {0} has no queue of its own on this bench. If it shares this bench's Redis, run there"
+				" and here: bench --site {1} read-replica queues --write"
+			).format(frappe.bold(server_id), frappe.local.site)
+		)
+	with _placing(place, queue, after):
+		return frappe.enqueue(
+			method, queue=place.queue or queue, timeout=timeout or queues.timeout_of(queue), **kwargs
+		)
+
+
+@contextmanager
+def _placing(place: Place, meant_for: str, takeover_after: float) -> Iterator[None]:
+	frappe.local.read_replica_call = _meta(place, meant_for, takeover_after)
+	try:
+		yield
+	finally:
+		frappe.local.read_replica_call = None
+
+
+def place(queue: Queue, job: dict, named: str) -> tuple[Queue, dict]:
+	"""The queue that a job goes into, and what is added to its meta data.
+
+	:param job: what frappe.enqueue gives to RQ, with the job's method
+	:param named: the queue that frappe.enqueue was told
+	"""
+	method = job.get("method")
+	name = method if isinstance(method, str) else f"{method.__module__}.{method.__qualname__}"
+	if name.startswith(PLACED_ALREADY):
+		return queue, {}
+	rule = rule_for(name)
+	reads = {READS: rule.reads} if rule.reads == "replica" else {}
+	if rule.source in ("default", "annotation") or named in named_servers():
+		return queue, reads
+	found = _place_by(rule)
+	if not found or not found.queue:
+		return queue, reads
+	return queues.queue_named(found.queue, queue), reads | _meta(found, named, rule.takeover_after)
+
+
+def _place_by(rule: Rule) -> Place | None:
+	if not queues.is_own(rule.server_id):
+		return None
+	return _places().of_call(rule.server_id, rule.takeover_after)
+
+
+def _meta(place: Place, meant_for: str, takeover_after: float) -> dict:
+	if not place.queue:
+		return {}
+	return {queues.MEANT_FOR: meant_for, queues.TAKEOVER_AFTER: takeover_after}
+
+
+def _places() -> Places:
+	try:
+		known = servers.known()
+	except Exception as error:
+		if not frappe.db.is_missing_table(error):
+			raise
+		known = {}
+	return Places(servers.this_server(), known, set())
+
+
+def begin_job(method: str) -> None:
+	"""In a worker: let a job whose rule says so read from a replica, until it ends."""
+	from rq import get_current_job
+
+	from read_replica.engine.scope import Scope
+	from read_replica.engine.settings import Need
+	from read_replica.site import router_of_site
+
+	job = get_current_job()
+	if not job or job.meta.get(READS) != "replica":
+		return
+	router = router_of_site()
+	scope = router.open(Need(), method) if router else None
+	if isinstance(scope, Scope):
+		# The rule is somebody's decision: the next one begins on a replica again, though this one may write.
+		scope.remembers_writes = False

@@ -1,0 +1,70 @@
+# Copyright (c) 2026, read_replica contributors
+# For license information, please see license.txt
+
+"""When a scheduled job is due, and what it is called in Redis, by core's own code.
+
+For rows of Scheduled Job Type as well as for documents: a document of each would take most of a tick.
+"""
+
+from datetime import datetime
+from typing import Any
+
+import frappe
+from croniter import croniter
+from frappe.core.doctype.scheduled_job_type.scheduled_job_type import ScheduledJobType
+from frappe.utils import get_datetime, now_datetime
+from frappe.utils.background_jobs import create_job_id
+
+# When each job is next due, and what that follows from: croniter is what core's tick spends its time on.
+_known: dict[tuple[str, str], tuple[tuple, datetime]] = {}
+
+
+def next_due(job: Any) -> datetime:
+	"""When the next run is due: the same on all servers, without what core adds at random."""
+	key = frappe.local.site, job.name
+	follows_from = (
+		job.frequency,
+		job.cron_format,
+		job.last_execution,
+		job.creation,
+		frappe.local.conf.get("scheduler_interval"),
+	)
+	known = _known.get(key)
+	if known and known[0] == follows_from:
+		return known[1]
+	row = frappe._dict(
+		{name: job.get(name) for name in ("frequency", "cron_format", "last_execution", "creation")}
+	)
+	# It completes the row with the format of a frequency, which differs between versions and sites.
+	ScheduledJobType.get_next_execution(row)
+	due_at = croniter(row.cron_format, get_datetime(row.last_execution or row.creation)).get_next(datetime)
+	_known[key] = follows_from, due_at
+	return due_at
+
+
+def is_due(job: Any) -> bool:
+	"""As core's is_event_due, which spreads long jobs over ten minutes by chance."""
+	now = now_datetime()
+	if next_due(job) > now:
+		return False
+	if "Long" not in job.frequency:
+		return True
+	row = frappe._dict(
+		{name: job.get(name) for name in ("frequency", "cron_format", "last_execution", "creation")}
+	)
+	return ScheduledJobType.get_next_execution(row) <= now
+
+
+def queue_of(job: Any) -> str:
+	"""The queue that core puts a job into."""
+	return ScheduledJobType.get_queue_name(job)
+
+
+def job_id(job: Any) -> str:
+	"""The id that keeps a job from waiting twice in a queue, as frappe.enqueue takes it."""
+	return ScheduledJobType.rq_job_id.fget(job)
+
+
+def rq_job_id(job: Any) -> str:
+	"""The same, as RQ has it."""
+	return create_job_id(job_id(job))

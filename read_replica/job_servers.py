@@ -1,0 +1,147 @@
+# Copyright (c) 2026, read_replica contributors
+# For license information, please see license.txt
+
+"""What people are told of the servers that run jobs: a table, and what is wrong, in sentences."""
+
+from collections import defaultdict
+
+import frappe
+from frappe.utils.background_jobs import get_queue
+from redis.exceptions import RedisError
+
+from read_replica import job_rules, queues, rule_checks, scheduled_runs, servers
+from read_replica.job_rules import DEFAULT_SERVER, TAKEOVER_AFTER, Rule, rule_for
+from read_replica.servers import Server
+
+MOST_NAMED = 3
+
+
+def rows() -> list[tuple[str, ...]]:
+	"""The servers on their hosts, as `bench read-replica servers` prints them."""
+	found = frappe.db.sql(
+		"select server_id, host, bench, app_version, timestampdiff(second, scheduler_seen, utc_timestamp()),"
+		" timestampdiff(second, workers_seen, utc_timestamp()), workers, queues, jobs from `tabJob Server`"
+		" order by server_id, host"
+	)
+	return [
+		(
+			server_id,
+			host or "nobody runs it",
+			bench or "",
+			version or "",
+			ago(scheduler),
+			ago(workers),
+			*map(str, rest),
+		)
+		for server_id, host, bench, version, scheduler, workers, *rest in found
+	]
+
+
+def takeover_rows() -> list[tuple[str, ...]]:
+	"""The last times that a server's jobs were run by another."""
+	found = frappe.db.sql(
+		"select server_id, taken_by, began_at, ended_at, runs, last_job from `tabJob Takeover`"
+		" order by began_at desc limit 10"
+	)
+	return [
+		(
+			server_id,
+			taken_by,
+			f"{began:%Y-%m-%d %H:%M}",
+			f"{ended:%Y-%m-%d %H:%M}" if ended else "",
+			str(runs),
+			job,
+		)
+		for server_id, taken_by, began, ended, runs, job in found
+	]
+
+
+def ago(seconds: float | None) -> str:
+	"""A time that long ago, in words."""
+	if seconds is None:
+		return "never"
+	if seconds < 120:
+		return f"{max(0, seconds):.0f} s ago"
+	return f"{seconds / 60:.0f} min ago" if seconds < 7200 else f"{seconds / 3600:.0f} h ago"
+
+
+def note_on(rule: Rule, known: dict[str, Server]) -> str:
+	"""What there is to say of a rule's server; nothing while it is alive."""
+	server = known.get(rule.server_id)
+	is_alive = server and server.is_known and not server.is_gone(rule.takeover_after or TAKEOVER_AFTER)
+	if is_alive:
+		return ""
+	last_seen = f"last seen {ago(server.age)}" if server and server.is_known else "no server runs it"
+	if rule.server_id == DEFAULT_SERVER or not rule.takeover_after:
+		return f"{last_seen}; it waits"
+	if server and server.is_gone(rule.takeover_after):
+		return f"{last_seen}; {DEFAULT_SERVER} runs it"
+	return f"{last_seen}; {DEFAULT_SERVER} takes it over after {rule.takeover_after:g} s"
+
+
+def problems() -> list[str]:
+	"""What is wrong with the servers, the rules and the runs of jobs, in sentences."""
+	return [
+		*_servers_that_are_gone(),
+		*_queues_without_readers(),
+		*_runs_given_up(),
+		*job_rules.problems_of_config(),
+		*_rules_without_job(),
+	]
+
+
+def _servers_that_are_gone() -> list[str]:
+	known = servers.known()
+	jobs = defaultdict(list)
+	for method in frappe.get_all(
+		"Scheduled Job Type", filters={"stopped": 0}, pluck="method", order_by="method"
+	):
+		rule = rule_for(method)
+		if note := note_on(rule, known):
+			jobs[rule.server_id, note].append(method)
+	return [
+		f"Server {server_id!r}: {note}. {len(methods)} scheduled jobs: {_some(methods)}"
+		for (server_id, note), methods in sorted(jobs.items())
+	]
+
+
+def _some(names: list[str]) -> str:
+	more = len(names) - MOST_NAMED
+	return ", ".join(names[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+def _queues_without_readers() -> list[str]:
+	own = [server_id for server_id in sorted(job_rules.named_servers()) if queues.is_own(server_id)]
+	if not own:
+		return []
+	try:
+		read = {queue for reader in queues.readers() for queue in reader.queues}
+		waiting = {queue: get_queue(queue).count for queue in own if queue not in read}
+	except RedisError as error:
+		return [f"Redis, which holds the queues, does not answer: {error}"]
+	return [
+		f"No worker reads the queue {queue!r}, in which {count} jobs wait."
+		f" On that server, run: bench worker --queue {queue}"
+		for queue, count in waiting.items()
+	]
+
+
+def _runs_given_up() -> list[str]:
+	found = frappe.db.sql(
+		"select job, count(*) from `tabScheduled Run` where executed_at is null and attempts >= %s"
+		" group by job order by job",
+		scheduled_runs.MOST_ATTEMPTS,
+	)
+	return [
+		f"{job}: the worker was killed {scheduled_runs.MOST_ATTEMPTS} times in {count} runs; they are not"
+		" executed again. See Scheduled Run."
+		for job, count in found
+	]
+
+
+def _rules_without_job() -> list[str]:
+	sentences = []
+	for rule, similar in rule_checks.rules_without_job():
+		hint = f" Did you mean {', '.join(similar)}?" if similar else ""
+		sentences.append(f"No such scheduled job: {rule.job} (rule from {rule.source}).{hint}")
+	return sentences

@@ -1,0 +1,127 @@
+# Copyright (c) 2026, read_replica contributors
+# For license information, please see license.txt
+
+"""Queues in Redis: those that servers have of their own where they share one, and who reads them.
+
+A server's own queue is called as the server is. It stands in `workers` of common_site_config.json, as
+any queue that is not one of core's three.
+"""
+
+import time
+from datetime import timezone
+from typing import NamedTuple
+
+from frappe.utils import background_jobs
+from redis.exceptions import ResponseError, WatchError
+from rq import Queue, Worker
+from rq.job import Job
+
+# Core's queues, which workers of all servers may read.
+QUEUES_OF_ALL = ("short", "default", "long")
+
+# In a job's meta data: the queue that it was meant for, the server that it is for, and that rule's limit.
+MEANT_FOR = "read_replica_queue"
+SERVER = "read_replica_server"
+TAKEOVER_AFTER = "read_replica_takeover_after"
+
+
+class Reader(NamedTuple):
+	"""A worker that reads a queue.
+
+	:param age: seconds since its last sign of life
+	"""
+
+	host: str
+	age: float
+	queues: tuple[str, ...]
+
+
+def is_own(queue: str) -> bool:
+	"""Whether this host knows a queue of this name, other than core's three."""
+	return queue not in QUEUES_OF_ALL and queue in background_jobs.get_queues_timeout()
+
+
+def timeout_of(queue: str) -> int:
+	"""Seconds that a job of this queue may take."""
+	return background_jobs.get_queues_timeout().get(queue) or 300
+
+
+def readers() -> list[Reader]:
+	"""The workers of this bench on its Redis.
+
+	One that was killed is known to RQ for some minutes, but its connection is gone at once. A worker
+	without one that carries its name may also have connected anew: then its last heartbeat counts.
+	"""
+	connection = background_jobs.get_redis_conn()
+	connected = _connected_names(connection)
+	names = {background_jobs.generate_qname(queue): queue for queue in background_jobs.get_queue_list()}
+	found = []
+	for worker in Worker.all(connection=connection):
+		queues = tuple(names[name] for name in worker.queue_names() if name in names)
+		if queues:
+			age = 0.0 if worker.name in connected else _seconds_since(worker.last_heartbeat)
+			found.append(Reader(worker.hostname or "", age, queues))
+	return found
+
+
+def _connected_names(connection) -> set[str]:
+	try:
+		return {client.get("name") for client in connection.client_list()}
+	except ResponseError:
+		# Not every user of Redis may ask this.
+		return set()
+
+
+def _seconds_since(moment) -> float:
+	if moment is None:
+		return float("inf")
+	aware = moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+	return max(0.0, time.time() - aware.timestamp())
+
+
+def statuses(job_ids: list[str]) -> dict[str, str]:
+	"""The status of each of these jobs that Redis knows, in one round trip; ids as RQ has them."""
+	pipeline = background_jobs.get_redis_conn().pipeline(transaction=False)
+	for job_id in job_ids:
+		pipeline.hget(Job.key_for(job_id), "status")
+	found = zip(job_ids, pipeline.execute(), strict=True)
+	return {job_id: status.decode() for job_id, status in found if status}
+
+
+def waiting(queue: str) -> list[Job]:
+	"""The jobs of all sites that wait in a queue."""
+	return background_jobs.get_queue(queue).jobs
+
+
+def queue_named(name: str, like: Queue) -> Queue:
+	"""Another queue of this bench, on the same connection."""
+	return Queue(
+		background_jobs.generate_qname(name),
+		connection=like.connection,
+		is_async=getattr(like, "_is_async", True),
+	)
+
+
+def move(job: Job, from_queue: str, to_queue: str) -> bool:
+	"""Move a waiting job; False if a worker, or somebody else who moves it, was faster.
+
+	At once or not at all: a job is never in both, nor in none.
+	"""
+	connection = background_jobs.get_redis_conn()
+	source = background_jobs.get_queue(from_queue)
+	target = background_jobs.get_queue(to_queue)
+	with connection.pipeline() as pipeline:
+		try:
+			pipeline.watch(source.key)
+			if job.id.encode() not in pipeline.lrange(source.key, 0, -1):
+				return False
+			pipeline.multi()
+			pipeline.lrem(source.key, 1, job.id)
+			pipeline.hset(Job.key_for(job.id), "origin", target.name)
+			pipeline.sadd(Queue.redis_queues_keys, target.key)
+			pipeline.rpush(target.key, job.id)
+			pipeline.execute()
+			return True
+		except WatchError:
+			# The queue has changed; the next tick looks again.
+			return False

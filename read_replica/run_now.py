@@ -1,0 +1,53 @@
+# Copyright (c) 2026, read_replica contributors
+# For license information, please see license.txt
+
+""" "Run now": a run that somebody asks for, on the server that the job's rule names, if that is alive."""
+
+from typing import Any
+
+import frappe
+from frappe import _
+
+from read_replica import queues, scheduled_runs, tick
+from read_replica.job_rules import TAKEOVER_AFTER, Rule, rule_for
+from read_replica.placement import Place, Places
+
+
+def run(job: Any) -> bool:
+	"""Put a job into its server's queue, or ask that server's scheduler to; False if it is under way.
+
+	Tells the user where it runs.
+	"""
+	rule = rule_for(job.method)
+	places = tick.places_with(queues.readers())
+	place = places.of_run(rule)
+	if not place and _is_alive(rule, places):
+		scheduled_runs.request(job, rule.server_id)
+		_tell(
+			_("{0} runs on server {1}, at the next tick of its scheduler.").format(job.method, rule.server_id)
+		)
+		return True
+	if tick.is_under_way(job):
+		_tell(_("{0} is in the queue already.").format(job.method))
+		return False
+	place = place or Place(places.here, None, rule.server_id)
+	tick.put(scheduled_runs.begin_now(job, place), job, place)
+	_tell(_where(job.method, place))
+	return True
+
+
+def _is_alive(rule: Rule, places: Places) -> bool:
+	server = places.known.get(rule.server_id)
+	return bool(server and server.is_known and not server.is_gone(rule.takeover_after or TAKEOVER_AFTER))
+
+
+def _where(method: str, place: Place) -> str:
+	if place.taken_from:
+		return _("Server {0} is not alive, so {1} runs on server {2}.").format(
+			place.taken_from, method, place.server_id
+		)
+	return _("{0} runs on server {1}.").format(method, place.server_id)
+
+
+def _tell(message: str) -> None:
+	frappe.msgprint(message, alert=True)

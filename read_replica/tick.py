@@ -1,0 +1,145 @@
+# Copyright (c) 2026, read_replica contributors
+# For license information, please see license.txt
+
+"""One tick of a scheduler: what it puts into which queue.
+
+Core asks each Scheduled Job Type, one after the other, to put itself into a queue if it is due. The first
+one that is due lets all that are due be claimed at once, as each claim by itself would cost a commit.
+"""
+
+import time
+from collections import Counter
+from typing import Any
+
+import frappe
+
+from read_replica import due_times, job_rules, queues, scheduled_runs, servers, sweep, takeovers
+from read_replica.job_rules import rule_for
+from read_replica.placement import Place, Places
+from read_replica.scheduled_runs import Due, Unfinished
+
+# A console, or a long request, may ask jobs to put themselves into a queue as well.
+SECONDS_OF_A_TICK = 30
+
+SECONDS_BETWEEN_COUNTS = 600
+_counted_at: dict[str, float] = {}
+
+FIELDS = ("name", "method", "frequency", "cron_format", "last_execution", "creation")
+
+
+class Tick:
+	"""What a scheduler does in one tick on one site, beside what core asks of it job by job."""
+
+	def __init__(self):
+		self.began = time.monotonic()
+		# They may have changed since the last tick.
+		job_rules.forget_rules()
+		self.places = places_seen_by_scheduler()
+		takeovers.end(self.places.known)
+		sweep.move_from_unread_queues(self.places)
+		self._put_unfinished()
+		self._count_jobs()
+		self._claimed: dict[str, Due] | None = None
+
+	def take(self, job: Any) -> Due | None:
+		"""The run of a Scheduled Job Type that is to be put into a queue now, once; None if there is none."""
+		if not self.places.of_run(rule_for(job.method)) or not due_times.is_due(job):
+			return None
+		if self._claimed is None:
+			self._claimed = self._claim_all()
+		return self._claimed.pop(job.name, None)
+
+	def _claim_all(self) -> dict[str, Due]:
+		due = {}
+		for job in frappe.get_all("Scheduled Job Type", filters={"stopped": 0}, fields=FIELDS):
+			place = self.places.of_run(rule_for(job.method))
+			if place and due_times.is_due(job):
+				due[job.name] = Due(job, due_times.next_due(job), place)
+		for name in _under_way([run.job for run in due.values()]):
+			del due[name]
+		names = scheduled_runs.claim(due.values())
+		claimed = {name: run for name, run in due.items() if run.name in names}
+		takeovers.note([(run.place, run.job.method) for run in claimed.values()], self.places.known)
+		return claimed
+
+	def _put_unfinished(self) -> None:
+		"""Put runs into a queue again that were lost or cut off; or that were asked for on this server."""
+		for run in scheduled_runs.unfinished():
+			place = self.places.of_run(rule_for(run.method))
+			if place:
+				self._put_again(run, place)
+
+	def _put_again(self, run: Unfinished, place: Place) -> None:
+		job = frappe.db.get_value("Scheduled Job Type", run.job_type, FIELDS, as_dict=True)
+		if not job:
+			scheduled_runs.drop(run)
+			return
+		job_id = due_times.rq_job_id(job)
+		if queues.statuses([job_id]).get(job_id) == "queued" and not run.attempts:
+			return
+		if scheduled_runs.claim_again(run, place):
+			put(run.name, job, place)
+			takeovers.note([(place, run.method)], self.places.known)
+
+	def _count_jobs(self) -> None:
+		"""For the list of servers: how many jobs each has."""
+		site = frappe.local.site
+		if time.monotonic() - _counted_at.get(site, float("-inf")) < SECONDS_BETWEEN_COUNTS:
+			return
+		_counted_at[site] = time.monotonic()
+		methods = frappe.get_all("Scheduled Job Type", filters={"stopped": 0}, pluck="method")
+		counts = Counter(rule_for(method).server_id for method in methods)
+		servers.note_jobs({server_id: counts[server_id] for server_id in {*self.places.known, *counts}})
+
+
+def current() -> Tick:
+	"""The tick that this code runs in: as long as core works on one site."""
+	tick = getattr(frappe.local, "read_replica_tick", None)
+	if tick is None or time.monotonic() - tick.began > SECONDS_OF_A_TICK:
+		tick = frappe.local.read_replica_tick = Tick()
+	return tick
+
+
+def places_seen_by_scheduler() -> Places:
+	"""What this server's scheduler sees of the servers; it notes it for all others, and commits."""
+	readers = queues.readers()
+	servers.note(readers, job_rules.named_servers())
+	return places_with(readers)
+
+
+def places_with(readers: list[queues.Reader]) -> Places:
+	"""What is known of the servers, where these are the workers on this server's Redis."""
+	read = {queue for reader in readers for queue in reader.queues}
+	return Places(servers.this_server(), servers.known(), read)
+
+
+def put(run: str, job: Any, place: Place) -> None:
+	"""Put a claimed run into its queue."""
+	meant_for = due_times.queue_of(job)
+	frappe.enqueue(
+		"read_replica.execution.run_once",
+		queue=place.queue or meant_for,
+		# Of the queue that it is meant for, as a server's own queue holds short and long ones.
+		timeout=queues.timeout_of(meant_for),
+		job_id=due_times.job_id(job),
+		run=run,
+		job_type=job.method,
+		scheduled_job_type=job.name,
+	)
+
+
+def is_under_way(job: Any) -> bool:
+	"""Whether a job waits in a queue on this server's Redis, or is being executed from there."""
+	return bool(_under_way([job]))
+
+
+def _under_way(jobs: list[Any]) -> set[str]:
+	"""The names of those jobs that wait in a queue, or are being executed."""
+	ids = {due_times.rq_job_id(job): job.name for job in jobs}
+	under_way = set()
+	for job_id, status in queues.statuses(list(ids)).items():
+		name = ids[job_id]
+		# RQ takes a job whose worker was killed for started, for minutes, until it cleans up.
+		if status == "queued" or (status == "started" and not scheduled_runs.were_executed(name)):
+			under_way.add(name)
+	return under_way

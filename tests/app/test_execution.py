@@ -1,0 +1,206 @@
+# Copyright (c) 2026, read_replica contributors
+# For license information, please see license.txt
+
+"""What a worker does with a run: once, as far as the primary can tell, whenever it is killed."""
+
+import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import frappe
+import pytest
+from frappe.utils.background_jobs import get_redis_conn
+from rq.job import Job
+
+from read_replica import due_times, execution
+from support.bench import SITE
+
+from .conftest import in_another_worker
+from .test_jobs import DAILY, rule, tick
+from .test_scheduled_runs import as_with_another_queue, later, work_off
+
+WRITING = "sample_app.jobs.writing_job"
+READING = "sample_app.jobs.reading_job"
+
+
+@pytest.fixture
+def writing(due):
+	"""A job that writes to the primary is due, and no other."""
+	yield from scheduled(due, WRITING)
+
+
+@pytest.fixture
+def reading(due):
+	yield from scheduled(due, READING)
+
+
+def scheduled(site, method):
+	frappe.db.sql_ddl("create table if not exists sample_app_executed (run varchar(140))")
+	frappe.db.sql("delete from sample_app_executed")
+	frappe.db.sql("update `tabScheduled Job Type` set stopped = 1")
+	job = frappe.get_doc({"doctype": "Scheduled Job Type", "method": method, "frequency": "Hourly"}).insert()
+	frappe.db.sql("update `tabScheduled Job Type` set creation = '2020-01-01' where name = %s", job.name)
+	frappe.db.commit()
+	frappe.cache().delete_value("sample_app_dies")
+	yield site
+	frappe.db.rollback()
+	frappe.cache().delete_value("sample_app_dies")
+	frappe.delete_doc("Scheduled Job Type", job.name, force=True)
+	frappe.db.sql("update `tabScheduled Job Type` set stopped = 0")
+	frappe.db.commit()
+
+
+def stop_job() -> None:
+	"""Let no run be due any more, while the scheduler still ticks."""
+	frappe.db.sql("update `tabScheduled Job Type` set stopped = 1")
+	rule(DAILY, "elsewhere")
+	frappe.db.sql("update `tabScheduled Job Type` set stopped = 0 where method = %s", DAILY)
+	frappe.db.commit()
+
+
+def executed() -> int:
+	frappe.db.rollback()
+	return frappe.db.sql("select count(*) from sample_app_executed")[0][0]
+
+
+def dies(when: str | None) -> None:
+	frappe.cache().set_value("sample_app_dies", when)
+
+
+def work_off_and_die(jobs: list) -> None:
+	with pytest.raises(SystemExit):
+		work_off(jobs)
+
+
+def test_a_worker_that_is_killed_before_it_has_committed_anything_loses_no_run(writing, monkeypatch):
+	dies("before it commits")
+	assert tick(monkeypatch, None) == [WRITING]
+	work_off_and_die(as_with_another_queue())
+	assert executed() == 0
+	dies(None)
+	assert tick(monkeypatch, None) == [], "it may just have begun"
+	later(61)
+	assert tick(monkeypatch, None) == [WRITING]
+	work_off(as_with_another_queue())
+	assert executed() == 1
+
+
+def test_a_worker_that_is_killed_after_its_job_has_committed_does_not_make_it_run_twice(writing, monkeypatch):
+	dies("after it has committed")
+	tick(monkeypatch, None)
+	work_off_and_die(as_with_another_queue())
+	stop_job()
+	dies(None)
+	later(61)
+	tick(monkeypatch, None)
+	work_off(as_with_another_queue())
+	assert executed() == 1
+
+
+def test_a_run_that_is_being_executed_is_not_put_into_a_queue_again(writing, monkeypatch):
+	tick(monkeypatch, None)
+	[job] = as_with_another_queue()
+	begun, over = threading.Event(), threading.Event()
+
+	def work():
+		with execution._lock(job["run"]) as is_ours:
+			assert is_ours and execution.begin(job["run"], job["scheduled_job_type"])
+			begun.set()
+			assert over.wait(60)
+
+	stop_job()
+	with ThreadPoolExecutor(1) as worker:
+		working = worker.submit(in_another_worker, work)
+		try:
+			assert begun.wait(60)
+			later(61)
+			assert tick(monkeypatch, None) == []
+			in_another_worker(lambda: execution.run_once(**job))
+			assert executed() == 0, "another worker has it"
+		finally:
+			over.set()
+		working.result(timeout=60)
+	assert tick(monkeypatch, None) == [WRITING], "it has ended without having executed it"
+
+
+def test_a_job_that_fails_is_executed_and_not_tried_again(writing, monkeypatch):
+	frappe.db.sql_ddl("rename table sample_app_executed to sample_app_away")
+	try:
+		tick(monkeypatch, None)
+		work_off(as_with_another_queue())
+	finally:
+		frappe.db.sql_ddl("rename table sample_app_away to sample_app_executed")
+	[[executed_at, attempts]] = frappe.db.sql("select executed_at, attempts from `tabScheduled Run`")
+	assert executed_at and attempts == 1
+	later(61)
+	stop_job()
+	assert tick(monkeypatch, None) == []
+
+
+def test_a_run_that_kills_its_worker_each_time_is_given_up_and_shown(writing, monkeypatch):
+	dies("before it commits")
+	tick(monkeypatch, None)
+	stop_job()
+	for _ in range(3):
+		work_off_and_die(as_with_another_queue())
+		later(61)
+		tick(monkeypatch, None)
+	assert as_with_another_queue() == []
+	assert "killed 3 times" in writing.bench("--site", SITE, "read-replica", "servers")
+
+
+def test_a_worker_that_redis_takes_for_working_long_after_it_was_killed_does_not_hold_up_its_job(
+	writing, monkeypatch
+):
+	tick(monkeypatch, None)
+	name = frappe.db.get_value("Scheduled Job Type", {"method": WRITING})
+	job_id = due_times.rq_job_id(frappe.get_doc("Scheduled Job Type", name))
+	work_off(as_with_another_queue())
+	get_redis_conn().hset(Job.key_for(job_id), "status", "started")
+	set_back(name, minutes=0)
+	assert tick(monkeypatch, None) == [], "it has ended a moment ago, and may be about to tell Redis"
+	set_back(name, minutes=1)
+	assert tick(monkeypatch, None) == [WRITING]
+
+
+def set_back(name: str, minutes: int) -> None:
+	frappe.db.sql(
+		"update `tabScheduled Run` set executed_at = executed_at - interval %s minute where job_type = %s",
+		(minutes, name),
+	)
+	frappe.db.sql("update `tabScheduled Job Type` set last_execution = '2020-01-01' where name = %s", name)
+	frappe.db.sql(
+		"update `tabScheduled Run` set due_at = '2019-01-01', name = concat(name, 'x') where job_type = %s",
+		name,
+	)
+	frappe.db.commit()
+
+
+def test_a_job_whose_rule_says_so_reads_from_a_replica_until_it_writes_and_again_the_next_time(
+	reading, monkeypatch, servers
+):
+	rule(READING, "primary", reads="Replica")
+	for hour in range(2):
+		frappe.db.sql(
+			"update `tabScheduled Job Type` set last_execution = '2020-01-01' - interval %s hour", hour
+		)
+		frappe.db.commit()
+		tick(monkeypatch, None)
+		servers.catch_up()
+		work_off(as_with_another_queue())
+		before, after = json.loads(frappe.cache().get("sample_app_read"))
+		assert before in (2, 3) and after == 1
+	assert executed() == 2
+	log = frappe.get_all("Scheduled Job Log", pluck="status")
+	assert log == ["Complete", "Complete"]
+	assert last_execution_of(READING)
+
+
+def last_execution_of(method: str):
+	return frappe.db.get_value("Scheduled Job Type", {"method": method}, "last_execution")
+
+
+def test_without_such_a_rule_a_job_reads_the_primary(reading, monkeypatch):
+	tick(monkeypatch, None)
+	work_off(as_with_another_queue())
+	assert json.loads(frappe.cache().get("sample_app_read")) == [1, 1]
