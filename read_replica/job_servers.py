@@ -19,8 +19,8 @@ MOST_NAMED = 3
 def rows() -> list[tuple[str, ...]]:
 	"""The servers on their hosts, as `bench read-replica servers` prints them."""
 	found = frappe.db.sql(
-		"select server_id, host, bench, app_version, timestampdiff(second, scheduler_seen, utc_timestamp()),"
-		" timestampdiff(second, workers_seen, utc_timestamp()), workers, queues, jobs from `tabJob Server`"
+		"select server_id, host, bench, app_version, timestampdiff(second, scheduler_alive_at, utc_timestamp()),"
+		" timestampdiff(second, workers_alive_at, utc_timestamp()), workers, queues, jobs from `tabJob Server`"
 		" order by server_id, host"
 	)
 	return [

@@ -34,14 +34,14 @@ DAYS_KEPT = 30
 _NOTE = """
 	insert into `tabJob Server`
 		(name, creation, modified, owner, modified_by, server_id, host, bench, app_version, missed_since,
-		scheduler_seen, workers_seen, workers, queues)
+		scheduler_alive_at, workers_alive_at, workers, queues)
 	values (%(name)s, now(6), now(6), 'Administrator', 'Administrator', %(server_id)s, %(host)s, %(bench)s,
 		%(app_version)s, utc_timestamp(6), if(%(is_scheduler)s, utc_timestamp(6), null),
 		utc_timestamp(6) - interval %(age)s second, coalesce(%(workers)s, 0), %(queues)s)
 	on duplicate key update modified = now(6),
 		app_version = coalesce(values(app_version), app_version),
-		scheduler_seen = coalesce(values(scheduler_seen), scheduler_seen),
-		workers_seen = greatest(coalesce(workers_seen, values(workers_seen)), coalesce(values(workers_seen), workers_seen)),
+		scheduler_alive_at = coalesce(values(scheduler_alive_at), scheduler_alive_at),
+		workers_alive_at = greatest(coalesce(workers_alive_at, values(workers_alive_at)), coalesce(values(workers_alive_at), workers_alive_at)),
 		workers = coalesce(%(workers)s, workers), queues = coalesce(values(queues), queues)"""
 
 
@@ -143,8 +143,8 @@ def note_worker() -> None:
 def known() -> dict[str, Server]:
 	"""All servers of the site by their ids."""
 	rows = frappe.db.sql(
-		"select server_id, max(coalesce(workers_seen, missed_since)), max(host),"
-		" min(timestampdiff(microsecond, coalesce(workers_seen, missed_since), utc_timestamp(6))) / 1000000"
+		"select server_id, max(coalesce(workers_alive_at, missed_since)), max(host),"
+		" min(timestampdiff(microsecond, coalesce(workers_alive_at, missed_since), utc_timestamp(6))) / 1000000"
 		" from `tabJob Server` group by server_id"
 	)
 	return {
@@ -161,8 +161,8 @@ def note_jobs(counts: dict[str, int]) -> None:
 			(count, server_id, count),
 		)
 	frappe.db.sql(
-		"delete from `tabJob Server` where coalesce(greatest(scheduler_seen, workers_seen), scheduler_seen,"
-		" workers_seen, missed_since) < utc_timestamp(6) - interval %s day",
+		"delete from `tabJob Server` where coalesce(greatest(scheduler_alive_at, workers_alive_at), scheduler_alive_at,"
+		" workers_alive_at, missed_since) < utc_timestamp(6) - interval %s day",
 		DAYS_KEPT,
 	)
 	frappe.db.sql(

@@ -55,6 +55,8 @@ def _move_if_late(job: Any, server_id: str, unread_for: float, places: Places) -
 		return
 	method = str(job.kwargs.get("method"))
 	log_event("moved", job=method, from_queue=server_id, to_queue=target)
+	if server_id == DEFAULT_SERVER:
+		return
 	place = Place(DEFAULT_SERVER, target, server_id)
 	if run := job.kwargs.get("kwargs", {}).get("run"):
 		execution.change(

@@ -14,7 +14,7 @@ from typing import TypeVar
 import frappe
 import pytest
 
-from read_replica import job_rules
+from read_replica import job_rules, tick
 from support.bench import ADMIN_PASSWORD, SITE, Sites
 from support.browser import Browser
 from support.frappe_request import connect, connected, disconnect
@@ -119,6 +119,7 @@ def due(site):
 	frappe.db.sql("update `tabScheduled Job Type` set last_execution = '2020-01-01', creation = '2020-01-01'")
 	frappe.db.commit()
 	job_rules.forget_rules()
+	tick._counted_at.clear()
 	yield site
 	frappe.db.rollback()
 	frappe.db.delete("Scheduler Config")
@@ -128,12 +129,12 @@ def due(site):
 		get_queue(queue).empty()
 
 
-def in_another_worker(function: Callable[[], T], site: str = SITE) -> T:
+def in_another_worker(function: Callable[..., T], *args, site: str = SITE) -> T:
 	"""Run a function with a connection of its own, as another worker of the site would."""
 
 	def work() -> T:
 		with connected(site):
-			return function()
+			return function(*args)
 
 	with ThreadPoolExecutor(1) as worker:
 		return worker.submit(work).result(timeout=120)

@@ -52,7 +52,7 @@ def tables() -> set[str]:
 
 
 def at_other(function):
-	return in_another_worker(function, OTHER)
+	return in_another_worker(function, site=OTHER)
 
 
 def redis_keys() -> list[bytes]:
