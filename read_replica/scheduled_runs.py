@@ -70,15 +70,13 @@ class Unfinished(NamedTuple):
 def claim(due: Iterable[Due]) -> set[str]:
 	"""Claim these runs for their queues, and commit; the names of those that nobody else has claimed.
 
-	In one statement, in the order of the names, so that two schedulers wait for each other but never
-	both at once.
+	In one statement, as each commit takes its time.
 	"""
 	runs = sorted(due, key=lambda run: run.name)
 	if not runs:
 		return set()
 	token = uuid.uuid4().hex
 	_insert([_row(run.name, run.job, run.due_at, run.place, token) for run in runs])
-	frappe.db.commit()
 	mine = {name for (name,) in frappe.db.sql("select name from `tabScheduled Run` where claim = %s", token)}
 	if len(mine) < len(runs):
 		_move_on([run for run in runs if run.name not in mine])
@@ -100,8 +98,7 @@ def _ask_for(job: Any, place: Place, token: str | None) -> str:
 	name = uuid.uuid4().hex
 	_insert([_row(name, job, now_datetime(), place, token)])
 	if not token:
-		frappe.db.sql("update `tabScheduled Run` set claimed_at = '2000-01-01' where name = %s", name)
-	frappe.db.commit()
+		execution.change("update `tabScheduled Run` set claimed_at = '2000-01-01' where name = %s", (name,))
 	return name
 
 
@@ -111,14 +108,24 @@ def _row(name: str, job: Any, due_at: datetime, place: Place, token: str | None)
 
 
 def _insert(rows: list[tuple]) -> None:
+	"""Insert the rows that are not there yet, and commit."""
 	one = (
 		"(%s, now(6), now(6), 'Administrator', 'Administrator', %s, %s, %s, %s, %s, %s, %s, utc_timestamp(6))"
 	)
-	frappe.db.sql(
+	statement = (
 		"insert ignore into `tabScheduled Run` (name, creation, modified, owner, modified_by, job, job_type,"
-		" due_at, server_id, taken_from, host, claim, claimed_at) values " + ", ".join([one] * len(rows)),
-		[value for row in rows for value in row],
+		" due_at, server_id, taken_from, host, claim, claimed_at) values " + ", ".join([one] * len(rows))
 	)
+	while True:
+		try:
+			frappe.db.sql(statement, [value for row in rows for value in row])
+			frappe.db.commit()
+			return
+		except Exception as error:
+			if not isinstance(error, frappe.QueryDeadlockError) and not frappe.db.is_deadlocked(error):
+				raise
+			# Of several schedulers that do so at once, one gets through each time.
+			frappe.db.rollback()
 
 
 def unfinished() -> list[Unfinished]:

@@ -49,7 +49,11 @@ class Sites:
 		)
 
 	def write_common(self, **keys) -> None:
-		(self.path / "common_site_config.json").write_text(json.dumps(keys))
+		self.write_common_into(self.path, keys)
+
+	@staticmethod
+	def write_common_into(folder: Path, keys: dict) -> None:
+		(folder / "common_site_config.json").write_text(json.dumps(keys))
 
 	def common(self) -> dict:
 		return json.loads((self.path / "common_site_config.json").read_text())

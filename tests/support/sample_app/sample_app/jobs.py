@@ -4,6 +4,8 @@
 """Scheduled jobs, and what a worker runs."""
 
 import json
+import os
+import time
 
 import frappe
 
@@ -27,6 +29,22 @@ def writing_job():
 	frappe.db.commit()
 	if dies == "after it has committed":
 		raise SystemExit
+
+
+def proof_job():
+	"""Writes which run it is and who executes it; takes long enough to be killed in the middle."""
+	frappe.db.sql(
+		"insert into sample_app_proof (run, server_id) values (%s, %s)",
+		(frappe.local.read_replica_run, os.environ["SERVER_ID"]),
+	)
+	time.sleep(0.05)
+
+
+def __getattr__(name: str):
+	# A scheduled job is known by its method: proof_job_1, proof_job_2, ...
+	if name.startswith("proof_job_"):
+		return proof_job
+	raise AttributeError(name)
 
 
 def reading_job():
