@@ -12,7 +12,7 @@ from typing import Any
 
 import frappe
 
-from benchmarks import cache_frappe
+from benchmarks import cache_frappe, tick_frappe
 from benchmarks.compare import Comparison, check_that_all_were_routed, interleaved
 from benchmarks.results import Figure
 from read_replica import read_only, site
@@ -38,6 +38,7 @@ def measure(servers: Cluster) -> list[Figure]:
 		cache = _on_the_site(cache_frappe.measure)
 		_configure(sites, servers, enabled=0)
 		core = {query: _compare(query, {CORE: _core(query)}) for query in (LIST, ROW)}
+		ticks = tick_frappe.measure(servers, sites.config()["db_name"])
 	return [
 		_figure(question, ours[LIST], EVENTUAL, 1.25),
 		_figure(question, ours[LIST], SESSION, 1.6),
@@ -45,6 +46,7 @@ def measure(servers: Cluster) -> list[Figure]:
 		*(_figure(question, ours[ROW], way, None, "one row by its key: ") for way in (EVENTUAL, SESSION)),
 		_figure(question, core[ROW], CORE, None, "one row by its key: "),
 		*cache,
+		*ticks,
 	]
 
 

@@ -21,6 +21,7 @@ from redis.exceptions import RedisError
 
 from read_replica import __version__, queues
 from read_replica.job_rules import DEFAULT_SERVER
+from read_replica.logs import log_event
 from read_replica.queues import Reader
 
 SECONDS_BETWEEN_NOTES_OF_WORKERS = 60
@@ -134,10 +135,11 @@ def note_worker() -> None:
 	values |= {"app_version": __version__, "is_scheduler": False, "age": 0, "workers": None, "queues": None}
 	try:
 		frappe.db.sql(_NOTE, values)
+		frappe.db.commit()
 	except Exception as error:
-		if not frappe.db.is_missing_table(error):
-			raise
-	frappe.db.commit()
+		# The job must not fail for a note: a migrate has not made the table yet, the primary is read-only.
+		frappe.db.rollback()
+		log_event("worker_not_noted", error=f"{type(error).__name__} {error}")
 
 
 def known() -> dict[str, Server]:

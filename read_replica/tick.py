@@ -75,7 +75,8 @@ class Tick:
 			scheduled_runs.drop(run)
 			return
 		job_id = due_times.rq_job_id(job)
-		if queues.statuses([job_id]).get(job_id) == "queued" and not run.attempts:
+		if queues.statuses([job_id]).get(job_id) == "queued":
+			# It waits, or the next run of its job does, which must not be overwritten.
 			return
 		if scheduled_runs.claim_again(run, place):
 			put(run.name, job, place)
