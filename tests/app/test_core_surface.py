@@ -19,6 +19,7 @@ from .conftest import REPLICAS, server_id
 
 DATABASE = "frappe.database.database.Database"
 REDIS = "frappe.utils.redis_wrapper.RedisWrapper"
+QUEUES = "frappe.utils.background_jobs"
 JOB = "frappe.core.doctype.scheduled_job_type.scheduled_job_type.ScheduledJobType"
 
 # The name, and the parameters that are passed to it or that a replacement of it takes.
@@ -30,7 +31,7 @@ USED = {
 	"frappe.logger": ("module", "allow_site"),
 	"frappe.only_for": ("roles",),
 	"frappe.commands.get_site": ("context",),
-	"frappe.installer.update_site_config": ("key", "value"),
+	"frappe.installer.update_site_config": ("key", "value", "validate", "site_config_path"),
 	"frappe.utils.now_datetime": (),
 	"frappe.utils.get_datetime": (),
 	f"{REDIS}.make_key": ("key", "user", "shared"),
@@ -51,6 +52,19 @@ USED = {
 	f"{DATABASE}.table_exists": ("doctype", "cached"),
 	f"{DATABASE}.use": ("db_name",),
 	f"{JOB}.enqueue": ("force",),
+	f"{JOB}.execute": (),
+	f"{JOB}.log_status": ("status",),
+	f"{JOB}.get_next_execution": (),
+	f"{JOB}.get_queue_name": (),
+	f"{QUEUES}.get_queues_timeout": (),
+	f"{QUEUES}.get_queue_list": (),
+	f"{QUEUES}.get_redis_conn": (),
+	f"{QUEUES}.get_queue": ("qtype",),
+	f"{QUEUES}.generate_qname": ("qtype",),
+	f"{QUEUES}.create_job_id": ("job_id",),
+	f"{QUEUES}.enqueue": ("method", "queue", "timeout", "job_id"),
+	"frappe.utils.get_bench_id": (),
+	"frappe.get_file_json": ("path",),
 }
 
 
@@ -156,3 +170,21 @@ def test_where_a_name_is_gone_the_site_runs_on_its_primary_and_says_so(site, mon
 		assert shims._replaced == [], "all or nothing"
 	routing.forget()
 	assert report() in REPLICAS
+
+
+def test_a_scheduled_job_tells_of_its_beginning_and_its_end_right_before_and_after_its_method():
+	source = inspect.getsource(find(f"{JOB}.execute"))
+	start, method = source.index('log_status("Start")'), source.index("frappe.get_attr(self.method)()")
+	assert start < method < source.index("frappe.db.commit()") < source.index('log_status("Complete")')
+	assert isinstance(find(JOB).rq_job_id, property)
+
+
+def test_rq_tells_of_its_workers_and_jobs_what_we_ask():
+	from rq import Queue, Worker
+	from rq.job import Job
+
+	assert {"connection"} <= set(inspect.signature(Worker.all).parameters)
+	assert callable(Worker.queue_names) and callable(Worker.register_birth)
+	assert Job.key_for("of_the_test") == b"rq:job:of_the_test"
+	assert Queue.redis_queues_keys == "rq:queues"
+	assert {"meta", "kwargs", "timeout"} <= set(inspect.signature(Queue.enqueue_call).parameters)
