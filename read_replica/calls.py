@@ -15,8 +15,11 @@ from frappe import _
 from rq import Queue
 
 from read_replica import queues, servers
+from read_replica.database import primary_of
 from read_replica.job_rules import Rule, default_takeover_after, named_servers, rule_for
+from read_replica.own_transaction import is_before_migrate
 from read_replica.placement import Place, Places
+from read_replica.transaction import is_giving_rows
 
 # In a job's meta data: its rule says that it reads from a replica.
 READS = "read_replica_reads"
@@ -52,19 +55,33 @@ def enqueue(
 				" and here: bench --site {1} read-replica queues --write"
 			).format(frappe.bold(server_id), frappe.local.site)
 		)
-	with _placing(place, queue, after):
-		return frappe.enqueue(
-			method, queue=place.queue or queue, timeout=timeout or queues.timeout_of(queue), **kwargs
-		)
+	kwargs |= {"queue": place.queue or queue, "timeout": timeout or queues.timeout_of(queue)}
+	if kwargs.get("now") or not kwargs.get("is_async", True):
+		# It runs here and now; what it puts into queues itself is not meant.
+		return frappe.enqueue(method, **kwargs)
+	with _placing(_meta(place, queue, after)) as meta:
+		job = frappe.enqueue(method, **kwargs)
+		if kwargs.get("enqueue_after_commit"):
+			_remember_until_commit(meta)
+		return job
 
 
 @contextmanager
-def _placing(place: Place, meant_for: str, takeover_after: float) -> Iterator[None]:
-	frappe.local.read_replica_call = _meta(place, meant_for, takeover_after)
+def _placing(meta: dict) -> Iterator[dict]:
+	frappe.local.read_replica_call = meta
 	try:
-		yield
+		yield meta
 	finally:
 		frappe.local.read_replica_call = None
+
+
+def _remember_until_commit(meta: dict) -> None:
+	"""v14 keeps jobs that wait for the commit in a list, and asks for their queue then."""
+	if waiting := frappe.flags.get("enqueue_after_commit"):
+		job = waiting[-1]["queue_args"]
+		remembered = getattr(frappe.local, "read_replica_calls", None) or {}
+		# With the job itself, so that its id is not another's meanwhile.
+		frappe.local.read_replica_calls = remembered | {id(job): (job, meta)}
 
 
 def place(queue: Queue, job: dict, named: str) -> tuple[Queue, dict]:
@@ -73,9 +90,12 @@ def place(queue: Queue, job: dict, named: str) -> tuple[Queue, dict]:
 	:param job: what frappe.enqueue gives to RQ, with the job's method
 	:param named: the queue that frappe.enqueue was told
 	"""
-	method = job.get("method")
-	name = method if isinstance(method, str) else f"{method.__module__}.{method.__qualname__}"
-	if name.startswith(PLACED_ALREADY):
+	_, by_caller = (getattr(frappe.local, "read_replica_calls", None) or {}).get(id(job), (None, None))
+	if by_caller is not None:
+		return queue, by_caller
+	name = _name_of(job.get("method"))
+	# While rows are being read one by one, no rule can be asked for on their connection.
+	if not name or name.startswith(PLACED_ALREADY) or is_giving_rows(primary_of(frappe.local.db)):
 		return queue, {}
 	rule = rule_for(name)
 	reads = {READS: rule.reads} if rule.reads == "replica" else {}
@@ -85,6 +105,13 @@ def place(queue: Queue, job: dict, named: str) -> tuple[Queue, dict]:
 	if not found or not found.queue:
 		return queue, reads
 	return queues.queue_named(found.queue, queue), reads | _meta(found, named, rule.takeover_after)
+
+
+def _name_of(method: Any) -> str:
+	"""The dotted path of what frappe.enqueue was given; "" of what somebody gives to RQ by himself."""
+	if isinstance(method, str):
+		return method
+	return f"{method.__module__}.{method.__qualname__}" if hasattr(method, "__qualname__") else ""
 
 
 def _place_by(rule: Rule) -> Place | None:
@@ -103,7 +130,7 @@ def _places() -> Places:
 	try:
 		known = servers.known()
 	except Exception as error:
-		if not frappe.db.is_missing_table(error):
+		if not is_before_migrate(error):
 			raise
 		known = {}
 	return Places(servers.this_server(), known, set())

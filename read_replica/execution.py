@@ -14,7 +14,7 @@ import functools
 import hashlib
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -24,6 +24,7 @@ from read_replica import database
 from read_replica.engine.settings import Need
 from read_replica.job_rules import rule_for
 from read_replica.logs import log_event
+from read_replica.own_transaction import change
 from read_replica.servers import this_server
 
 
@@ -58,8 +59,7 @@ def run_once(run: str, job_type: str, scheduled_job_type: str) -> None:
 		if not is_ours or not begin(run, scheduled_job_type):
 			return
 		if not frappe.db.exists("Scheduled Job Type", scheduled_job_type):
-			_mark(run)
-			frappe.db.commit()
+			change(_MARK, (run,))
 			return
 		work = Work(run, job_type)
 		job = frappe.get_doc("Scheduled Job Type", scheduled_job_type)
@@ -70,22 +70,26 @@ def run_once(run: str, job_type: str, scheduled_job_type: str) -> None:
 		finally:
 			work.ends()
 		# A job that has committed nothing, on a connection that it has replaced, is executed all the same.
-		_mark(run)
-		frappe.db.commit()
+		change(_MARK, (run,))
 
 
 def begin(run: str, job_type: str) -> bool:
-	"""Note that this worker begins a run; False if that was executed. Commits."""
-	is_to_do = change(
-		"update `tabScheduled Run` set begun_at = utc_timestamp(6), begun_by = %s, attempts = attempts + 1"
-		" where name = %s and executed_at is null",
-		(f"{this_server()}@{socket.gethostname()}:{os.getpid()}", run),
+	"""Note that this worker begins a run; False if that was executed, or begun elsewhere just now. Commits."""
+	found = frappe.db.sql(
+		"select due_at, attempts from `tabScheduled Run` where name = %s and executed_at is null", run
 	)
-	if due_at := frappe.db.sql("select due_at from `tabScheduled Run` where name = %s", run):
-		move_on(job_type, due_at[0][0])
-	if is_to_do:
+	if not found:
+		return False
+	[[due_at, attempts]] = found
+	is_ours = change(
+		"update `tabScheduled Run` set begun_at = utc_timestamp(6), begun_by = %s, attempts = attempts + 1"
+		" where name = %s and executed_at is null and attempts = %s",
+		(f"{this_server()}@{socket.gethostname()}:{os.getpid()}", run, attempts),
+	)
+	move_on(job_type, due_at)
+	if is_ours:
 		_say_if_elsewhere(run)
-	return is_to_do
+	return is_ours
 
 
 def _say_if_elsewhere(run: str) -> None:
@@ -103,27 +107,23 @@ def move_on(job_type: str, due_at: Any) -> None:
 	)
 
 
-def is_going_on(run: str) -> bool:
-	"""Whether a worker is executing a run just now."""
-	return not frappe.db.sql("select is_free_lock(%s)", _name_of_lock(run))[0][0]
+def going_on(job_types: Iterable[str]) -> set[str]:
+	"""Those of these jobs of which a worker is executing a run just now, on whichever server."""
+	names = tuple(job_types)
+	if not names:
+		return set()
+	rows = frappe.db.sql(
+		"select job_type from `tabScheduled Run` where job_type in %s"
+		" and begun_at > utc_timestamp(6) - interval 1 day and is_used_lock(sha1(concat(%s, name))) is not null",
+		(names, _prefix_of_locks()),
+	)
+	return {job_type for (job_type,) in rows}
 
 
 def locks_are_of_one_node() -> bool:
 	"""Whether named locks do not hold for all servers that this primary may be: in a Galera cluster."""
 	found = frappe.db.sql("show global variables like 'wsrep_on'")
 	return bool(found) and found[0][1] == "ON"
-
-
-def change(statement: str, values: tuple | dict) -> bool:
-	"""Run a statement in a transaction of its own; whether it has changed a row.
-
-	Of its own, as an INSERT that finds its row keeps a lock on it, and the UPDATEs of two schedulers
-	that both do so would wait for each other.
-	"""
-	frappe.db.sql(statement, values)
-	has_changed = frappe.db._cursor.rowcount > 0
-	frappe.db.commit()
-	return has_changed
 
 
 @contextmanager
@@ -139,30 +139,30 @@ def _lock(run: str) -> Iterator[bool]:
 
 
 def _name_of_lock(run: str) -> str:
+	return hashlib.sha1(f"{_prefix_of_locks()}{run}".encode(), usedforsecurity=False).hexdigest()
+
+
+def _prefix_of_locks() -> str:
 	# Locks are the server's, which may hold the databases of several sites.
-	text = f"read_replica|{frappe.local.conf.db_name}|{run}"
-	return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+	return f"read_replica|{frappe.local.conf.db_name}|"
 
 
-def _mark(run: str) -> None:
-	frappe.db.sql(
-		"update `tabScheduled Run` set executed_at = utc_timestamp(6) where name = %s and executed_at is null",
-		run,
-	)
+_MARK = "update `tabScheduled Run` set executed_at = utc_timestamp(6) where name = %s and executed_at is null"
 
 
 def _mark_with_first_commit(primary: Any, run: str) -> None:
+	"""Mark the run in the transaction of the next commit of the primary's that succeeds."""
 	commit = primary.commit
 
 	@functools.wraps(commit)
 	def commit_with_mark(*args, **kwargs):
-		primary.commit = commit
-		primary.sql(
-			"update `tabScheduled Run` set executed_at = utc_timestamp(6)"
-			" where name = %s and executed_at is null",
-			run,
-		)
+		if primary._conn:
+			# Not through Frappe, which would count it among the job's own writes.
+			with primary._conn.cursor() as cursor:
+				cursor.execute(_MARK, (run,))
 		commit(*args, **kwargs)
+		if not getattr(primary, "_disable_transaction_control", 0):
+			primary.commit = commit
 
 	primary.commit = commit_with_mark
 

@@ -84,19 +84,15 @@ _of_process: dict[str, tuple[float, tuple[Rules, ...]]] = {}
 
 def known_rules() -> tuple[Rules, ...]:
 	"""All rules of the site by their places, the first place first; some seconds old at most."""
-	known = getattr(frappe.local, "read_replica_rules", None)
-	if known is None:
-		loaded_at, known = _of_process.get(frappe.local.site, (float("-inf"), ()))
-		if time.monotonic() - loaded_at > SECONDS_KNOWN:
-			known = _load()
-			_of_process[frappe.local.site] = time.monotonic(), known
-		frappe.local.read_replica_rules = known
+	loaded_at, known = _of_process.get(frappe.local.site, (float("-inf"), ()))
+	if time.monotonic() - loaded_at > SECONDS_KNOWN:
+		known = _load()
+		_of_process[frappe.local.site] = time.monotonic(), known
 	return known
 
 
 def forget_rules() -> None:
 	"""Read the rules anew when they are next asked for."""
-	frappe.local.read_replica_rules = None
 	_of_process.pop(frappe.local.site, None)
 
 

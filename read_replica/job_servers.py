@@ -120,7 +120,7 @@ def _queues_without_readers() -> list[str]:
 	except RedisError as error:
 		return [f"Redis, which holds the queues, does not answer: {error}"]
 	return [
-		f"No worker reads the queue {queue!r}, in which {count} jobs wait."
+		f"RQ knows no worker that reads the queue {queue!r}, in which {count} jobs wait."
 		f" On that server, run: bench worker --queue {queue}"
 		for queue, count in waiting.items()
 	]

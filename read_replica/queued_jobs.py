@@ -21,7 +21,9 @@ def watch(queue: Any, named: str) -> None:
 
 	def enqueue_call_in_its_place(*args, meta=None, **kwargs):
 		target, placed = (
-			(queue, by_caller) if by_caller else calls.place(queue, kwargs.get("kwargs") or {}, named)
+			(queue, by_caller)
+			if by_caller is not None
+			else calls.place(queue, kwargs.get("kwargs") or {}, named)
 		)
 		put = enqueue_call if target is queue else target.enqueue_call
 		return put(*args, meta={**(meta or {}), **placed, **job_positions.meta()} or None, **kwargs)

@@ -25,6 +25,12 @@ SERVER = "read_replica_server"
 TAKEOVER_AFTER = "read_replica_takeover_after"
 
 
+JOBS_AT_A_TIME = 200
+
+# Of an idle worker, as RQ has it.
+SECONDS_BETWEEN_HEARTBEATS = 420
+
+
 class Reader(NamedTuple):
 	"""A worker that reads a queue.
 
@@ -47,11 +53,7 @@ def timeout_of(queue: str) -> int:
 
 
 def readers() -> list[Reader]:
-	"""The workers of this bench on its Redis.
-
-	One that was killed is known to RQ for some minutes, but its connection is gone at once. A worker
-	without one that carries its name may also have connected anew: then its last heartbeat counts.
-	"""
+	"""The workers of this bench on its Redis, as far as RQ knows them."""
 	connection = background_jobs.get_redis_conn()
 	connected = _connected_names(connection)
 	names = {background_jobs.generate_qname(queue): queue for queue in background_jobs.get_queue_list()}
@@ -59,7 +61,7 @@ def readers() -> list[Reader]:
 	for worker in Worker.all(connection=connection):
 		queues = tuple(names[name] for name in worker.queue_names() if name in names)
 		if queues:
-			age = 0.0 if worker.name in connected else _seconds_since(worker.last_heartbeat)
+			age = 0.0 if worker.name in connected else _age_without_connection(worker, connection)
 			found.append(Reader(worker.hostname or "", age, queues))
 	return found
 
@@ -70,6 +72,24 @@ def _connected_names(connection) -> set[str]:
 	except ResponseError:
 		# Not every user of Redis may ask this.
 		return set()
+
+
+def _age_without_connection(worker: Worker, connection) -> float:
+	"""Of a worker that has no connection with its name.
+
+	One that was killed is known to RQ for some minutes, but its connection is gone at once: then its last
+	heartbeat counts. After a restart of Redis, or where nobody may look at the connections, that would
+	take an idle worker for dead, which tells of itself every seven minutes.
+	"""
+	age = _seconds_since(worker.last_heartbeat)
+	try:
+		is_older_than_redis = (
+			_seconds_since(worker.birth_date) > connection.info("server")["uptime_in_seconds"]
+		)
+		is_known_to_be_gone = bool(connection.client_list()) and not is_older_than_redis
+	except ResponseError:
+		is_known_to_be_gone = False
+	return age if is_known_to_be_gone else max(0.0, age - SECONDS_BETWEEN_HEARTBEATS)
 
 
 def _seconds_since(moment) -> float:
@@ -88,9 +108,16 @@ def statuses(job_ids: list[str]) -> dict[str, str]:
 	return {job_id: status.decode() for job_id, status in found if status}
 
 
-def waiting(queue: str) -> list[Job]:
-	"""The jobs of all sites that wait in a queue."""
-	return background_jobs.get_queue(queue).jobs
+def own_queues() -> list[str]:
+	"""The queues that this host knows, other than core's three."""
+	return [queue for queue in background_jobs.get_queue_list() if queue not in QUEUES_OF_ALL]
+
+
+def first_jobs(queue: str) -> list[Job]:
+	"""The jobs of all sites that have waited longest in a queue, so many as one look can take."""
+	found = background_jobs.get_queue(queue)
+	ids = found.get_job_ids(0, JOBS_AT_A_TIME)
+	return [job for job in Job.fetch_many(ids, connection=found.connection) if job]
 
 
 def queue_named(name: str, like: Queue) -> Queue:
@@ -113,7 +140,7 @@ def move(job: Job, from_queue: str, to_queue: str) -> bool:
 	with connection.pipeline() as pipeline:
 		try:
 			pipeline.watch(source.key)
-			if job.id.encode() not in pipeline.lrange(source.key, 0, -1):
+			if job.id.encode() not in pipeline.lrange(source.key, 0, 2 * JOBS_AT_A_TIME):
 				return False
 			pipeline.multi()
 			pipeline.lrem(source.key, 1, job.id)

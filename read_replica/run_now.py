@@ -31,7 +31,8 @@ def run(job: Any) -> bool:
 		_tell(_("{0} is in the queue already.").format(job.method))
 		return False
 	place = place or Place(places.here, None, rule.server_id)
-	tick.put(scheduled_runs.begin_now(job, place), job, place)
+	# Whoever asks may have written something that is not to be committed yet.
+	tick.put(scheduled_runs.begin_now(job, place), job, place, after_commit=True)
 	_tell(_where(job.method, place))
 	return True
 

@@ -24,6 +24,7 @@ import frappe
 from frappe.utils import now_datetime
 
 from read_replica import execution
+from read_replica.own_transaction import change, is_deadlock
 from read_replica.placement import Place
 
 # A run that waits for longer, and is in no queue that its server can see, is put into one again.
@@ -57,7 +58,10 @@ class Due(NamedTuple):
 
 
 class Unfinished(NamedTuple):
-	"""A run that was not executed, a minute after it was put into a queue or asked for."""
+	"""A run that was not executed, a minute after it was put into a queue or asked for.
+
+	:param age: seconds since then
+	"""
 
 	name: str
 	method: str
@@ -65,6 +69,7 @@ class Unfinished(NamedTuple):
 	attempts: int
 	begun_by: str | None
 	claim: str | None
+	age: float
 
 
 def claim(due: Iterable[Due]) -> set[str]:
@@ -85,20 +90,24 @@ def claim(due: Iterable[Due]) -> set[str]:
 
 
 def begin_now(job: Any, place: Place) -> str:
-	"""A run that somebody asks for, claimed for its queue; returns its name. Commits."""
+	"""A run that somebody asks for, claimed for its queue, within the caller's transaction; its name."""
 	return _ask_for(job, place, uuid.uuid4().hex)
 
 
 def request(job: Any, server_id: str) -> str:
-	"""A run that somebody asks for, which the scheduler of that server claims at its next tick. Commits."""
+	"""A run that somebody asks for, which the scheduler of that server claims at its next tick, likewise."""
 	return _ask_for(job, Place(server_id), None)
 
 
 def _ask_for(job: Any, place: Place, token: str | None) -> str:
 	name = uuid.uuid4().hex
-	_insert([_row(name, job, now_datetime(), place, token)])
+	row = _row(name, job, now_datetime(), place, token)
+	frappe.db.sql(_INSERT + _ROW, row)
 	if not token:
-		execution.change("update `tabScheduled Run` set claimed_at = '2000-01-01' where name = %s", (name,))
+		frappe.db.sql(
+			"update `tabScheduled Run` set claimed_at = utc_timestamp(6) - interval %s second where name = %s",
+			(SECONDS_UNTIL_LOST + 1, name),
+		)
 	return name
 
 
@@ -107,22 +116,23 @@ def _row(name: str, job: Any, due_at: datetime, place: Place, token: str | None)
 	return (name, job.method, job.name, due_at, place.server_id, place.taken_from, host, token)
 
 
+_INSERT = (
+	"insert ignore into `tabScheduled Run` (name, creation, modified, owner, modified_by, job, job_type,"
+	" due_at, server_id, taken_from, host, claim, claimed_at) values "
+)
+_ROW = "(%s, now(6), now(6), 'Administrator', 'Administrator', %s, %s, %s, %s, %s, %s, %s, utc_timestamp(6))"
+
+
 def _insert(rows: list[tuple]) -> None:
 	"""Insert the rows that are not there yet, and commit."""
-	one = (
-		"(%s, now(6), now(6), 'Administrator', 'Administrator', %s, %s, %s, %s, %s, %s, %s, utc_timestamp(6))"
-	)
-	statement = (
-		"insert ignore into `tabScheduled Run` (name, creation, modified, owner, modified_by, job, job_type,"
-		" due_at, server_id, taken_from, host, claim, claimed_at) values " + ", ".join([one] * len(rows))
-	)
+	statement = _INSERT + ", ".join([_ROW] * len(rows))
 	while True:
 		try:
 			frappe.db.sql(statement, [value for row in rows for value in row])
 			frappe.db.commit()
 			return
 		except Exception as error:
-			if not isinstance(error, frappe.QueryDeadlockError) and not frappe.db.is_deadlocked(error):
+			if not is_deadlock(error):
 				raise
 			# Of several schedulers that do so at once, one gets through each time.
 			frappe.db.rollback()
@@ -131,23 +141,22 @@ def _insert(rows: list[tuple]) -> None:
 def unfinished() -> list[Unfinished]:
 	"""The runs that are to be put into a queue again, unless they still wait in one."""
 	rows = frappe.db.sql(
-		"select name, job, job_type, attempts, begun_by, claim from `tabScheduled Run`"
+		"select name, job, job_type, attempts, begun_by, claim,"
+		" timestampdiff(second, claimed_at, utc_timestamp(6)) from `tabScheduled Run`"
 		" where executed_at is null and claimed_at < utc_timestamp(6) - interval %s second and attempts < %s"
 		" order by claimed_at limit 500",
 		(SECONDS_UNTIL_LOST, MOST_ATTEMPTS),
 	)
 	runs = [Unfinished(*row) for row in rows]
-	if not any(run.attempts for run in runs):
-		return runs
-	if execution.locks_are_of_one_node():
+	if any(run.attempts for run in runs) and execution.locks_are_of_one_node():
 		# On another node of the cluster, a run that is being executed would look as if it was not.
 		return [run for run in runs if not run.attempts]
-	return [run for run in runs if not run.attempts or not execution.is_going_on(run.name)]
+	return runs
 
 
 def claim_again(run: Unfinished, place: Place) -> bool:
 	"""Claim an unfinished run; False if another scheduler was faster. Commits."""
-	return execution.change(
+	return change(
 		"update `tabScheduled Run` set claim = %s, claimed_at = utc_timestamp(6), server_id = %s,"
 		" taken_from = %s, host = %s where name = %s and executed_at is null and claim <=> %s",
 		(uuid.uuid4().hex, place.server_id, place.taken_from, socket.gethostname(), run.name, run.claim),
@@ -156,21 +165,17 @@ def claim_again(run: Unfinished, place: Place) -> bool:
 
 def drop(run: Unfinished) -> None:
 	"""Forget a run whose job is gone. Commits."""
-	execution.change("delete from `tabScheduled Run` where name = %s", (run.name,))
+	change("delete from `tabScheduled Run` where name = %s", (run.name,))
 
 
 def were_executed(job_type: str) -> bool:
-	"""Whether all runs of a job that were claimed are executed, for some time, and none is under way."""
+	"""Whether all runs of a job that were claimed are executed, and have been for some time."""
 	runs = frappe.db.sql(
-		"select name, executed_at < utc_timestamp(6) - interval %s second from `tabScheduled Run`"
+		"select executed_at < utc_timestamp(6) - interval %s second from `tabScheduled Run`"
 		" where job_type = %s order by claimed_at desc limit 20",
 		(SECONDS_UNTIL_RQ_KNOWS, job_type),
 	)
-	return (
-		bool(runs)
-		and all(is_over for _, is_over in runs)
-		and not any(execution.is_going_on(run) for run, _ in runs)
-	)
+	return bool(runs) and all(is_over for (is_over,) in runs)
 
 
 def _move_on(runs: list[Due]) -> None:
@@ -193,7 +198,7 @@ def _clean_up() -> None:
 	if time.monotonic() - _cleaned_at.get(site, float("-inf")) < SECONDS_BETWEEN_CLEANING:
 		return
 	_cleaned_at[site] = time.monotonic()
-	execution.change(
+	change(
 		"delete from `tabScheduled Run` where claimed_at < utc_timestamp(6) - interval %s day"
 		" and (executed_at is not null or claimed_at < utc_timestamp(6) - interval %s day) limit %s",
 		(DAYS_KEPT, DAYS_KEPT_IF_NOT_EXECUTED, ROWS_AT_A_TIME),

@@ -6,10 +6,15 @@
 import click
 import frappe
 from frappe.core.doctype.scheduled_job_type.scheduled_job_type import ScheduledJobType
+from redis.exceptions import RedisError
 
 from read_replica import run_now, tick
 from read_replica.job_rules import rule_for
+from read_replica.logs import log_event
+from read_replica.own_transaction import is_before_migrate
+from read_replica.scheduled_runs import Due
 from read_replica.servers import this_server
+from read_replica.site import is_mariadb
 
 
 class SplitScheduledJobType(ScheduledJobType):
@@ -20,26 +25,33 @@ class SplitScheduledJobType(ScheduledJobType):
 
 		`force` is "Run now".
 		"""
-		if force and frappe.flags.execute_job:
+		if not is_mariadb() or (force and frappe.flags.execute_job):
 			# v14 executes it in place then.
-			return super().enqueue(force=True)
+			return super().enqueue(force=force)
 		try:
 			if force:
 				return run_now.run(self)
 			run = tick.current().take(self)
 		except Exception as error:
-			if frappe.db.is_missing_table(error) or frappe.db.is_missing_column(error):
-				# A migrate has not made the tables yet.
+			if is_before_migrate(error):
 				return super().enqueue(force=force)
 			raise
-		if not run:
+		return bool(run) and self._put(run)
+
+	def _put(self, run: Due) -> bool:
+		try:
+			tick.put(run.name, self, run.place)
+			return True
+		except RedisError:
+			raise
+		except Exception as error:
+			# A queue that is full, as v16 says: no other job's is. This run is tried again in a minute.
+			log_event("not_put", job=self.method, server_id=run.place.server_id, error=str(error))
 			return False
-		tick.put(run.name, self, run.place)
-		return True
 
 	def execute(self) -> None:
 		"""As core's; says so when somebody executes a job by hand that a rule gives to another server."""
-		if not self.flags.read_replica_work:
+		if is_mariadb() and not self.flags.read_replica_work:
 			_say_that_it_bypasses_its_rule(self.method)
 		super().execute()
 

@@ -14,15 +14,17 @@ import socket
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 
 import frappe
 from frappe.utils import get_bench_id
 from redis.exceptions import RedisError
 
-from read_replica import __version__, queues
+from read_replica import __version__
 from read_replica.job_rules import DEFAULT_SERVER
 from read_replica.logs import log_event
-from read_replica.queues import Reader
+from read_replica.own_transaction import change
+from read_replica.queues import Reader, is_own
 
 SECONDS_BETWEEN_NOTES_OF_WORKERS = 60
 
@@ -32,7 +34,10 @@ A_LONG_TIME = 10**8
 # A server that was replaced by one with another host name is of no interest any more.
 DAYS_KEPT = 30
 
-_NOTE = """
+# A worker that is gone has its last sign of life worked out anew each time, from two clocks.
+SECONDS_OF_DOUBT = 2
+
+_NOTE = f"""
 	insert into `tabJob Server`
 		(name, creation, modified, owner, modified_by, server_id, host, bench, app_version, missed_since,
 		scheduler_alive_at, workers_alive_at, workers, queues)
@@ -42,23 +47,27 @@ _NOTE = """
 	on duplicate key update modified = now(6),
 		app_version = coalesce(values(app_version), app_version),
 		scheduler_alive_at = coalesce(values(scheduler_alive_at), scheduler_alive_at),
-		workers_alive_at = greatest(coalesce(workers_alive_at, values(workers_alive_at)), coalesce(values(workers_alive_at), workers_alive_at)),
-		workers = coalesce(%(workers)s, workers), queues = coalesce(values(queues), queues)"""
+		workers_alive_at = if(workers_alive_at is null
+			or values(workers_alive_at) > workers_alive_at + interval {SECONDS_OF_DOUBT} second,
+			coalesce(values(workers_alive_at), workers_alive_at), workers_alive_at),
+		workers = coalesce(%(workers)s, workers), queues = coalesce(nullif(values(queues), ''), queues)"""
 
 
 @dataclass(frozen=True)
 class Server:
 	"""What is known of the server with this id, all of its hosts together.
 
-	:param age: seconds since its workers were last seen, or since it was first missed
+	:param age: seconds since it was last able to run jobs, or since it was first missed
 	:param seen_at: that time, by the database's clock
 	:param is_known: whether anything of it was ever seen
+	:param queues: what its workers read, where they are of this bench
 	"""
 
 	server_id: str
 	age: float
-	seen_at: str
+	seen_at: datetime
 	is_known: bool
+	queues: frozenset[str] = frozenset()
 
 	def is_gone(self, takeover_after: float) -> bool:
 		"""Whether its jobs are another's now; never where `takeover_after` is 0."""
@@ -81,14 +90,14 @@ def note(readers: list[Reader], named: Iterable[str]) -> None:
 	for (server_id, host), its_readers in sorted(hosts.items()):
 		_write(server_id, host, its_readers, is_scheduler=(server_id, host) == (here, socket.gethostname()))
 	for server_id in sorted(set(named) - {here}):
-		frappe.db.sql(
+		change(
 			"insert ignore into `tabJob Server`"
 			" (name, creation, modified, owner, modified_by, server_id, host, missed_since)"
 			" select %(name)s, now(6), now(6), 'Administrator', 'Administrator', %(server_id)s, '', utc_timestamp(6)"
-			" from dual where not exists (select 1 from `tabJob Server` where server_id = %(server_id)s)",
+			" from dual where not exists"
+			" (select 1 from `tabJob Server` where binary server_id = %(server_id)s)",
 			{"name": _name(server_id, "", ""), "server_id": server_id},
 		)
-	frappe.db.commit()
 
 
 def _by_server_and_host(
@@ -96,9 +105,9 @@ def _by_server_and_host(
 ) -> dict[tuple[str, str], list[Reader]]:
 	"""Whose workers they are: of the server whose own queue they read; without such queues, of this one."""
 	hosts = defaultdict(list)
-	others = [] if queues.is_own(here) else [here]
+	others = [] if is_own(here) else [here]
 	for reader in readers:
-		own = [queue for queue in reader.queues if queue in server_ids and queues.is_own(queue)]
+		own = [queue for queue in reader.queues if queue in server_ids and is_own(queue)]
 		for server_id in own or others:
 			hosts[server_id, reader.host].append(reader)
 	return hosts
@@ -106,7 +115,7 @@ def _by_server_and_host(
 
 def _write(server_id: str, host: str, readers: list[Reader], is_scheduler: bool) -> None:
 	age = min((min(reader.age, A_LONG_TIME) for reader in readers), default=None)
-	frappe.db.sql(
+	change(
 		_NOTE,
 		{
 			"name": _name(server_id, host, get_bench_id()),
@@ -134,8 +143,7 @@ def note_worker() -> None:
 	values = {"name": name, "server_id": this_server(), "host": socket.gethostname(), "bench": get_bench_id()}
 	values |= {"app_version": __version__, "is_scheduler": False, "age": 0, "workers": None, "queues": None}
 	try:
-		frappe.db.sql(_NOTE, values)
-		frappe.db.commit()
+		change(_NOTE, values)
 	except Exception as error:
 		# The job must not fail for a note: a migrate has not made the table yet, the primary is read-only.
 		frappe.db.rollback()
@@ -145,33 +153,50 @@ def note_worker() -> None:
 def known() -> dict[str, Server]:
 	"""All servers of the site by their ids."""
 	rows = frappe.db.sql(
-		"select server_id, max(coalesce(workers_alive_at, missed_since)), max(host),"
-		" min(timestampdiff(microsecond, coalesce(workers_alive_at, missed_since), utc_timestamp(6))) / 1000000"
-		" from `tabJob Server` group by server_id"
+		"select server_id, host, bench, queues, coalesce(workers_alive_at, missed_since),"
+		" coalesce(scheduler_alive_at, missed_since), utc_timestamp(6) from `tabJob Server`"
 	)
-	return {
-		server_id: Server(server_id, float(age), str(seen_at), bool(host))
-		for server_id, seen_at, host, age in rows
-	}
+	by_id = defaultdict(list)
+	for row in rows:
+		by_id[row[0]].append(row[1:])
+	return {server_id: _server(server_id, hosts) for server_id, hosts in by_id.items()}
+
+
+def _server(server_id: str, hosts: list[tuple]) -> Server:
+	seen_at = max(workers for _, _, _, workers, _, _ in hosts)
+	if not is_own(server_id):
+		# Nobody but its own scheduler puts jobs where its workers find them.
+		seen_at = min(seen_at, max(scheduler for _, _, _, _, scheduler, _ in hosts))
+	age = (hosts[0][5] - seen_at).total_seconds()
+	bench = get_bench_id()
+	read = {queue for _, of, queues, *_ in hosts if of == bench and queues for queue in queues.split(", ")}
+	return Server(server_id, age, seen_at, any(host for host, *_ in hosts), frozenset(read))
 
 
 def note_jobs(counts: dict[str, int]) -> None:
-	"""Note how many scheduled jobs the rules give to each server; and clean up, now and then."""
+	"""Note how many scheduled jobs the rules give to each server; and clean up, now and then. Commits."""
 	for server_id, count in sorted(counts.items()):
-		frappe.db.sql(
-			"update `tabJob Server` set jobs = %s where server_id = %s and jobs != %s",
+		change(
+			"update `tabJob Server` set jobs = %s where binary server_id = %s and jobs != %s",
 			(count, server_id, count),
 		)
-	frappe.db.sql(
-		"delete from `tabJob Server` where coalesce(greatest(scheduler_alive_at, workers_alive_at), scheduler_alive_at,"
-		" workers_alive_at, missed_since) < utc_timestamp(6) - interval %s day",
+	for name in _of_no_interest(set(counts)):
+		change("delete from `tabJob Server` where name = %s", (name,))
+
+
+def _of_no_interest(named: set[str]) -> list[str]:
+	"""Rows of hosts that others have replaced, and of servers that nobody names any more."""
+	rows = frappe.db.sql(
+		"select name, server_id, host, greatest(coalesce(scheduler_alive_at, missed_since),"
+		" coalesce(workers_alive_at, missed_since)) < utc_timestamp() - interval %s day from `tabJob Server`",
 		DAYS_KEPT,
 	)
-	frappe.db.sql(
-		"delete nobody from `tabJob Server` nobody join `tabJob Server` somebody using (server_id)"
-		" where nobody.host = '' and somebody.host != ''"
-	)
-	frappe.db.commit()
+	in_use = {server_id for _, server_id, host, is_old in rows if host and not is_old}
+	return [
+		name
+		for name, server_id, host, is_old in rows
+		if (not host and server_id in in_use) or (is_old and (server_id in in_use or server_id not in named))
+	]
 
 
 def _name(server_id: str, host: str, bench: str) -> str:

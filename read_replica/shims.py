@@ -99,10 +99,10 @@ def _connect_replica_with(core):
 def _get_queue_with(core):
 	def get_queue(qtype, *args, **kwargs):
 		from read_replica import queued_jobs
-		from read_replica.site import has_app
+		from read_replica.site import has_app, is_mariadb
 
 		queue = core(qtype, *args, **kwargs)
-		if has_app():
+		if has_app() and is_mariadb():
 			queued_jobs.watch(queue, qtype)
 		return queue
 

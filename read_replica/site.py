@@ -54,7 +54,7 @@ def routing_of_site() -> Routing:
 	if routing is None or routing.site != site:
 		if not has_app():
 			return OFF
-		if frappe.local.conf.get("db_type", "mariadb") != "mariadb":
+		if not is_mariadb():
 			return OFF
 		routing = frappe.local.read_replica_routing = _routing_of(site)
 	flags = frappe.local.flags
@@ -79,6 +79,11 @@ def _routing_of(site: str) -> Routing:
 def has_app() -> bool:
 	"""As is_installed, also asked where there is no site or no connection."""
 	return bool(getattr(frappe.local, "site", None) and getattr(frappe.local, "db", None)) and is_installed()
+
+
+def is_mariadb() -> bool:
+	"""Whether the site's database is one that this app works with; on others it does nothing."""
+	return frappe.local.conf.get("db_type", "mariadb") == "mariadb"
 
 
 def is_installed() -> bool:
@@ -125,7 +130,8 @@ def forget() -> None:
 def begin(*args, **kwargs) -> None:
 	"""before_request and before_job: the site has this app, and core's read_only goes through it."""
 	frappe.local.read_replica_installed = (frappe.local.site, True)
-	shims.install_in_queues()
+	if is_mariadb():
+		shims.install_in_queues()
 	config_source.renew(frappe.local.conf)
 	frappe.local.read_replica_routing = None
 	begins_here = not transaction.is_watched(database.primary_of(frappe.local.db))
@@ -141,7 +147,7 @@ def begin(*args, **kwargs) -> None:
 		if begins_here and not _is_known_later():
 			state.asked_by = router.host.user()
 		job_positions.take_over(state)
-	if kwargs.get("transaction_type") == "job":
+	if kwargs.get("transaction_type") == "job" and is_mariadb():
 		servers.note_worker()
 		calls.begin_job(kwargs["method"])
 

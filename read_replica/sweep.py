@@ -8,9 +8,10 @@ from typing import Any
 
 import frappe
 
-from read_replica import execution, job_rules, queues, takeovers
-from read_replica.job_rules import DEFAULT_SERVER
+from read_replica import queues, takeovers
+from read_replica.job_rules import DEFAULT_SERVER, rule_for
 from read_replica.logs import log_event
+from read_replica.own_transaction import change
 from read_replica.placement import Place, Places
 
 # What passes between a look at the workers and one at what is known of their server.
@@ -22,12 +23,15 @@ _unread_since: dict[tuple[str, str], float] = {}
 
 def move_from_unread_queues(places: Places) -> None:
 	"""Move this site's jobs out of own queues of servers that are gone, by the limit of each job's rule."""
-	for server_id in sorted({*places.known, *job_rules.named_servers()}):
-		if queues.is_own(server_id):
-			unread_for = _seconds_unread(server_id, places)
-			if unread_for:
-				for job in queues.waiting(server_id):
-					_move_if_late(job, server_id, unread_for, places)
+	for queue in queues.own_queues():
+		if unread_for := _seconds_unread(queue, places):
+			for job in queues.first_jobs(queue):
+				try:
+					_move_if_late(job, queue, unread_for, places)
+				except Exception as error:
+					# Such as a function that this server's code does not have.
+					frappe.db.rollback()
+					log_event("not_moved", job=job.id, queue=queue, error=f"{type(error).__name__} {error}")
 
 
 def _seconds_unread(server_id: str, places: Places) -> float:
@@ -44,27 +48,37 @@ def _seconds_unread(server_id: str, places: Places) -> float:
 
 
 def _move_if_late(job: Any, server_id: str, unread_for: float, places: Places) -> None:
-	limit = job.meta.get(queues.TAKEOVER_AFTER, job_rules.default_takeover_after())
-	if job.kwargs.get("site") != frappe.local.site or not limit or unread_for <= limit:
+	limit = _limit_of(job)
+	if not limit or unread_for <= limit or job.kwargs.get("site") != frappe.local.site:
 		return
-	default_is_read = (
-		queues.is_own(DEFAULT_SERVER) and DEFAULT_SERVER in places.read and server_id != DEFAULT_SERVER
-	)
+	is_default = server_id == DEFAULT_SERVER
+	default_is_read = queues.is_own(DEFAULT_SERVER) and DEFAULT_SERVER in places.read and not is_default
 	target = DEFAULT_SERVER if default_is_read else _meant_for(job)
 	if not queues.move(job, server_id, target):
 		return
-	method = str(job.kwargs.get("method"))
-	log_event("moved", job=method, from_queue=server_id, to_queue=target)
-	if server_id == DEFAULT_SERVER:
+	log_event("moved", job=job.id, from_queue=server_id, to_queue=target)
+	if is_default:
 		return
 	place = Place(DEFAULT_SERVER, target, server_id)
-	if run := job.kwargs.get("kwargs", {}).get("run"):
-		execution.change(
+	if _is_run(job):
+		change(
 			"update `tabScheduled Run` set server_id = %s, taken_from = %s where name = %s and executed_at is null",
-			(place.server_id, place.taken_from, run),
+			(place.server_id, place.taken_from, job.kwargs["kwargs"]["run"]),
 		)
 	if server_id in places.known:
+		method = job.kwargs["kwargs"]["job_type"] if _is_run(job) else str(job.kwargs.get("method"))
 		takeovers.note([(place, method)], places.known)
+
+
+def _is_run(job: Any) -> bool:
+	return job.kwargs.get("method") == "read_replica.execution.run_once"
+
+
+def _limit_of(job: Any) -> float:
+	"""Seconds after which a job leaves the queue of a server that is gone; 0: never, or it is no such queue."""
+	if _is_run(job):
+		return rule_for(job.kwargs["kwargs"]["job_type"]).takeover_after
+	return job.meta.get(queues.TAKEOVER_AFTER, 0)
 
 
 def _meant_for(job: Any) -> str:

@@ -6,19 +6,23 @@
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 
 import frappe
 
 from read_replica.logs import log_event
+from read_replica.own_transaction import change
 from read_replica.placement import Place
 from read_replica.servers import Server
 
-_NOTE = """
-	insert into `tabJob Takeover` (name, creation, modified, owner, modified_by, server_id, taken_by, seen_at,
-		began_at, runs, last_job)
+# In less, a server that is seen again may be the last sign of life of a worker, worked out anew.
+SECONDS_OF_DOUBT = 5
+
+_INSERT = """
+	insert ignore into `tabJob Takeover` (name, creation, modified, owner, modified_by, server_id, taken_by,
+		seen_at, began_at, runs, last_job)
 	values (%(name)s, now(6), now(6), 'Administrator', 'Administrator', %(server_id)s, %(taken_by)s, %(seen_at)s,
-		utc_timestamp(6), %(runs)s, %(last_job)s)
-	on duplicate key update modified = now(6), runs = runs + values(runs), last_job = values(last_job)"""
+		utc_timestamp(6), %(runs)s, %(last_job)s)"""
 
 
 def note(runs: Iterable[tuple[Place, str]], known: Mapping[str, Server]) -> None:
@@ -29,29 +33,27 @@ def note(runs: Iterable[tuple[Place, str]], known: Mapping[str, Server]) -> None
 	for server_id, count in sorted(counts.items()):
 		taken_by, method = last[server_id]
 		server = known[server_id]
-		values = {
-			"name": _name(server),
-			"server_id": server_id,
-			"taken_by": taken_by,
-			"seen_at": server.seen_at,
-		}
-		frappe.db.sql(_NOTE, values | {"runs": count, "last_job": method})
-		frappe.db.commit()
-		log_event("takeover", server_id=server_id, taken_by=taken_by, runs=count, seen_at=server.seen_at)
+		has_begun = change(
+			"update `tabJob Takeover` set modified = now(6), runs = runs + %s, last_job = %s"
+			" where binary server_id = %s and ended_at is null",
+			(count, method, server_id),
+		)
+		if not has_begun:
+			values = {"name": _name(server), "server_id": server_id, "taken_by": taken_by}
+			change(_INSERT, values | {"seen_at": server.seen_at, "runs": count, "last_job": method})
+		log_event("takeover", server_id=server_id, taken_by=taken_by, runs=count, seen_at=str(server.seen_at))
 
 
 def end(known: Mapping[str, Server]) -> None:
 	"""Note which servers are back: those that have been seen since. Commits if there are any."""
-	going_on = frappe.db.sql("select name, server_id from `tabJob Takeover` where ended_at is null")
-	last_seen = {_name(server) for server in known.values()}
-	for name, server_id in going_on:
-		if name not in last_seen:
-			frappe.db.sql("update `tabJob Takeover` set ended_at = utc_timestamp(6) where name = %s", name)
-			frappe.db.commit()
+	going_on = frappe.db.sql("select name, server_id, seen_at from `tabJob Takeover` where ended_at is null")
+	for name, server_id, seen_at in going_on:
+		server = known.get(server_id)
+		if server and server.seen_at > seen_at + timedelta(seconds=SECONDS_OF_DOUBT):
+			change("update `tabJob Takeover` set ended_at = utc_timestamp(6) where name = %s", (name,))
 			log_event("takeover_over", server_id=server_id)
 
 
 def _name(server: Server) -> str:
-	"""The same for as long as the server is not seen again."""
 	text = f"{server.server_id}|{server.seen_at}"
 	return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()

@@ -9,17 +9,32 @@ one that is due lets all that are due be claimed at once, as each claim by itsel
 
 import time
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import frappe
 
-from read_replica import due_times, job_rules, queues, scheduled_runs, servers, sweep, takeovers
-from read_replica.job_rules import rule_for
+from read_replica import (
+	due_times,
+	execution,
+	job_rules,
+	queues,
+	scheduled_runs,
+	servers,
+	shims,
+	sweep,
+	takeovers,
+)
+from read_replica.job_rules import TAKEOVER_AFTER, rule_for
+from read_replica.logs import log_event
 from read_replica.placement import Place, Places
 from read_replica.scheduled_runs import Due, Unfinished
 
 # A console, or a long request, may ask jobs to put themselves into a queue as well.
 SECONDS_OF_A_TICK = 30
+
+# After that, a run that Redis says to be waiting is put into a queue once more: that does no harm.
+SECONDS_A_QUEUE_IS_TRUSTED = 900
 
 SECONDS_BETWEEN_COUNTS = 600
 _counted_at: dict[str, float] = {}
@@ -31,21 +46,24 @@ class Tick:
 	"""What a scheduler does in one tick on one site, beside what core asks of it job by job."""
 
 	def __init__(self):
-		self.began = time.monotonic()
+		shims.install_in_queues()
 		# They may have changed since the last tick.
 		job_rules.forget_rules()
 		self.places = places_seen_by_scheduler()
-		takeovers.end(self.places.known)
-		sweep.move_from_unread_queues(self.places)
-		self._put_unfinished()
-		self._count_jobs()
 		self._claimed: dict[str, Due] | None = None
+		# None of these may keep the site's other jobs from being scheduled.
+		_try("takeovers", lambda: takeovers.end(self.places.known))
+		_try("sweep", lambda: sweep.move_from_unread_queues(self.places))
+		for run in scheduled_runs.unfinished():
+			_try(run.method, lambda run=run: self._put_again(run))
+		_try("count", self._count_jobs)
+		self.ended = time.monotonic()
 
 	def take(self, job: Any) -> Due | None:
 		"""The run of a Scheduled Job Type that is to be put into a queue now, once; None if there is none."""
-		if not self.places.of_run(rule_for(job.method)) or not due_times.is_due(job):
-			return None
 		if self._claimed is None:
+			if not self.places.of_run(rule_for(job.method)) or not _is_due(job):
+				return None
 			self._claimed = self._claim_all()
 		return self._claimed.pop(job.name, None)
 
@@ -53,7 +71,7 @@ class Tick:
 		due = {}
 		for job in frappe.get_all("Scheduled Job Type", filters={"stopped": 0}, fields=FIELDS):
 			place = self.places.of_run(rule_for(job.method))
-			if place and due_times.is_due(job):
+			if place and _is_due(job):
 				due[job.name] = Due(job, due_times.next_due(job), place)
 		for name in _under_way([run.job for run in due.values()]):
 			del due[name]
@@ -62,25 +80,25 @@ class Tick:
 		takeovers.note([(run.place, run.job.method) for run in claimed.values()], self.places.known)
 		return claimed
 
-	def _put_unfinished(self) -> None:
-		"""Put runs into a queue again that were lost or cut off; or that were asked for on this server."""
-		for run in scheduled_runs.unfinished():
-			place = self.places.of_run(rule_for(run.method))
-			if place:
-				self._put_again(run, place)
-
-	def _put_again(self, run: Unfinished, place: Place) -> None:
-		job = frappe.db.get_value("Scheduled Job Type", run.job_type, FIELDS, as_dict=True)
+	def _put_again(self, run: Unfinished) -> None:
+		"""Put a run into a queue again that was lost or cut off; or that was asked for on this server."""
+		place = self.places.of_run(rule_for(run.method))
+		if not place:
+			return
+		job = frappe.db.get_value("Scheduled Job Type", run.job_type, (*FIELDS, "stopped"), as_dict=True)
 		if not job:
 			scheduled_runs.drop(run)
-			return
+		elif not (job.stopped and run.claim) and not self._is_under_way(run, job):
+			if scheduled_runs.claim_again(run, place):
+				put(run.name, job, place)
+				takeovers.note([(place, run.method)], self.places.known)
+
+	def _is_under_way(self, run: Unfinished, job: Any) -> bool:
+		"""Whether the run waits, or the next run of its job does, which must not be overwritten; or one is executed."""
 		job_id = due_times.rq_job_id(job)
-		if queues.statuses([job_id]).get(job_id) == "queued":
-			# It waits, or the next run of its job does, which must not be overwritten.
-			return
-		if scheduled_runs.claim_again(run, place):
-			put(run.name, job, place)
-			takeovers.note([(place, run.method)], self.places.known)
+		# One that has waited for long may be in a queue that is no more.
+		waits = queues.statuses([job_id]).get(job_id) == "queued" and run.age < SECONDS_A_QUEUE_IS_TRUSTED
+		return waits or bool(execution.going_on([job.name]))
 
 	def _count_jobs(self) -> None:
 		"""For the list of servers: how many jobs each has."""
@@ -93,10 +111,27 @@ class Tick:
 		servers.note_jobs({server_id: counts[server_id] for server_id in {*self.places.known, *counts}})
 
 
+def _is_due(job: Any) -> bool:
+	"""As due_times.is_due; a job whose times cannot be worked out is not, and holds up no other."""
+	try:
+		return due_times.is_due(job)
+	except Exception as error:
+		log_event("not_scheduled", job=job.method, error=f"{type(error).__name__} {error}")
+		return False
+
+
+def _try(what: str, step: Callable[[], None]) -> None:
+	try:
+		step()
+	except Exception as error:
+		frappe.db.rollback()
+		log_event("tick_incomplete", at=what, error=f"{type(error).__name__} {error}")
+
+
 def current() -> Tick:
 	"""The tick that this code runs in: as long as core works on one site."""
 	tick = getattr(frappe.local, "read_replica_tick", None)
-	if tick is None or time.monotonic() - tick.began > SECONDS_OF_A_TICK:
+	if tick is None or time.monotonic() - tick.ended > SECONDS_OF_A_TICK:
 		tick = frappe.local.read_replica_tick = Tick()
 	return tick
 
@@ -111,10 +146,17 @@ def places_seen_by_scheduler() -> Places:
 def places_with(readers: list[queues.Reader]) -> Places:
 	"""What is known of the servers, where these are the workers on this server's Redis."""
 	read = {queue for reader in readers for queue in reader.queues}
-	return Places(servers.this_server(), servers.known(), read)
+	known = servers.known()
+	# Workers go on after a Redis that has forgotten them came back; RQ does not register them again.
+	read |= {
+		server_id
+		for server_id, server in known.items()
+		if server_id in server.queues and not server.is_gone(TAKEOVER_AFTER)
+	}
+	return Places(servers.this_server(), known, read)
 
 
-def put(run: str, job: Any, place: Place) -> None:
+def put(run: str, job: Any, place: Place, after_commit: bool = False) -> None:
 	"""Put a claimed run into its queue."""
 	meant_for = due_times.queue_of(job)
 	frappe.enqueue(
@@ -123,6 +165,7 @@ def put(run: str, job: Any, place: Place) -> None:
 		# Of the queue that it is meant for, as a server's own queue holds short and long ones.
 		timeout=queues.timeout_of(meant_for),
 		job_id=due_times.job_id(job),
+		enqueue_after_commit=after_commit,
 		run=run,
 		job_type=job.method,
 		scheduled_job_type=job.name,
@@ -135,9 +178,9 @@ def is_under_way(job: Any) -> bool:
 
 
 def _under_way(jobs: list[Any]) -> set[str]:
-	"""The names of those jobs that wait in a queue, or are being executed."""
+	"""The names of those jobs that wait in a queue on this Redis, or are being executed anywhere."""
 	ids = {due_times.rq_job_id(job): job.name for job in jobs}
-	under_way = set()
+	under_way = execution.going_on(ids.values())
 	for job_id, status in queues.statuses(list(ids)).items():
 		name = ids[job_id]
 		# RQ takes a job whose worker was killed for started, for minutes, until it cleans up.

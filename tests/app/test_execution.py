@@ -50,11 +50,11 @@ def scheduled(site, method):
 	frappe.db.commit()
 
 
-def stop_job() -> None:
-	"""Let no run be due any more, while the scheduler still ticks."""
-	frappe.db.sql("update `tabScheduled Job Type` set stopped = 1")
-	rule(DAILY, "elsewhere")
-	frappe.db.sql("update `tabScheduled Job Type` set stopped = 0 where method = %s", DAILY)
+def let_no_run_be_due() -> None:
+	"""Nor any other job's, while the scheduler still ticks."""
+	frappe.db.sql(
+		"update `tabScheduled Job Type` set last_execution = '2099-01-01' where method = %s", WRITING
+	)
 	frappe.db.commit()
 
 
@@ -89,7 +89,7 @@ def test_a_worker_that_is_killed_after_its_job_has_committed_does_not_make_it_ru
 	dies("after it has committed")
 	tick(monkeypatch, None)
 	work_off_and_die(as_with_another_queue())
-	stop_job()
+	let_no_run_be_due()
 	dies(None)
 	later(61)
 	tick(monkeypatch, None)
@@ -108,7 +108,7 @@ def test_a_run_that_is_being_executed_is_not_put_into_a_queue_again(writing, mon
 			begun.set()
 			assert over.wait(60)
 
-	stop_job()
+	let_no_run_be_due()
 	with ThreadPoolExecutor(1) as worker:
 		working = worker.submit(in_another_worker, work)
 		try:
@@ -133,14 +133,64 @@ def test_a_job_that_fails_is_executed_and_not_tried_again(writing, monkeypatch):
 	[[executed_at, attempts]] = frappe.db.sql("select executed_at, attempts from `tabScheduled Run`")
 	assert executed_at and attempts == 1
 	later(61)
-	stop_job()
+	let_no_run_be_due()
 	assert tick(monkeypatch, None) == []
+
+
+def test_a_lost_run_of_a_job_that_was_stopped_meanwhile_is_not_put_into_a_queue_again(writing, monkeypatch):
+	tick(monkeypatch, None)
+	as_with_another_queue()
+	frappe.db.sql("update `tabScheduled Job Type` set stopped = 1 where method = %s", WRITING)
+	frappe.db.sql("update `tabScheduled Job Type` set stopped = 0 where method = %s", DAILY)
+	rule(DAILY, "elsewhere")
+	later(61)
+	assert tick(monkeypatch, None) == []
+
+
+def test_a_job_that_cannot_be_scheduled_holds_up_no_other(writing, monkeypatch):
+	for number, cron in enumerate(("0 0 31 2 *", "*/0 * * * *", "")):
+		frappe.db.sql(
+			"insert into `tabScheduled Job Type` (name, creation, method, frequency, cron_format)"
+			" values (%s, '2020-01-01', %s, 'Cron', %s)",
+			(f"broken_{number}", f"sample_app.jobs.broken_{number}", cron),
+		)
+	frappe.db.commit()
+	try:
+		assert tick(monkeypatch, None) == [WRITING]
+	finally:
+		frappe.db.sql("delete from `tabScheduled Job Type` where name like 'broken%'")
+		frappe.db.commit()
+
+
+def test_a_commit_that_fails_takes_no_mark_with_it(writing, monkeypatch):
+	tick(monkeypatch, None)
+	[job] = as_with_another_queue()
+
+	def work():
+		commit, fails = frappe.db.commit, [True]
+
+		def fail_once(*args, **kwargs):
+			if fails.pop() if fails else False:
+				raise RuntimeError("as a deadlock does")
+			commit(*args, **kwargs)
+
+		frappe.db.commit = fail_once
+		execution.Work(job["run"], WRITING).begins()
+		with pytest.raises(RuntimeError):
+			frappe.db.commit()
+		frappe.db.rollback()
+		frappe.db.commit()
+		frappe.db.rollback()
+
+	in_another_worker(work)
+	frappe.db.rollback()
+	assert frappe.db.get_value("Scheduled Run", job["run"], "executed_at")
 
 
 def test_a_run_that_kills_its_worker_each_time_is_given_up_and_shown(writing, monkeypatch):
 	dies("before it commits")
 	tick(monkeypatch, None)
-	stop_job()
+	let_no_run_be_due()
 	for _ in range(3):
 		work_off_and_die(as_with_another_queue())
 		later(61)

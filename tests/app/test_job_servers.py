@@ -185,6 +185,60 @@ def test_a_server_without_workers_is_gone_for_itself_as_well(hourly, monkeypatch
 	assert tick(monkeypatch, "primary") == [HOURLY]
 
 
+def test_a_server_whose_scheduler_is_dead_is_gone_though_its_workers_work_off_other_jobs(hourly, monkeypatch):
+	from .test_jobs import execute_job_in_a_worker
+
+	rule(HOURLY, "secondary")
+	with worker("default"):
+		tick(monkeypatch, "secondary")
+	as_with_another_queue()
+	minutes_pass(16)
+	later(16 * 60)
+	monkeypatch.setenv("SERVER_ID", "secondary")
+	frappe.cache().delete_keys("read_replica|noted")
+	execute_job_in_a_worker("frappe.ping")
+	assert tick(monkeypatch, "primary") == [HOURLY]
+
+
+def test_workers_that_a_restarted_redis_does_not_know_any_more_are_trusted_for_a_while(
+	own_queues, monkeypatch
+):
+	rule(HOURLY, "secondary")
+	with worker("secondary"), worker("primary"):
+		tick(monkeypatch, "third")
+	for queue in ("secondary", "primary"):
+		get_queue(queue).empty()
+	later(61)
+	tick(monkeypatch, "primary")
+	assert waiting("secondary") == [HOURLY]
+	minutes_pass(16)
+	tick(monkeypatch, "primary")
+	assert waiting("secondary") == []
+	assert waiting("default") == [HOURLY]
+
+
+def test_servers_whose_ids_differ_in_case_are_two(hourly, monkeypatch):
+	rule(HOURLY, "Secondary")
+	with worker("default"):
+		tick(monkeypatch, "secondary")
+	tick(monkeypatch, "primary")
+	assert "Server 'Secondary': no server runs it" in problems()
+	minutes_pass(16)
+	assert tick(monkeypatch, "primary") == [HOURLY]
+
+
+def test_what_cannot_be_moved_or_counted_holds_up_no_job(own_queues, monkeypatch):
+	with worker("secondary"):
+		in_another_worker(lambda: put("frappe.ping", takeover_after=60))
+	[job] = get_queue("secondary").jobs
+	get_redis_conn().hset(job.key, "data", b"nonsense")
+	minutes_pass(16)
+	monkeypatch.setattr(sweep, "_unread_since", {(SITE, "secondary"): float("-inf")})
+	with worker("primary"):
+		tick(monkeypatch, "primary")
+	assert waiting("primary") == [HOURLY]
+
+
 def test_zero_means_that_nobody_takes_over(hourly, monkeypatch):
 	rule(HOURLY, "secondary", takeover_after=0)
 	tick(monkeypatch, "primary")
@@ -376,6 +430,38 @@ def test_an_ordinary_job_whose_rule_says_so_reads_from_a_replica(hourly, servers
 	execute_job_in_a_worker("sample_app.jobs.reading_job", rq_job=job)
 	before, after = frappe.parse_json(frappe.cache().get("sample_app_read").decode())
 	assert before in (2, 3) and after == 1
+
+
+def test_rows_that_are_read_one_by_one_are_not_lost_when_a_job_is_put_into_a_queue(own_queues):
+	if not hasattr(frappe.db, "unbuffered_cursor"):
+		pytest.skip("this version has no unbuffered cursor")
+	rule("frappe.utils.now", "secondary")
+
+	def work():
+		from read_replica import shims
+
+		shims.install_in_queues()
+		job_rules.forget_rules()
+		with frappe.db.unbuffered_cursor():
+			count = 0
+			for _ in frappe.db.sql("select seq from seq_1_to_3000", as_list=True, as_iterator=True):
+				if not count:
+					frappe.enqueue("frappe.ping")
+				count += 1
+		return count
+
+	assert in_another_worker(work) == 3000
+
+
+def test_jobs_that_are_given_to_rq_directly_still_are(hourly):
+	def work():
+		from read_replica import shims
+
+		shims.install_in_queues()
+		background_jobs.get_queue("long").enqueue("frappe.ping", 1)
+
+	in_another_worker(work)
+	assert get_queue("long").count == 1
 
 
 def test_the_command_writes_the_queues_and_says_what_to_do(hourly):

@@ -5,7 +5,7 @@ import unittest
 
 import frappe
 
-from read_replica.job_rules import rule_for
+from read_replica.job_rules import forget_rules, rule_for
 
 JOB = "frappe.email.queue.flush"
 
@@ -13,7 +13,7 @@ JOB = "frappe.email.queue.flush"
 class TestSchedulerConfig(unittest.TestCase):
 	def tearDown(self):
 		frappe.db.rollback()
-		frappe.local.read_replica_rules = None
+		forget_rules()
 
 	def make_rule(self, **values):
 		return frappe.get_doc({"doctype": "Scheduler Config", "job": JOB, "server_id": "secondary", **values})
