@@ -74,7 +74,7 @@ class Tick:
 			if place and _is_due(job):
 				due[job.name] = Due(job, due_times.next_due(job), place)
 		for name in _under_way([run.job for run in due.values()]):
-			del due[name]
+			due.pop(name, None)
 		names = scheduled_runs.claim(due.values())
 		claimed = {name: run for name, run in due.items() if run.name in names}
 		takeovers.note([(run.place, run.job.method) for run in claimed.values()], self.places.known)
