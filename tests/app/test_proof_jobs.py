@@ -164,14 +164,22 @@ def test_each_run_is_executed_once_by_its_server_whatever_is_killed(due, schedul
 		try:
 			run_until_enough(chaos, benches[1])
 			chaos.end()
-			frappe.db.sql("update `tabScheduled Job Type` set stopped = 1 where method != %s", DAILY)
-			frappe.db.commit()
+			let_no_run_be_due()
 			until(lambda: counts()[1] == 0, seconds=240)
 			time.sleep(2)
 			check(chaos)
 		except BaseException:
 			print(*(bench.log() for bench in benches), sep="\n")
 			raise
+
+
+def let_no_run_be_due() -> None:
+	"""Not by stopping the jobs: the lost run of a job that is stopped is not executed any more."""
+	frappe.db.sql(
+		"update `tabScheduled Job Type` set cron_format = '0 0 1 1 *'"
+		" where method like 'sample_app.jobs.proof_job_%%'"
+	)
+	frappe.db.commit()
 
 
 def run_until_enough(chaos: Chaos, secondary: JobBench) -> None:
