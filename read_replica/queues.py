@@ -108,6 +108,15 @@ def statuses(job_ids: list[str]) -> dict[str, str]:
 	return {job_id: status.decode() for job_id, status in found if status}
 
 
+def waits(job_id: str) -> bool:
+	"""Whether a job is in a queue; RQ calls one queued as well whose worker was killed as it took it."""
+	connection = background_jobs.get_redis_conn()
+	status, origin = connection.hmget(Job.key_for(job_id), "status", "origin")
+	if status != b"queued" or not origin:
+		return False
+	return job_id.encode() in connection.lrange(Queue.redis_queue_namespace_prefix + origin.decode(), 0, -1)
+
+
 def own_queues() -> list[str]:
 	"""The queues that this host knows, other than core's three."""
 	return [queue for queue in background_jobs.get_queue_list() if queue not in QUEUES_OF_ALL]

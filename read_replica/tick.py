@@ -97,7 +97,7 @@ class Tick:
 		"""Whether the run waits, or the next run of its job does, which must not be overwritten; or one is executed."""
 		job_id = due_times.rq_job_id(job)
 		# One that has waited for long may be in a queue that is no more.
-		waits = queues.statuses([job_id]).get(job_id) == "queued" and run.age < SECONDS_A_QUEUE_IS_TRUSTED
+		waits = run.age < SECONDS_A_QUEUE_IS_TRUSTED and queues.waits(job_id)
 		return waits or bool(execution.going_on([job.name]))
 
 	def _count_jobs(self) -> None:

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import frappe
 import pytest
-from frappe.utils.background_jobs import get_redis_conn
+from frappe.utils.background_jobs import get_queue, get_redis_conn
 from rq.job import Job
 
 from read_replica import due_times, execution
@@ -135,6 +135,18 @@ def test_a_job_that_fails_is_executed_and_not_tried_again(writing, monkeypatch):
 	later(61)
 	let_no_run_be_due()
 	assert tick(monkeypatch, None) == []
+
+
+def test_a_worker_that_is_killed_as_it_takes_a_run_out_of_the_queue_loses_it_for_a_minute(
+	writing, monkeypatch
+):
+	tick(monkeypatch, None)
+	queue = get_queue("default")
+	[job_id] = queue.job_ids
+	later(61)
+	assert tick(monkeypatch, None) == [], "it waits"
+	get_redis_conn().lrem(queue.key, 1, job_id)
+	assert tick(monkeypatch, None) == [WRITING]
 
 
 def test_a_lost_run_of_a_job_that_was_stopped_meanwhile_is_not_put_into_a_queue_again(writing, monkeypatch):
