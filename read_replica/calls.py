@@ -140,15 +140,8 @@ def begin_job(method: str) -> None:
 	"""In a worker: let a job whose rule says so read from a replica, until it ends."""
 	from rq import get_current_job
 
-	from read_replica.engine.scope import Scope
-	from read_replica.engine.settings import Need
-	from read_replica.site import router_of_site
+	from read_replica.job_reads import open_scope
 
 	job = get_current_job()
-	if not job or job.meta.get(READS) != "replica":
-		return
-	router = router_of_site()
-	scope = router.open(Need(), method) if router else None
-	if isinstance(scope, Scope):
-		# The rule is somebody's decision: the next one begins on a replica again, though this one may write.
-		scope.remembers_writes = False
+	if job and job.meta.get(READS) == "replica":
+		open_scope(method)

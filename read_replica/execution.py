@@ -21,7 +21,7 @@ from typing import Any
 import frappe
 
 from read_replica import database
-from read_replica.engine.settings import Need
+from read_replica.job_reads import open_scope
 from read_replica.job_rules import rule_for
 from read_replica.logs import log_event
 from read_replica.own_transaction import change
@@ -39,7 +39,8 @@ class Work:
 	def begins(self) -> None:
 		"""The method is called next, and nothing is uncommitted."""
 		_mark_with_first_commit(database.primary_of(frappe.local.db), self.run)
-		self._scope = _open_scope(self.method)
+		if rule_for(self.method).reads == "replica":
+			self._scope = open_scope(self.method)
 
 	def ends(self) -> None:
 		"""The method has returned or failed."""
@@ -165,19 +166,3 @@ def _mark_with_first_commit(primary: Any, run: str) -> None:
 			primary.commit = commit
 
 	primary.commit = commit_with_mark
-
-
-def _open_scope(method: str) -> Any:
-	"""The scope of a job whose rule says that it reads from a replica; None without."""
-	from read_replica.engine.scope import Scope
-	from read_replica.site import router_of_site
-
-	router = router_of_site()
-	if not router or rule_for(method).reads != "replica":
-		return None
-	scope = router.open(Need(), method)
-	if not isinstance(scope, Scope):
-		return None
-	# The rule is somebody's decision: the next run begins on a replica again, though this one may write.
-	scope.remembers_writes = False
-	return scope

@@ -19,9 +19,8 @@ from rq.job import Job
 # Core's queues, which workers of all servers may read.
 QUEUES_OF_ALL = ("short", "default", "long")
 
-# In a job's meta data: the queue that it was meant for, the server that it is for, and that rule's limit.
+# In a job's meta data: the queue that it was meant for, and the limit of its rule.
 MEANT_FOR = "read_replica_queue"
-SERVER = "read_replica_server"
 TAKEOVER_AFTER = "read_replica_takeover_after"
 
 

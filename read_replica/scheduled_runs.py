@@ -67,7 +67,6 @@ class Unfinished(NamedTuple):
 	method: str
 	job_type: str
 	attempts: int
-	begun_by: str | None
 	claim: str | None
 	age: float
 
@@ -141,7 +140,7 @@ def _insert(rows: list[tuple]) -> None:
 def unfinished() -> list[Unfinished]:
 	"""The runs that are to be put into a queue again, unless they still wait in one."""
 	rows = frappe.db.sql(
-		"select name, job, job_type, attempts, begun_by, claim,"
+		"select name, job, job_type, attempts, claim,"
 		" timestampdiff(second, claimed_at, utc_timestamp(6)) from `tabScheduled Run`"
 		" where executed_at is null and claimed_at < utc_timestamp(6) - interval %s second and attempts < %s"
 		" order by claimed_at limit 500",
