@@ -143,8 +143,8 @@ def unfinished() -> list[Unfinished]:
 		"select name, job, job_type, attempts, claim,"
 		" timestampdiff(second, claimed_at, utc_timestamp(6)) from `tabScheduled Run`"
 		" where executed_at is null and claimed_at < utc_timestamp(6) - interval %s second and attempts < %s"
-		" order by claimed_at limit 500",
-		(SECONDS_UNTIL_LOST, MOST_ATTEMPTS),
+		" order by claimed_at limit %s",
+		(SECONDS_UNTIL_LOST, MOST_ATTEMPTS, ROWS_AT_A_TIME),
 	)
 	runs = [Unfinished(*row) for row in rows]
 	if any(run.attempts for run in runs) and execution.locks_are_of_one_node():

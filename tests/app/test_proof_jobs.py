@@ -3,9 +3,10 @@
 
 """Real schedulers and RQ workers of two servers are killed and started again at random, under jobs.
 
-Every run that is claimed is executed once, none is lost, none is executed twice, and each by the server
-that its rule names while that lives; while it is gone, by the default server. 250 due runs in all; over
-1,000 with READ_REPLICA_LONG set. A failure names its seed: READ_REPLICA_SEED.
+The clock of one server is two seconds late. Every run that is claimed is executed once, none is lost, none
+is executed twice, and each by the server that its rule names while that lives; while it is gone, by the
+default server. 250 due runs in all; over 1,000 with READ_REPLICA_LONG set. A failure names its seed:
+READ_REPLICA_SEED.
 """
 
 import os
@@ -33,6 +34,8 @@ RUNS = 550 if os.environ.get("READ_REPLICA_LONG") else 125
 SECONDS = 600
 TAKEOVER_AFTER = 20
 SECONDS_TO_START = 20
+# Seconds by which a server's clock is early.
+CLOCKS = {"primary": 0, "secondary": -2}
 
 
 @pytest.fixture
@@ -40,7 +43,8 @@ def scheduled(due) -> Iterator[None]:
 	"""Jobs of two servers that are due every few seconds, and no others."""
 	frappe.db.sql_ddl("drop table if exists sample_app_proof")
 	frappe.db.sql_ddl(
-		"create table sample_app_proof (run varchar(140), server_id varchar(140), at datetime(6) default now(6))"
+		"create table sample_app_proof (run varchar(140), server_id varchar(140), clock datetime(6),"
+		" at datetime(6) default now(6))"
 	)
 	frappe.db.set_value("System Settings", None, "enable_scheduler", 1)
 	frappe.db.sql("update `tabScheduled Job Type` set stopped = 1 where method != %s", DAILY)
@@ -79,7 +83,7 @@ def two_servers(sites, redis_port: int, shared: bool) -> Iterator[list[JobBench]
 		benches = []
 		try:
 			for server_id, port in ports.items():
-				bench = JobBench(folder / server_id, sites, server_id, port, **common)
+				bench = JobBench(folder / server_id, sites, server_id, port, CLOCKS[server_id], **common)
 				bench.works_with(*workers_of(server_id, shared))
 				benches.append(bench)
 			yield benches
@@ -199,10 +203,12 @@ def check(chaos: Chaos) -> None:
 		" where job like 'sample_app.jobs.proof_job_%%'",
 		as_dict=True,
 	)
-	executed = frappe.db.sql("select run, server_id from sample_app_proof", as_dict=True)
+	executed = frappe.db.sql("select run, server_id, clock, at from sample_app_proof", as_dict=True)
 	by_run = {row.run: row.server_id for row in executed}
 	assert len(executed) == len(by_run), "a run was executed twice"
 	assert by_run.keys() == {run.name for run in runs}, "a run was lost"
+	for row in executed:
+		assert (row.clock < row.at - timedelta(seconds=1.5)) == (row.server_id == "secondary")
 	fields = ["server_id", "taken_by", "runs", "seen_at", "began_at", "ended_at"]
 	[takeover] = frappe.get_all("Job Takeover", fields=fields)
 	assert takeover.began_at >= takeover.seen_at + timedelta(seconds=TAKEOVER_AFTER)

@@ -9,6 +9,7 @@ from datetime import timedelta
 
 import frappe
 import pytest
+from frappe.core.doctype.scheduled_job_type import scheduled_job_type
 from frappe.utils import get_datetime, now_datetime
 
 from read_replica import due_times, execution, scheduled_runs
@@ -137,6 +138,32 @@ def test_a_worker_whose_clock_is_late_executes_a_run_once_and_the_next_one_as_we
 	assert tick(monkeypatch, None) == [HOURLY]
 	work_off(as_with_another_queue())
 	assert executed() == 2
+
+
+def test_schedulers_whose_clocks_are_two_seconds_apart_enqueue_a_run_once(hourly, monkeypatch):
+	due_at = due_times.next_due(frappe.get_doc("Scheduled Job Type", NAME))
+	early, late = due_at + timedelta(seconds=1), due_at - timedelta(seconds=1)
+
+	def tick_at(clock) -> list:
+		set_clock(monkeypatch, clock)
+		return tick(monkeypatch, None)
+
+	assert tick_at(late) == []
+	assert tick_at(early) == [HOURLY]
+	jobs = as_with_another_queue()
+	assert tick_at(due_at) == [], (
+		"the one that is late sees it due a second later, and none of the other's queue"
+	)
+	set_clock(monkeypatch, late)
+	work_off(jobs)
+	assert last_execution() == late, "as core notes it, by the clock of its worker"
+	assert tick_at(late) == [] and tick_at(early) == [] and tick_at(due_at) == []
+	assert executed() == 1
+
+
+def set_clock(monkeypatch, now) -> None:
+	for module in (due_times, scheduled_job_type):
+		monkeypatch.setattr(module, "now_datetime", lambda: now)
 
 
 def set_last_execution(at) -> None:

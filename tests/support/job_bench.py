@@ -21,10 +21,12 @@ class JobBench:
 	"""Processes with one SERVER_ID, as `bench schedule` and `bench worker` start them.
 
 	:param queue_port: the port of the Redis that holds its queues
+	:param clock: seconds by which its clock is early; negative: late
 	"""
 
-	def __init__(self, folder: Path, of: Sites, server_id: str, queue_port: int, **common):
+	def __init__(self, folder: Path, of: Sites, server_id: str, queue_port: int, clock: float = 0, **common):
 		self.server_id = server_id
+		self._clock = clock
 		self.folder = folder
 		self._sites = folder / "sites"
 		self._worker_command: tuple[str, ...] = ()
@@ -59,6 +61,8 @@ class JobBench:
 					"KILL",
 					sys.executable,
 					"-m",
+					"support.with_clock",
+					str(self._clock),
 					"frappe.utils.bench_helper",
 					"frappe",
 					*command,

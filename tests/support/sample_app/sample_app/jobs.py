@@ -32,10 +32,10 @@ def writing_job():
 
 
 def proof_job():
-	"""Writes which run it is and who executes it; takes long enough to be killed in the middle."""
+	"""Writes which run it is, who executes it and by which clock; takes long enough to be killed in the middle."""
 	frappe.db.sql(
-		"insert into sample_app_proof (run, server_id) values (%s, %s)",
-		(frappe.local.read_replica_run, os.environ["SERVER_ID"]),
+		"insert into sample_app_proof (run, server_id, clock) values (%s, %s, from_unixtime(%s))",
+		(frappe.local.read_replica_run, os.environ["SERVER_ID"], time.time()),
 	)
 	time.sleep(0.05)
 
