@@ -174,8 +174,13 @@ def test_each_run_is_executed_once_by_its_server_whatever_is_killed(due, schedul
 			time.sleep(2)
 			check(chaos)
 		except BaseException:
-			print(*(bench.log() for bench in benches), sep="\n")
+			print(*(bench.log() for bench in benches), *unfinished(), sep="\n")
 			raise
+
+
+def unfinished() -> list[dict]:
+	frappe.db.rollback()
+	return frappe.get_all("Scheduled Run", filters={"executed_at": ["is", "not set"]}, fields=["*"])
 
 
 def let_no_run_be_due() -> None:
