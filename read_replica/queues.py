@@ -29,6 +29,9 @@ JOBS_AT_A_TIME = 200
 # Of an idle worker, as RQ has it.
 SECONDS_BETWEEN_HEARTBEATS = 420
 
+# Between the clocks of two servers.
+MOST_SECONDS_APART = 5
+
 
 class Reader(NamedTuple):
 	"""A worker that reads a queue.
@@ -82,9 +85,8 @@ def _age_without_connection(worker: Worker, connection) -> float:
 	"""
 	age = _seconds_since(worker.last_heartbeat)
 	try:
-		is_older_than_redis = (
-			_seconds_since(worker.birth_date) > connection.info("server")["uptime_in_seconds"]
-		)
+		uptime = connection.info("server")["uptime_in_seconds"]
+		is_older_than_redis = _seconds_since(worker.birth_date) > uptime + MOST_SECONDS_APART
 		is_known_to_be_gone = bool(connection.client_list()) and not is_older_than_redis
 	except ResponseError:
 		is_known_to_be_gone = False

@@ -5,16 +5,19 @@
 
 import contextlib
 import socket
+import time
 from collections.abc import Iterator
+from datetime import datetime, timezone
 
 import frappe
 import pytest
 from frappe.utils import background_jobs
 from frappe.utils.background_jobs import generate_qname, get_queue, get_redis_conn
 from rq import Worker
+from rq.utils import utcformat
 
 import read_replica
-from read_replica import job_rules, sweep
+from read_replica import job_rules, queues, sweep
 from support.bench import SITE
 
 from .conftest import in_another_worker
@@ -218,6 +221,23 @@ def test_workers_that_a_restarted_redis_does_not_know_any_more_are_trusted_for_a
 	tick(monkeypatch, "primary")
 	assert waiting("secondary") == []
 	assert waiting("default") == [HOURLY]
+
+
+def test_a_worker_that_was_killed_is_gone_at_once_unless_redis_was_started_after_it(own_queues):
+	redis = get_redis_conn()
+	redis_started = time.time() - redis.info("server")["uptime_in_seconds"]
+	with worker("secondary") as killed:
+		redis.client_setname("another")
+
+		def age_if_born(at: float) -> float:
+			of_heartbeat = utcformat(datetime.fromtimestamp(time.time() - 300, timezone.utc))
+			birth = utcformat(datetime.fromtimestamp(at, timezone.utc))
+			redis.hset(killed.key, mapping={"birth": birth, "last_heartbeat": of_heartbeat})
+			return queues.readers()[0].age
+
+		assert age_if_born(redis_started + 60) == pytest.approx(300, abs=5)
+		assert age_if_born(redis_started - 2) == pytest.approx(300, abs=5), "its clock may be late"
+		assert age_if_born(redis_started - 60) == 0, "RQ does not name a connection that is made again"
 
 
 def test_servers_whose_ids_differ_in_case_are_two(hourly, monkeypatch):
