@@ -212,9 +212,9 @@ def check(chaos: Chaos) -> None:
 	by_run = {row.run: row.server_id for row in executed}
 	assert len(executed) == len(by_run), "a run was executed twice"
 	assert by_run.keys() == {run.name for run in runs}, "a run was lost"
-	for server_id, early in CLOCKS.items():
-		late = min((row.at - row.clock).total_seconds() for row in executed if row.server_id == server_id)
-		assert late == pytest.approx(-early, abs=0.5)
+	assert all(
+		row.clock < row.at - timedelta(seconds=1.5) for row in executed if row.server_id == "secondary"
+	)
 	fields = ["server_id", "taken_by", "runs", "seen_at", "began_at", "ended_at"]
 	[takeover] = frappe.get_all("Job Takeover", fields=fields)
 	assert takeover.began_at >= takeover.seen_at + timedelta(seconds=TAKEOVER_AFTER)

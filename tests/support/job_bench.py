@@ -26,7 +26,7 @@ class JobBench:
 
 	def __init__(self, folder: Path, of: Sites, server_id: str, queue_port: int, clock: float = 0, **common):
 		self.server_id = server_id
-		self._clock = clock
+		self._with_clock = ("support.with_clock", str(clock)) if clock else ()
 		self.folder = folder
 		self._sites = folder / "sites"
 		self._worker_command: tuple[str, ...] = ()
@@ -61,8 +61,7 @@ class JobBench:
 					"KILL",
 					sys.executable,
 					"-m",
-					"support.with_clock",
-					str(self._clock),
+					*self._with_clock,
 					"frappe.utils.bench_helper",
 					"frappe",
 					*command,
