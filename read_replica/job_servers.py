@@ -100,7 +100,7 @@ def _servers_that_are_gone() -> list[str]:
 		if note := note_on(rule, known):
 			jobs[rule.server_id, note].append(method)
 	return [
-		f"Server {server_id!r}: {note}. {len(methods)} scheduled jobs: {_some(methods)}"
+		f"Server {server_id!r}: {note}. Scheduled jobs: {_some(methods)}"
 		for (server_id, note), methods in sorted(jobs.items())
 	]
 
@@ -120,7 +120,7 @@ def _queues_without_readers() -> list[str]:
 	except RedisError as error:
 		return [f"Redis, which holds the queues, does not answer: {error}"]
 	return [
-		f"RQ knows no worker that reads the queue {queue!r}, in which {count} jobs wait."
+		f"RQ knows no worker that reads the queue {queue!r}. Jobs that wait in it: {count}."
 		f" On that server, run: bench worker --queue {queue}"
 		for queue, count in waiting.items()
 	]

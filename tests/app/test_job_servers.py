@@ -122,7 +122,7 @@ def test_a_job_whose_server_nobody_runs_is_marked_everywhere(hourly, monkeypatch
 	for command in ("status", "jobs", "servers"):
 		output = " ".join(hourly.bench("--site", SITE, "read-replica", command).split())
 		assert (
-			f"Server 'nowhere': no server runs it; primary takes it over after 900 s. 1 scheduled jobs: {HOURLY}"
+			f"Server 'nowhere': no server runs it; primary takes it over after 900 s. Scheduled jobs: {HOURLY}"
 			in output
 		)
 	assert HOURLY in "\n".join(browser.call("read_replica.api.job_problems"))
