@@ -14,7 +14,7 @@ import psutil
 from support.bench import SITE, Sites
 from support.servers import find_program
 
-LONGEST_LOG = 4000
+LONGEST_LOG = 20_000
 
 
 class JobBench:
