@@ -3,13 +3,19 @@
 
 frappe.listview_settings["Job Server"] = {
 	hide_name_column: true,
-	add_fields: ["host", "scheduler_alive_at", "workers_alive_at", "jobs"],
+	add_fields: ["host", "queues", "scheduler_alive_at", "workers_alive_at", "jobs"],
 	get_indicator(doc) {
 		if (!doc.host) {
 			return [__("Nobody runs it"), "red", "host,is,not set"];
 		}
-		const seen = doc.workers_alive_at;
-		const minutes = seen ? moment.utc().diff(moment.utc(seen), "minutes") : Infinity;
+		// Without a queue of its own, only its own scheduler puts jobs where its workers find them;
+		// but that may run on another one of its hosts.
+		const has_own_queue = (doc.queues || "").split(", ").includes(doc.server_id);
+		const needs_scheduler = doc.scheduler_alive_at && !has_own_queue;
+		const signs = [doc.workers_alive_at, ...(needs_scheduler ? [doc.scheduler_alive_at] : [])];
+		const minutes = Math.max(
+			...signs.map((sign) => (sign ? moment.utc().diff(moment.utc(sign), "minutes") : Infinity))
+		);
 		if (minutes < 10) {
 			return [__("Alive"), "green", "host,is,set"];
 		}
