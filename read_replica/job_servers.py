@@ -15,6 +15,9 @@ from read_replica.servers import Server
 
 MOST_NAMED = 3
 
+# More than that is of no use where a server is taken for gone after fifteen minutes.
+MOST_SECONDS_OF_KEEPALIVE = 600
+
 
 def rows() -> list[tuple[str, ...]]:
 	"""The servers on their hosts, as `bench read-replica servers` prints them."""
@@ -85,6 +88,7 @@ def problems() -> list[str]:
 		*_servers_that_are_gone(),
 		*_queues_without_readers(),
 		*_runs_given_up(),
+		*_locks_of_servers_without_power(),
 		*job_rules.problems_of_config(),
 		*_rules_without_job(),
 	]
@@ -136,6 +140,20 @@ def _runs_given_up() -> list[str]:
 		f"{job}: the worker was killed {scheduled_runs.MOST_ATTEMPTS} times in {count} runs; they are not"
 		" executed again. See Scheduled Run."
 		for job, count in found
+	]
+
+
+def _locks_of_servers_without_power() -> list[str]:
+	if not job_rules.named_servers() - {DEFAULT_SERVER}:
+		return []
+	found = frappe.db.sql("show global variables like 'tcp_keepalive_time'")
+	if not found or 0 < int(found[0][1]) <= MOST_SECONDS_OF_KEEPALIVE:
+		return []
+	return [
+		"A server that loses its power says nothing to the primary database, which then keeps the lock of the"
+		" job that ran there, for two hours by Linux's default; nobody takes that job over before. In the"
+		" primary's configuration, set tcp_keepalive_time = 60, tcp_keepalive_interval = 10,"
+		" tcp_keepalive_probes = 6."
 	]
 
 

@@ -109,13 +109,25 @@ def statuses(job_ids: list[str]) -> dict[str, str]:
 	return {job_id: status.decode() for job_id, status in found if status}
 
 
-def waits(job_id: str) -> bool:
-	"""Whether a job is in a queue; RQ calls one queued as well whose worker was killed as it took it."""
-	connection = background_jobs.get_redis_conn()
-	status, origin = connection.hmget(Job.key_for(job_id), "status", "origin")
-	if status != b"queued" or not origin:
-		return False
-	return job_id.encode() in connection.lrange(Queue.redis_queue_namespace_prefix + origin.decode(), 0, -1)
+class Waiting:
+	"""What waits in the queues of this Redis. Each queue is read once, as many jobs may be asked for."""
+
+	def __init__(self):
+		self._ids: dict[str, set[bytes]] = {}
+
+	def queue_of(self, job_id: str) -> str | None:
+		"""The queue, as RQ calls it, that a job waits in; None if it waits in none.
+
+		RQ calls one queued as well whose worker was killed as it took it.
+		"""
+		connection = background_jobs.get_redis_conn()
+		status, origin = connection.hmget(Job.key_for(job_id), "status", "origin")
+		if status != b"queued" or not origin:
+			return None
+		queue = origin.decode()
+		if queue not in self._ids:
+			self._ids[queue] = set(connection.lrange(Queue.redis_queue_namespace_prefix + queue, 0, -1))
+		return queue if job_id.encode() in self._ids[queue] else None
 
 
 def own_queues() -> list[str]:
@@ -123,11 +135,20 @@ def own_queues() -> list[str]:
 	return [queue for queue in background_jobs.get_queue_list() if queue not in QUEUES_OF_ALL]
 
 
-def first_jobs(queue: str) -> list[Job]:
-	"""The jobs of all sites that have waited longest in a queue, so many as one look can take."""
+def waiting_jobs(queue: str, site: str, start: int) -> list[tuple[int, Job | None]]:
+	"""Jobs that wait in a queue, with their positions: so many of this site's as one look can take.
+
+	:param start: how many of the site's jobs to pass over
+	"""
 	found = background_jobs.get_queue(queue)
-	ids = found.get_job_ids(0, JOBS_AT_A_TIME)
-	return [job for job in Job.fetch_many(ids, connection=found.connection) if job]
+	# The ids of most jobs begin with their site.
+	of_site = [
+		(at, job_id)
+		for at, job_id in enumerate(found.get_job_ids())
+		if "::" not in job_id or job_id.startswith(f"{site}::")
+	][start : start + JOBS_AT_A_TIME]
+	jobs = Job.fetch_many([job_id for _, job_id in of_site], connection=found.connection)
+	return [(at, job) for (at, _), job in zip(of_site, jobs, strict=True)]
 
 
 def queue_named(name: str, like: Queue) -> Queue:
@@ -139,10 +160,12 @@ def queue_named(name: str, like: Queue) -> Queue:
 	)
 
 
-def move(job: Job, from_queue: str, to_queue: str) -> bool:
+def move(job: Job, at: int, from_queue: str, to_queue: str) -> bool:
 	"""Move a waiting job; False if a worker, or somebody else who moves it, was faster.
 
 	At once or not at all: a job is never in both, nor in none.
+
+	:param at: its position, some moves ago
 	"""
 	connection = background_jobs.get_redis_conn()
 	source = background_jobs.get_queue(from_queue)
@@ -150,7 +173,8 @@ def move(job: Job, from_queue: str, to_queue: str) -> bool:
 	with connection.pipeline() as pipeline:
 		try:
 			pipeline.watch(source.key)
-			if job.id.encode() not in pipeline.lrange(source.key, 0, 2 * JOBS_AT_A_TIME):
+			around = pipeline.lrange(source.key, max(0, at - JOBS_AT_A_TIME), at + JOBS_AT_A_TIME)
+			if job.id.encode() not in around:
 				return False
 			pipeline.multi()
 			pipeline.lrem(source.key, 1, job.id)

@@ -22,19 +22,25 @@ def run(job: Any) -> bool:
 	places = tick.places_with(queues.readers())
 	place = places.of_run(rule)
 	if not place and _is_alive(rule, places):
+		if scheduled_runs.waits(job.name):
+			return _tell_that_it_waits(job)
 		scheduled_runs.request(job, rule.server_id)
 		_tell(
 			_("{0} runs on server {1}, at the next tick of its scheduler.").format(job.method, rule.server_id)
 		)
 		return True
 	if tick.is_under_way(job):
-		_tell(_("{0} is in the queue already.").format(job.method))
-		return False
+		return _tell_that_it_waits(job)
 	place = place or Place(places.here, None, rule.server_id)
 	# Whoever asks may have written something that is not to be committed yet.
 	tick.put(scheduled_runs.begin_now(job, place), job, place, after_commit=True)
 	_tell(_where(job.method, place))
 	return True
+
+
+def _tell_that_it_waits(job: Any) -> bool:
+	_tell(_("{0} is in the queue already.").format(job.method))
+	return False
 
 
 def _is_alive(rule: Rule, places: Places) -> bool:

@@ -153,6 +153,15 @@ def unfinished() -> list[Unfinished]:
 	return runs
 
 
+def waits(job_type: str) -> bool:
+	"""Whether a run of a job was asked for, or claimed, and is not executed yet."""
+	found = frappe.db.sql(
+		"select 1 from `tabScheduled Run` where job_type = %s and executed_at is null and attempts < %s limit 1",
+		(job_type, MOST_ATTEMPTS),
+	)
+	return bool(found)
+
+
 def claim_again(run: Unfinished, place: Place) -> bool:
 	"""Claim an unfinished run; False if another scheduler was faster. Commits."""
 	return change(

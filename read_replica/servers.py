@@ -15,15 +15,19 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 import frappe
 from frappe.utils import get_bench_id
+from frappe.utils.background_jobs import generate_qname
 from redis.exceptions import RedisError
+from rq import get_current_job
 
 from read_replica import __version__
 from read_replica.job_rules import DEFAULT_SERVER
 from read_replica.logs import log_event
 from read_replica.own_transaction import change
+from read_replica.pauses import rhythm_of
 from read_replica.queues import Reader, is_own
 
 SECONDS_BETWEEN_NOTES_OF_WORKERS = 60
@@ -40,13 +44,16 @@ SECONDS_OF_DOUBT = 2
 _NOTE = f"""
 	insert into `tabJob Server`
 		(name, creation, modified, owner, modified_by, server_id, host, bench, app_version, missed_since,
-		scheduler_alive_at, workers_alive_at, workers, queues)
+		scheduler_alive_at, seconds_between_ticks, ticks_since, workers_alive_at, workers, queues)
 	values (%(name)s, now(6), now(6), 'Administrator', 'Administrator', %(server_id)s, %(host)s, %(bench)s,
 		%(app_version)s, utc_timestamp(6), if(%(is_scheduler)s, utc_timestamp(6), null),
+		%(seconds_between_ticks)s, if(%(is_scheduler)s, coalesce(%(ticks_since)s, utc_timestamp(6)), null),
 		utc_timestamp(6) - interval %(age)s second, coalesce(%(workers)s, 0), %(queues)s)
 	on duplicate key update modified = now(6),
 		app_version = coalesce(values(app_version), app_version),
 		scheduler_alive_at = coalesce(values(scheduler_alive_at), scheduler_alive_at),
+		seconds_between_ticks = if(%(is_scheduler)s, values(seconds_between_ticks), seconds_between_ticks),
+		ticks_since = coalesce(values(ticks_since), ticks_since),
 		workers_alive_at = if(workers_alive_at is null
 			or values(workers_alive_at) > workers_alive_at + interval {SECONDS_OF_DOUBT} second,
 			coalesce(values(workers_alive_at), workers_alive_at), workers_alive_at),
@@ -58,20 +65,27 @@ class Server:
 	"""What is known of the server with this id, all of its hosts together.
 
 	:param age: seconds since it was last able to run jobs, or since it was first missed
-	:param seen_at: that time, by the database's clock
+	:param missed_for: the same, without the time in which nobody here could have seen it
+	:param tells_every: seconds between its signs of life, if it is known by those of its scheduler
+	:param seen_at: when it was last able to run jobs, by the database's clock
 	:param is_known: whether anything of it was ever seen
 	:param queues: what its workers read, where they are of this bench
 	"""
 
 	server_id: str
 	age: float
+	missed_for: float
+	tells_every: float
 	seen_at: datetime
 	is_known: bool
 	queues: frozenset[str] = frozenset()
 
 	def is_gone(self, takeover_after: float) -> bool:
-		"""Whether its jobs are another's now; never where `takeover_after` is 0."""
-		return bool(takeover_after) and self.age > takeover_after
+		"""Whether its jobs are another's now; never where `takeover_after` is 0.
+
+		One that misses a single tick is not, however short that time is.
+		"""
+		return bool(takeover_after) and self.missed_for > max(takeover_after, 2 * self.tells_every)
 
 
 def this_server() -> str:
@@ -115,6 +129,7 @@ def _by_server_and_host(
 
 def _write(server_id: str, host: str, readers: list[Reader], is_scheduler: bool) -> None:
 	age = min((min(reader.age, A_LONG_TIME) for reader in readers), default=None)
+	rhythm = rhythm_of(server_id) if is_scheduler else None
 	change(
 		_NOTE,
 		{
@@ -124,6 +139,8 @@ def _write(server_id: str, host: str, readers: list[Reader], is_scheduler: bool)
 			"bench": get_bench_id(),
 			"app_version": __version__ if is_scheduler else None,
 			"is_scheduler": is_scheduler,
+			"seconds_between_ticks": rhythm.seconds if rhythm else 0,
+			"ticks_since": rhythm.since if rhythm else None,
 			"age": age,
 			"workers": len(readers),
 			"queues": ", ".join(sorted({queue for reader in readers for queue in reader.queues})),
@@ -133,6 +150,10 @@ def _write(server_id: str, host: str, readers: list[Reader], is_scheduler: bool)
 
 def note_worker() -> None:
 	"""From a worker of this server: note that it is at work. Commits, so only before a job begins."""
+	job = get_current_job()
+	if is_own(this_server()) and job and job.origin != generate_qname(this_server()):
+		# That it works off other queues does not help those that wait in its own.
+		return
 	name = _name(this_server(), socket.gethostname(), get_bench_id())
 	try:
 		key = frappe.cache().make_key(f"read_replica|noted|{name}")
@@ -142,6 +163,7 @@ def note_worker() -> None:
 		return
 	values = {"name": name, "server_id": this_server(), "host": socket.gethostname(), "bench": get_bench_id()}
 	values |= {"app_version": __version__, "is_scheduler": False, "age": 0, "workers": None, "queues": None}
+	values |= {"seconds_between_ticks": 0, "ticks_since": None}
 	try:
 		change(_NOTE, values)
 	except Exception as error:
@@ -150,27 +172,53 @@ def note_worker() -> None:
 		log_event("worker_not_noted", error=f"{type(error).__name__} {error}")
 
 
+class _Row(NamedTuple):
+	server_id: str
+	host: str
+	bench: str
+	queues: str
+	workers_alive_at: datetime
+	scheduler_alive_at: datetime
+	seconds_between_ticks: float
+	ticks_since: datetime | None
+	now: datetime
+
+
 def known() -> dict[str, Server]:
 	"""All servers of the site by their ids."""
-	rows = frappe.db.sql(
+	found = frappe.db.sql(
 		"select server_id, host, bench, queues, coalesce(workers_alive_at, missed_since),"
-		" coalesce(scheduler_alive_at, missed_since), utc_timestamp(6) from `tabJob Server`"
+		" coalesce(scheduler_alive_at, missed_since), seconds_between_ticks, ticks_since, utc_timestamp(6)"
+		" from `tabJob Server`"
 	)
 	by_id = defaultdict(list)
-	for row in rows:
-		by_id[row[0]].append(row[1:])
-	return {server_id: _server(server_id, hosts) for server_id, hosts in by_id.items()}
+	for row in map(_Row._make, found):
+		by_id[row.server_id].append(row)
+	watched_for = _watched_for(by_id[this_server()])
+	return {server_id: _server(server_id, rows, watched_for) for server_id, rows in by_id.items() if rows}
 
 
-def _server(server_id: str, hosts: list[tuple]) -> Server:
-	seen_at = max(workers for _, _, _, workers, _, _ in hosts)
+def _watched_for(rows: list[_Row]) -> float:
+	"""Seconds since the scheduler of this server ticks; endless where it has none, and others look."""
+	ticking = [row for row in rows if row.ticks_since]
+	if not ticking:
+		return float("inf")
+	last = max(ticking, key=lambda row: row.scheduler_alive_at)
+	return (last.now - last.ticks_since).total_seconds()
+
+
+def _server(server_id: str, rows: list[_Row], watched_for: float) -> Server:
+	seen_at = max(row.workers_alive_at for row in rows)
+	tells_every = 0.0
 	if not is_own(server_id):
 		# Nobody but its own scheduler puts jobs where its workers find them.
-		seen_at = min(seen_at, max(scheduler for _, _, _, _, scheduler, _ in hosts))
-	age = (hosts[0][5] - seen_at).total_seconds()
+		seen_at = min(seen_at, max(row.scheduler_alive_at for row in rows))
+		tells_every = max(row.seconds_between_ticks for row in rows)
+	age = (rows[0].now - seen_at).total_seconds()
 	bench = get_bench_id()
-	read = {queue for _, of, queues, *_ in hosts if of == bench and queues for queue in queues.split(", ")}
-	return Server(server_id, age, seen_at, any(host for host, *_ in hosts), frozenset(read))
+	read = {queue for row in rows if row.bench == bench and row.queues for queue in row.queues.split(", ")}
+	is_known = any(row.host for row in rows)
+	return Server(server_id, age, min(age, watched_for), tells_every, seen_at, is_known, frozenset(read))
 
 
 def note_jobs(counts: dict[str, int]) -> None:

@@ -17,21 +17,34 @@ from read_replica.placement import Place, Places
 # What passes between a look at the workers and one at what is known of their server.
 SECONDS_OF_A_LOOK = 1.0
 
-# Since when nobody has read a queue on this server's Redis, by time.monotonic().
+# Of a site and a queue: since when nobody has read it on this server's Redis, by time.monotonic().
 _unread_since: dict[tuple[str, str], float] = {}
+
+# How many jobs were looked at that stay, for now: the next tick looks at those behind them.
+_passed_over: dict[tuple[str, str], int] = {}
 
 
 def move_from_unread_queues(places: Places) -> None:
 	"""Move this site's jobs out of own queues of servers that are gone, by the limit of each job's rule."""
 	for queue in queues.own_queues():
 		if unread_for := _seconds_unread(queue, places):
-			for job in queues.first_jobs(queue):
-				try:
-					_move_if_late(job, queue, unread_for, places)
-				except Exception as error:
-					# Such as a function that this server's code does not have.
-					frappe.db.rollback()
-					log_event("not_moved", job=job.id, queue=queue, error=f"{type(error).__name__} {error}")
+			_move_some(queue, unread_for, places)
+
+
+def _move_some(queue: str, unread_for: float, places: Places) -> None:
+	key = frappe.local.site, queue
+	start = _passed_over.get(key, 0)
+	waiting = queues.waiting_jobs(queue, frappe.local.site, start)
+	moved = 0
+	for at, job in waiting:
+		try:
+			moved += bool(job) and _move_if_late(job, at, queue, unread_for, places)
+		except Exception as error:
+			# Such as a function that this server's code does not have.
+			frappe.db.rollback()
+			log_event("not_moved", job=job.id, queue=queue, error=f"{type(error).__name__} {error}")
+	is_end = len(waiting) < queues.JOBS_AT_A_TIME
+	_passed_over[key] = 0 if is_end else start + len(waiting) - moved
 
 
 def _seconds_unread(server_id: str, places: Places) -> float:
@@ -41,24 +54,28 @@ def _seconds_unread(server_id: str, places: Places) -> float:
 		_unread_since.pop(key, None)
 		server = places.known.get(server_id)
 		# RQ knows a worker that was killed for some minutes more.
-		return server.age if server and server.age > SECONDS_OF_A_LOOK else 0.0
+		return server.missed_for if server and server.missed_for > SECONDS_OF_A_LOOK else 0.0
 	since = _unread_since.setdefault(key, time.monotonic())
 	server = places.known.get(server_id)
-	return max(time.monotonic() - since, server.age if server else 0.0)
+	return max(time.monotonic() - since, server.missed_for if server else 0.0)
 
 
-def _move_if_late(job: Any, server_id: str, unread_for: float, places: Places) -> None:
+def _move_if_late(job: Any, at: int, server_id: str, unread_for: float, places: Places) -> bool:
 	limit = _limit_of(job)
 	if not limit or unread_for <= limit or job.kwargs.get("site") != frappe.local.site:
-		return
+		return False
 	is_default = server_id == DEFAULT_SERVER
 	default_is_read = queues.is_own(DEFAULT_SERVER) and DEFAULT_SERVER in places.read and not is_default
 	target = DEFAULT_SERVER if default_is_read else _meant_for(job)
-	if not queues.move(job, server_id, target):
-		return
+	if not queues.move(job, at, server_id, target):
+		return False
 	log_event("moved", job=job.id, from_queue=server_id, to_queue=target)
-	if is_default:
-		return
+	if not is_default:
+		_note_takeover(job, server_id, target, places)
+	return True
+
+
+def _note_takeover(job: Any, server_id: str, target: str, places: Places) -> None:
 	place = Place(DEFAULT_SERVER, target, server_id)
 	if _is_run(job):
 		change(

@@ -10,9 +10,11 @@ one that is due lets all that are due be claimed at once, as each claim by itsel
 import time
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import frappe
+from frappe.utils.background_jobs import generate_qname
 
 from read_replica import (
 	due_times,
@@ -33,8 +35,8 @@ from read_replica.scheduled_runs import Due, Unfinished
 # A console, or a long request, may ask jobs to put themselves into a queue as well.
 SECONDS_OF_A_TICK = 30
 
-# After that, a run that Redis says to be waiting is put into a queue once more: that does no harm.
-SECONDS_A_QUEUE_IS_TRUSTED = 900
+# After that, a run that waits in another queue than the one it belongs into is put there as well.
+SECONDS_ANOTHER_QUEUE_IS_TRUSTED = 900
 
 SECONDS_BETWEEN_COUNTS = 600
 _counted_at: dict[str, float] = {}
@@ -54,8 +56,7 @@ class Tick:
 		# None of these may keep the site's other jobs from being scheduled.
 		_try("takeovers", lambda: takeovers.end(self.places.known))
 		_try("sweep", lambda: sweep.move_from_unread_queues(self.places))
-		for run in scheduled_runs.unfinished():
-			_try(run.method, lambda run=run: self._put_again(run))
+		_try("unfinished", self._put_unfinished)
 		_try("count", self._count_jobs)
 		self.ended = time.monotonic()
 
@@ -80,25 +81,47 @@ class Tick:
 		takeovers.note([(run.place, run.job.method) for run in claimed.values()], self.places.known)
 		return claimed
 
-	def _put_again(self, run: Unfinished) -> None:
-		"""Put a run into a queue again that was lost or cut off; or that was asked for on this server."""
+	def _put_unfinished(self) -> None:
+		"""Put runs into a queue again that were lost or cut off; and those that were asked for on this server."""
+		runs = scheduled_runs.unfinished()
+		if not runs:
+			return
+		names = {run.job_type for run in runs}
+		fields = (*FIELDS, "stopped")
+		found = frappe.get_all("Scheduled Job Type", filters={"name": ["in", list(names)]}, fields=fields)
+		jobs = {job.name: job for job in found}
+		waiting = queues.Waiting()
+		# Of a job, one run at a time: in a queue, the next one would take its place.
+		busy = execution.going_on(names)
+		for run in runs:
+			if run.job_type not in busy:
+				put_again = partial(self._put_again, run, jobs.get(run.job_type), waiting)
+				if _try(run.method, put_again):
+					busy.add(run.job_type)
+
+	def _put_again(self, run: Unfinished, job: Any, waiting: queues.Waiting) -> bool:
 		place = self.places.of_run(rule_for(run.method))
 		if not place:
-			return
-		job = frappe.db.get_value("Scheduled Job Type", run.job_type, (*FIELDS, "stopped"), as_dict=True)
+			return False
 		if not job:
 			scheduled_runs.drop(run)
-		elif not (job.stopped and run.claim) and not self._is_under_way(run, job):
-			if scheduled_runs.claim_again(run, place):
-				put(run.name, job, place)
-				takeovers.note([(place, run.method)], self.places.known)
+			return False
+		if (job.stopped and run.claim) or self._waits(run, job, place, waiting):
+			return False
+		if not scheduled_runs.claim_again(run, place):
+			return False
+		put(run.name, job, place)
+		takeovers.note([(place, run.method)], self.places.known)
+		return True
 
-	def _is_under_way(self, run: Unfinished, job: Any) -> bool:
-		"""Whether the run waits, or the next run of its job does, which must not be overwritten; or one is executed."""
-		job_id = due_times.rq_job_id(job)
-		# One that has waited for long may be in a queue that is no more.
-		waits = run.age < SECONDS_A_QUEUE_IS_TRUSTED and queues.waits(job_id)
-		return waits or bool(execution.going_on([job.name]))
+	def _waits(self, run: Unfinished, job: Any, place: Place, waiting: queues.Waiting) -> bool:
+		"""Whether the run waits in a queue, or the next run of its job does, which must not be overwritten."""
+		queue = waiting.queue_of(due_times.rq_job_id(job))
+		if queue is None:
+			return False
+		# Another one may have no reader any more.
+		belongs_there = queue == generate_qname(place.queue or due_times.queue_of(job))
+		return belongs_there or run.age < SECONDS_ANOTHER_QUEUE_IS_TRUSTED
 
 	def _count_jobs(self) -> None:
 		"""For the list of servers: how many jobs each has."""
@@ -120,12 +143,13 @@ def _is_due(job: Any) -> bool:
 		return False
 
 
-def _try(what: str, step: Callable[[], None]) -> None:
+def _try(what: str, step: Callable[[], Any]) -> Any:
 	try:
-		step()
+		return step()
 	except Exception as error:
 		frappe.db.rollback()
 		log_event("tick_incomplete", at=what, error=f"{type(error).__name__} {error}")
+		return None
 
 
 def current() -> Tick:

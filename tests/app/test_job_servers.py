@@ -14,10 +14,11 @@ import pytest
 from frappe.utils import background_jobs
 from frappe.utils.background_jobs import generate_qname, get_queue, get_redis_conn
 from rq import Worker
+from rq.job import Job
 from rq.utils import utcformat
 
 import read_replica
-from read_replica import job_rules, queues, sweep
+from read_replica import job_rules, queues, servers, sweep
 from support.bench import SITE
 
 from .conftest import in_another_worker
@@ -56,12 +57,18 @@ def own_queues(hourly):
 	background_jobs.get_queues_timeout.cache_clear()
 
 
-def minutes_pass(minutes: float) -> None:
+def minutes_pass(minutes: float, ticking: tuple[str, ...] = ("primary",)) -> None:
+	"""Nobody is seen but the schedulers of these servers."""
+	with pytest.MonkeyPatch.context() as environment:
+		for server_id in ticking:
+			environment.setenv("SERVER_ID", server_id)
+			servers.note([], ())
 	frappe.db.sql(
 		"update `tabJob Server` set missed_since = missed_since - interval %(s)s second,"
 		" workers_alive_at = workers_alive_at - interval %(s)s second,"
-		" scheduler_alive_at = scheduler_alive_at - interval %(s)s second",
-		{"s": minutes * 60},
+		" ticks_since = ticks_since - interval %(s)s second,"
+		" scheduler_alive_at = scheduler_alive_at - interval if(server_id in %(ticking)s, 0, %(s)s) second",
+		{"s": minutes * 60, "ticking": (*ticking, "")},
 	)
 	frappe.db.commit()
 
@@ -128,6 +135,20 @@ def test_a_job_whose_server_nobody_runs_is_marked_everywhere(hourly, monkeypatch
 	assert HOURLY in "\n".join(browser.call("read_replica.api.job_problems"))
 
 
+def test_a_primary_that_does_not_notice_when_a_server_loses_power_is_a_problem(hourly, servers):
+	rule(HOURLY, "secondary", takeover_after=0)
+	assert "tcp_keepalive_time" not in problems()
+	servers.primary.query("set global tcp_keepalive_time = 0")
+	try:
+		assert "tcp_keepalive_time = 60" in problems()
+		frappe.db.delete("Scheduler Config")
+		frappe.db.commit()
+		job_rules.forget_rules()
+		assert "tcp_keepalive_time" not in problems(), "there is one server alone"
+	finally:
+		servers.primary.query("set global tcp_keepalive_time = 60")
+
+
 def test_core_shows_it_in_its_system_health_report(hourly, browser):
 	if not frappe.db.exists("DocType", "System Health Report"):
 		pytest.skip("v14 has none")
@@ -185,7 +206,7 @@ def test_a_server_without_workers_is_gone_for_itself_as_well(hourly, monkeypatch
 	rule(HOURLY, "secondary")
 	assert tick(monkeypatch, "secondary") == [HOURLY], "they may be about to start"
 	as_with_another_queue()
-	minutes_pass(16)
+	minutes_pass(16, ticking=("primary", "secondary"))
 	later(16 * 60)
 	assert tick(monkeypatch, "secondary") == []
 	assert tick(monkeypatch, "primary") == [HOURLY]
@@ -238,6 +259,24 @@ def test_a_worker_that_was_killed_is_gone_at_once_unless_redis_was_started_after
 		assert age_if_born(redis_started + 60) == pytest.approx(300, abs=5)
 		assert age_if_born(redis_started - 2) == pytest.approx(300, abs=5), "its clock may be late"
 		assert age_if_born(redis_started - 60) == 0, "RQ does not name a connection that is made again"
+
+
+def test_a_worker_of_other_queues_does_not_vouch_for_the_own_queue_of_its_server(own_queues, monkeypatch):
+	from .test_jobs import execute_job_in_a_worker
+
+	rule(HOURLY, "secondary")
+	with worker("secondary"), worker("primary"):
+		tick(monkeypatch, "primary")
+	assert waiting("secondary") == [HOURLY]
+	minutes_pass(16)
+	monkeypatch.setenv("SERVER_ID", "secondary")
+	frappe.cache().delete_keys("read_replica|noted")
+	for queue in ("default", "secondary"):
+		seen_at = servers.known()["secondary"].seen_at
+		job = Job.create("frappe.ping", origin=generate_qname(queue), connection=get_redis_conn())
+		execute_job_in_a_worker("frappe.ping", job)
+		frappe.db.rollback()
+		assert (servers.known()["secondary"].seen_at > seen_at) == (queue == "secondary")
 
 
 def test_servers_whose_ids_differ_in_case_are_two(hourly, monkeypatch):
@@ -364,6 +403,35 @@ def test_what_waits_for_a_server_that_is_gone_is_moved_to_the_default_server_or_
 	[row] = frappe.get_all("Scheduled Run", fields=["server_id", "taken_from"])
 	assert (row.server_id, row.taken_from) == ("primary", "secondary")
 	assert sum(row.runs for row in takeovers()) == 2
+
+
+def test_jobs_that_stay_in_a_queue_do_not_hide_those_behind_them(own_queues, monkeypatch):
+	if frappe.__version__.startswith("14"):
+		pytest.skip("v14's own scheduler looks into each job that waits, and fails")
+	monkeypatch.setattr(queues, "JOBS_AT_A_TIME", 2)
+	monkeypatch.setattr(sweep, "_passed_over", {})
+	rule(ANNOTATED, "secondary")
+
+	def put_some():
+		for _ in range(3):
+			put("frappe.ping", takeover_after=0)
+		put("frappe.utils.now", takeover_after=60)
+		put("frappe.utils.today", takeover_after=60)
+
+	with worker("secondary"), worker("primary"):
+		in_another_worker(put_some)
+		tick(monkeypatch, "primary")
+	# Another site's; nothing is to be read of it.
+	get_redis_conn().lpush(get_queue("secondary").key, *[f"another.test::{number}" for number in range(5)])
+	minutes_pass(16)
+	with worker("primary"):
+		for _ in range(3):
+			tick(monkeypatch, "primary")
+		assert waiting("secondary") == ["frappe.ping"] * 3
+		assert [method for method in waiting("primary") if method != HOURLY] == [
+			"frappe.utils.now",
+			"frappe.utils.today",
+		]
 
 
 def put(method: str, server_id: str = "secondary", **kwargs) -> None:
@@ -528,6 +596,19 @@ def test_run_now_runs_on_the_rules_server_at_its_next_tick_where_that_has_its_ow
 		monkeypatch.setenv("SERVER_ID", "primary")
 		assert "runs on server secondary" in run_now(browser)
 		assert tick(monkeypatch, "primary") == []
+		assert tick(monkeypatch, "secondary") == [HOURLY]
+	work_off(as_with_another_queue())
+	assert executed() == 2
+
+
+def test_run_now_that_is_clicked_twice_runs_once(hourly, monkeypatch, browser):
+	rule(HOURLY, "secondary")
+	with worker("default"):
+		tick(monkeypatch, "secondary")
+		work_off(as_with_another_queue())
+		monkeypatch.setenv("SERVER_ID", "primary")
+		assert "runs on server secondary" in run_now(browser)
+		assert "in the queue already" in run_now(browser)
 		assert tick(monkeypatch, "secondary") == [HOURLY]
 	work_off(as_with_another_queue())
 	assert executed() == 2

@@ -205,7 +205,7 @@ def run_until_enough(chaos: Chaos, secondary: JobBench) -> None:
 	while (claimed := counts()[0]) < RUNS or chaos.gone_until is None:
 		assert time.monotonic() < deadline, f"only {claimed} runs were claimed in {SECONDS} s"
 		if chaos.gone_until is None and claimed > RUNS / 3:
-			chaos.long_outage(secondary, TAKEOVER_AFTER + 12)
+			chaos.long_outage(secondary, TAKEOVER_AFTER + 20)
 		chaos.step()
 		time.sleep(0.2)
 

@@ -179,6 +179,7 @@ class MariaDB(Server):
 			"--innodb-flush-log-at-trx-commit=2",
 			"--sync-binlog=0",
 			"--max-connections=400",
+			"--tcp-keepalive-time=60",
 			"--skip-name-resolve",
 			*self._options,
 		]
