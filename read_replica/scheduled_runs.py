@@ -21,7 +21,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 import frappe
-from frappe.utils import now_datetime
+from frappe.utils import now, now_datetime
 
 from read_replica import execution
 from read_replica.own_transaction import change, is_deadlock
@@ -112,14 +112,15 @@ def _ask_for(job: Any, place: Place, token: str | None) -> str:
 
 def _row(name: str, job: Any, due_at: datetime, place: Place, token: str | None) -> tuple:
 	host = socket.gethostname()
-	return (name, job.method, job.name, due_at, place.server_id, place.taken_from, host, token)
+	made = now()
+	return (name, made, made, job.method, job.name, due_at, place.server_id, place.taken_from, host, token)
 
 
 _INSERT = (
 	"insert ignore into `tabScheduled Run` (name, creation, modified, owner, modified_by, job, job_type,"
 	" due_at, server_id, taken_from, host, claim, claimed_at) values "
 )
-_ROW = "(%s, now(6), now(6), 'Administrator', 'Administrator', %s, %s, %s, %s, %s, %s, %s, utc_timestamp(6))"
+_ROW = "(%s, %s, %s, 'Administrator', 'Administrator', %s, %s, %s, %s, %s, %s, %s, utc_timestamp(6))"
 
 
 def _insert(rows: list[tuple]) -> None:

@@ -18,7 +18,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 import frappe
-from frappe.utils import get_bench_id
+from frappe.utils import get_bench_id, now
 from frappe.utils.background_jobs import generate_qname
 from redis.exceptions import RedisError
 from rq import get_current_job
@@ -45,11 +45,11 @@ _NOTE = f"""
 	insert into `tabJob Server`
 		(name, creation, modified, owner, modified_by, server_id, host, bench, app_version, missed_since,
 		scheduler_alive_at, seconds_between_ticks, ticks_since, workers_alive_at, workers, queues)
-	values (%(name)s, now(6), now(6), 'Administrator', 'Administrator', %(server_id)s, %(host)s, %(bench)s,
+	values (%(name)s, %(now)s, %(now)s, 'Administrator', 'Administrator', %(server_id)s, %(host)s, %(bench)s,
 		%(app_version)s, utc_timestamp(6), if(%(is_scheduler)s, utc_timestamp(6), null),
 		%(seconds_between_ticks)s, if(%(is_scheduler)s, coalesce(%(ticks_since)s, utc_timestamp(6)), null),
 		utc_timestamp(6) - interval %(age)s second, coalesce(%(workers)s, 0), %(queues)s)
-	on duplicate key update modified = now(6),
+	on duplicate key update modified = %(now)s,
 		app_version = coalesce(values(app_version), app_version),
 		scheduler_alive_at = coalesce(values(scheduler_alive_at), scheduler_alive_at),
 		seconds_between_ticks = if(%(is_scheduler)s, values(seconds_between_ticks), seconds_between_ticks),
@@ -107,10 +107,10 @@ def note(readers: list[Reader], named: Iterable[str]) -> None:
 		change(
 			"insert ignore into `tabJob Server`"
 			" (name, creation, modified, owner, modified_by, server_id, host, missed_since)"
-			" select %(name)s, now(6), now(6), 'Administrator', 'Administrator', %(server_id)s, '', utc_timestamp(6)"
+			" select %(name)s, %(now)s, %(now)s, 'Administrator', 'Administrator', %(server_id)s, '', utc_timestamp(6)"
 			" from dual where not exists"
 			" (select 1 from `tabJob Server` where binary server_id = %(server_id)s)",
-			{"name": _name(server_id, "", ""), "server_id": server_id},
+			{"now": now(), "name": _name(server_id, "", ""), "server_id": server_id},
 		)
 
 
@@ -133,6 +133,7 @@ def _write(server_id: str, host: str, readers: list[Reader], is_scheduler: bool)
 	change(
 		_NOTE,
 		{
+			"now": now(),
 			"name": _name(server_id, host, get_bench_id()),
 			"server_id": server_id,
 			"host": host,
@@ -163,7 +164,7 @@ def note_worker() -> None:
 		return
 	values = {"name": name, "server_id": this_server(), "host": socket.gethostname(), "bench": get_bench_id()}
 	values |= {"app_version": __version__, "is_scheduler": False, "age": 0, "workers": None, "queues": None}
-	values |= {"seconds_between_ticks": 0, "ticks_since": None}
+	values |= {"now": now(), "seconds_between_ticks": 0, "ticks_since": None}
 	try:
 		change(_NOTE, values)
 	except Exception as error:

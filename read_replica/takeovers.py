@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from datetime import timedelta
 
 import frappe
+from frappe.utils import now
 
 from read_replica.logs import log_event
 from read_replica.own_transaction import change
@@ -21,7 +22,7 @@ SECONDS_OF_DOUBT = 5
 _INSERT = """
 	insert ignore into `tabJob Takeover` (name, creation, modified, owner, modified_by, server_id, taken_by,
 		seen_at, began_at, runs, last_job)
-	values (%(name)s, now(6), now(6), 'Administrator', 'Administrator', %(server_id)s, %(taken_by)s, %(seen_at)s,
+	values (%(name)s, %(now)s, %(now)s, 'Administrator', 'Administrator', %(server_id)s, %(taken_by)s, %(seen_at)s,
 		utc_timestamp(6), %(runs)s, %(last_job)s)"""
 
 
@@ -34,12 +35,12 @@ def note(runs: Iterable[tuple[Place, str]], known: Mapping[str, Server]) -> None
 		taken_by, method = last[server_id]
 		server = known[server_id]
 		has_begun = change(
-			"update `tabJob Takeover` set modified = now(6), runs = runs + %s, last_job = %s"
+			"update `tabJob Takeover` set modified = %s, runs = runs + %s, last_job = %s"
 			" where binary server_id = %s and ended_at is null",
-			(count, method, server_id),
+			(now(), count, method, server_id),
 		)
 		if not has_begun:
-			values = {"name": _name(server), "server_id": server_id, "taken_by": taken_by}
+			values = {"now": now(), "name": _name(server), "server_id": server_id, "taken_by": taken_by}
 			change(_INSERT, values | {"seen_at": server.seen_at, "runs": count, "last_job": method})
 		log_event("takeover", server_id=server_id, taken_by=taken_by, runs=count, seen_at=str(server.seen_at))
 

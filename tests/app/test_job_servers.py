@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 
 import frappe
 import pytest
-from frappe.utils import background_jobs
+from frappe.utils import background_jobs, get_datetime, now_datetime
 from frappe.utils.background_jobs import generate_qname, get_queue, get_redis_conn
 from rq import Worker
 from rq.job import Job
@@ -107,6 +107,8 @@ def test_a_server_registers_itself_and_the_desk_lists_it(hourly, monkeypatch, br
 	assert row["app_version"] == read_replica.__version__
 	assert row["workers"] == 2 and row["queues"] == "default, long, short"
 	assert row["scheduler_alive_at"] and row["workers_alive_at"]
+	age = now_datetime() - get_datetime(row["modified"])
+	assert abs(age.total_seconds()) < 60, "by the site's time zone, as the desk expects it"
 	assert row["jobs"] == 1
 
 
