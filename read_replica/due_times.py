@@ -18,6 +18,9 @@ from frappe.utils.background_jobs import create_job_id
 # When each job is next due, and what that follows from: croniter is what core's tick spends its time on.
 _known: dict[tuple[str, str], tuple[tuple, datetime]] = {}
 
+# The cron format of each frequency, by the site's interval for the frequency "All".
+_formats: dict[tuple[str, Any], str] = {}
+
 
 def next_due(job: Any) -> datetime:
 	"""When the next run is due: the same on all servers, without what core adds at random."""
@@ -32,14 +35,29 @@ def next_due(job: Any) -> datetime:
 	known = _known.get(key)
 	if known and known[0] == follows_from:
 		return known[1]
-	row = frappe._dict(
-		{name: job.get(name) for name in ("frequency", "cron_format", "last_execution", "creation")}
-	)
-	# It completes the row with the format of a frequency, which differs between versions and sites.
-	ScheduledJobType.get_next_execution(row)
-	due_at = croniter(row.cron_format, get_datetime(row.last_execution or row.creation)).get_next(datetime)
+	due_at = croniter(_cron_format(job), get_datetime(job.last_execution or job.creation)).get_next(datetime)
 	_known[key] = follows_from, due_at
 	return due_at
+
+
+def _cron_format(job: Any) -> str:
+	"""The job's own format, or that of its frequency, which differs between versions and sites."""
+	if job.cron_format:
+		return job.cron_format
+	key = job.frequency, frappe.local.conf.get("scheduler_interval")
+	if key not in _formats:
+		row = _row(job)
+		# It completes the row.
+		ScheduledJobType.get_next_execution(row)
+		_formats[key] = row.cron_format
+	return _formats[key]
+
+
+def _row(job: Any) -> Any:
+	"""What core's code needs of a job, and may change."""
+	return frappe._dict(
+		{name: job.get(name) for name in ("frequency", "cron_format", "last_execution", "creation")}
+	)
 
 
 def is_due(job: Any) -> bool:
@@ -49,10 +67,7 @@ def is_due(job: Any) -> bool:
 		return False
 	if "Long" not in job.frequency:
 		return True
-	row = frappe._dict(
-		{name: job.get(name) for name in ("frequency", "cron_format", "last_execution", "creation")}
-	)
-	return ScheduledJobType.get_next_execution(row) <= now
+	return ScheduledJobType.get_next_execution(_row(job)) <= now
 
 
 def queue_of(job: Any) -> str:
