@@ -81,8 +81,8 @@ def _be_due(servers: Cluster, database: str, count: int) -> None:
 	"""So many jobs are due, and no queue holds any."""
 	with servers.primary.admin(database) as connection, connection.cursor() as cursor:
 		cursor.execute("delete from `tabScheduled Run`")
-		# Of tomorrow: the site's time zone may be ahead of the database's.
-		cursor.execute("update `tabScheduled Job Type` set last_execution = now() + interval 1 day")
+		# A job that is not due was not executed since the tick before, and is not due in any time zone.
+		cursor.execute("update `tabScheduled Job Type` set last_execution = curdate() + interval 2 day")
 		cursor.execute(
 			"update `tabScheduled Job Type` set last_execution = '2020-01-01' order by name limit %s",
 			(count,),
