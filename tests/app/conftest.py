@@ -14,7 +14,7 @@ from typing import TypeVar
 import frappe
 import pytest
 
-from read_replica import job_rules, tick
+from read_replica import annotations, job_rules, tick
 from support.bench import ADMIN_PASSWORD, SITE, Sites
 from support.browser import Browser
 from support.frappe_request import connect, connected, disconnect
@@ -116,6 +116,7 @@ def due(site):
 	frappe.get_doc({"doctype": "Activity Log", "subject": "of the tests"}).insert()
 	for doctype in ("Job Server", "Job Takeover"):
 		frappe.db.delete(doctype)
+	annotations.forget()
 	frappe.db.sql("update `tabScheduled Job Type` set last_execution = '2020-01-01', creation = '2020-01-01'")
 	frappe.db.commit()
 	job_rules.forget_rules()
