@@ -10,6 +10,11 @@ import click
 import frappe
 from frappe.commands import get_site, pass_context
 
+from read_replica.engine.forks import let_forks_wait_for_imports
+
+# bench reads this file in each of its processes as it starts, and so in workers, before they have threads.
+let_forks_wait_for_imports()
+
 
 @contextmanager
 def _site_of(context) -> Iterator[None]:

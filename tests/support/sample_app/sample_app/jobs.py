@@ -70,6 +70,13 @@ def read_in_a_job():
 	return server_id()
 
 
+def job_that_imports(key: str):
+	"""Imports what its worker may be importing as well, and leaves a note in Redis."""
+	from sample_app import imported_slowly
+
+	frappe.cache().set(key, int(imported_slowly.is_whole))
+
+
 def note_servers(key: str):
 	"""Leave the servers of two reads in a job, one of them decorated, in Redis."""
 	frappe.cache().set_value(key, [read_in_a_job(), read_in_a_job(), server_id()])

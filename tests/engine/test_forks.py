@@ -1,0 +1,73 @@
+# Copyright (c) 2026, read_replica contributors
+# For license information, please see license.txt
+
+"""A process that forks while another of its threads imports a module."""
+
+import sys
+import threading
+from collections.abc import Iterator
+from importlib import import_module
+
+import pytest
+
+from read_replica.engine import forks
+from support.processes import Processes
+from support.waiting import until
+
+MODULE = "imported_slowly"
+
+
+@pytest.fixture
+def importing(tmp_path, monkeypatch) -> Iterator[threading.Event]:
+	"""A thread is in the middle of an import; it goes on when the event is set."""
+	forks.let_forks_wait_for_imports()
+	may_end = threading.Event()
+	monkeypatch.setattr(forks, "may_end", may_end, raising=False)
+	(tmp_path / f"{MODULE}.py").write_text(
+		"from read_replica.engine import forks\n\nforks.may_end.wait(30)\nis_whole = True\n"
+	)
+	monkeypatch.syspath_prepend(tmp_path)
+	thread = threading.Thread(target=import_module, args=(MODULE,))
+	thread.start()
+	until(lambda: MODULE in sys.modules)
+	yield may_end
+	may_end.set()
+	thread.join()
+	del sys.modules[MODULE]
+
+
+def import_whole(number, report) -> None:
+	assert import_module(MODULE).is_whole
+
+
+def test_a_process_forked_in_the_middle_of_an_import_may_import_the_same_module(importing):
+	threading.Timer(0.3, importing.set).start()
+	with Processes(1, import_whole, seconds=10) as child:
+		assert child.report().complaints == []
+
+
+def test_an_import_that_does_not_end_does_not_keep_a_process_from_forking(importing, monkeypatch):
+	monkeypatch.setattr(forks, "MOST_SECONDS", 0.2)
+	with Processes(1, lambda number, report: None, seconds=10) as child:
+		assert child.report().complaints == []
+	assert not importing.is_set()
+
+
+def test_a_module_that_forks_as_it_is_imported_waits_for_nothing(tmp_path, monkeypatch):
+	forks.let_forks_wait_for_imports()
+	looks = []
+	monkeypatch.setattr(forks, "_others_are_importing", spied(forks._others_are_importing, looks))
+	(tmp_path / "imported_with_a_fork.py").write_text(
+		"import os\n\npid = os.fork()\nif not pid:\n\tos._exit(0)\nos.waitpid(pid, 0)\n"
+	)
+	monkeypatch.syspath_prepend(tmp_path)
+	import_module("imported_with_a_fork")
+	assert looks == [False]
+
+
+def spied(function, results: list):
+	def call():
+		results.append(function())
+		return results[-1]
+
+	return call

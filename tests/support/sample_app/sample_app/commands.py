@@ -1,0 +1,12 @@
+# Copyright (c) 2026, read_replica contributors
+# For license information, please see license.txt
+
+"""No commands: what happens in each process of bench as it starts, if a test wants it."""
+
+import os
+import threading
+from importlib import import_module
+
+if "SAMPLE_APP_MAY_IMPORT" in os.environ:
+	# As a scheduler does in a thread of a worker.
+	threading.Thread(target=import_module, args=("sample_app.imported_slowly",), daemon=True).start()
