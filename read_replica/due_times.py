@@ -18,8 +18,8 @@ from frappe.utils.background_jobs import create_job_id
 # When each job is next due, and what that follows from: croniter is what core's tick spends its time on.
 _known: dict[tuple[str, str], tuple[tuple, datetime]] = {}
 
-# The cron format of each frequency, by the site's interval for the frequency "All".
-_formats: dict[tuple[str, Any], str] = {}
+# The cron format of each frequency on each site, by the site's interval for the frequency "All".
+_formats: dict[tuple[str, str, Any], str] = {}
 
 
 def next_due(job: Any) -> datetime:
@@ -44,7 +44,7 @@ def _cron_format(job: Any) -> str:
 	"""The job's own format, or that of its frequency, which differs between versions and sites."""
 	if job.cron_format:
 		return job.cron_format
-	key = job.frequency, frappe.local.conf.get("scheduler_interval")
+	key = frappe.local.site, job.frequency, frappe.local.conf.get("scheduler_interval")
 	if key not in _formats:
 		row = _row(job)
 		# It completes the row.

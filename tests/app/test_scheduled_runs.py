@@ -10,6 +10,7 @@ from datetime import timedelta
 import frappe
 import pytest
 from frappe.core.doctype.scheduled_job_type import scheduled_job_type
+from frappe.core.doctype.scheduled_job_type.scheduled_job_type import ScheduledJobType
 from frappe.utils import get_datetime, now_datetime
 
 from read_replica import due_times, execution, scheduled_runs
@@ -169,6 +170,19 @@ def set_clock(monkeypatch, now) -> None:
 def set_last_execution(at) -> None:
 	frappe.db.sql("update `tabScheduled Job Type` set last_execution = %s where method = %s", (at, HOURLY))
 	frappe.db.commit()
+
+
+def test_a_jobs_times_are_those_of_its_own_site(due, monkeypatch):
+	frequency = "Hourly Maintenance"
+	if frequency not in frappe.get_meta("Scheduled Job Type").get_field("frequency").options.split("\n"):
+		pytest.skip("this version has no frequency that differs between sites")
+	job = frappe._dict(name="of_each_site", frequency=frequency, creation=now_datetime())
+	found = {}
+	for site in ("a.test", "b.test", "c.test"):
+		monkeypatch.setattr(frappe.local, "site", site)
+		found[site] = due_times.next_due(job)
+		assert found[site] == ScheduledJobType.get_next_execution(frappe._dict(job)), "as core has it"
+	assert len(set(found.values())) == 3
 
 
 def test_a_worker_that_dies_at_once_does_not_stop_its_job_for_ever(hourly, monkeypatch):
