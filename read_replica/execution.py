@@ -34,13 +34,15 @@ class Work:
 	def __init__(self, run: str, method: str):
 		self.run = run
 		self.method = method
+		self.has_begun = False
 		self._scope: Any = None
 
 	def begins(self) -> None:
 		"""The method is called next, and nothing is uncommitted."""
-		_mark_with_first_commit(database.primary_of(frappe.local.db), self.run)
 		if rule_for(self.method).reads == "replica":
 			self._scope = open_scope(self.method)
+		_mark_with_first_commit(database.primary_of(frappe.local.db), self.run)
+		self.has_begun = True
 
 	def ends(self) -> None:
 		"""The method has returned or failed."""
@@ -70,8 +72,9 @@ def run_once(run: str, job_type: str, scheduled_job_type: str) -> None:
 			job.execute()
 		finally:
 			work.ends()
-		# A job that has committed nothing, on a connection that it has replaced, is executed all the same.
-		change(_MARK, (run,))
+		if work.has_begun:
+			# A job that has committed nothing, on a connection that it has replaced, is executed all the same.
+			change(_MARK, (run,))
 
 
 def begin(run: str, job_type: str) -> bool:
