@@ -76,7 +76,7 @@ def rule_for(job: str) -> Rule:
 	for rules in known_rules():
 		if rule := rules.rule_for(job):
 			return rule
-	return Rule(job, DEFAULT_SERVER, "default")
+	return Rule(job, DEFAULT_SERVER, "default", default_takeover_after())
 
 
 _of_process: dict[str, tuple[float, tuple[Rules, ...]]] = {}

@@ -7,6 +7,7 @@ from collections import defaultdict
 
 import frappe
 from frappe.utils.background_jobs import get_queue
+from frappe.utils.scheduler import is_dormant
 from redis.exceptions import RedisError
 
 from read_replica import job_rules, queues, rule_checks, scheduled_runs, servers
@@ -89,6 +90,7 @@ def problems() -> list[str]:
 		*_queues_without_readers(),
 		*_runs_given_up(),
 		*_locks_of_servers_without_power(),
+		*_jobs_of_a_dormant_site(),
 		*job_rules.problems_of_config(),
 		*_rules_without_job(),
 	]
@@ -137,8 +139,8 @@ def _runs_given_up() -> list[str]:
 		scheduled_runs.MOST_ATTEMPTS,
 	)
 	return [
-		f"{job}: the worker was killed {scheduled_runs.MOST_ATTEMPTS} times in {count} runs; they are not"
-		" executed again. See Scheduled Run."
+		f"{job}: the worker was killed {scheduled_runs.MOST_ATTEMPTS} times, or could not begin, in {count} runs;"
+		" they are not executed again. See Scheduled Run."
 		for job, count in found
 	]
 
@@ -154,6 +156,18 @@ def _locks_of_servers_without_power() -> list[str]:
 		" job that ran there, for two hours by Linux's default; nobody takes that job over before. In the"
 		" primary's configuration, set tcp_keepalive_time = 60, tcp_keepalive_interval = 10,"
 		" tcp_keepalive_probes = 6."
+	]
+
+
+def _jobs_of_a_dormant_site() -> list[str]:
+	# Core puts nothing into a queue then, and does not ask us either.
+	others = [name for name in job_rules.named_servers() - {DEFAULT_SERVER} if not queues.is_own(name)]
+	if not others or not is_dormant():
+		return []
+	return [
+		"Nobody has used this site for some days, so Frappe's scheduler does its work there once a day, on the"
+		f" server that comes first. With a Redis for each server ({_some(sorted(others))}), the jobs of the"
+		" others are not run meanwhile. To have them run, raise dormant_days in System Settings."
 	]
 
 

@@ -15,6 +15,7 @@ from frappe.utils import background_jobs
 from redis.exceptions import ResponseError, WatchError
 from rq import Queue, Worker
 from rq.job import Job
+from rq.utils import str_to_date
 
 # Core's queues, which workers of all servers may read.
 QUEUES_OF_ALL = ("short", "default", "long")
@@ -42,6 +43,16 @@ class Reader(NamedTuple):
 	host: str
 	age: float
 	queues: tuple[str, ...]
+
+
+class State(NamedTuple):
+	"""Of a job in Redis.
+
+	:param age: seconds since its worker last said that it works on it
+	"""
+
+	status: str
+	age: float
 
 
 def is_own(queue: str) -> bool:
@@ -100,13 +111,17 @@ def _seconds_since(moment) -> float:
 	return max(0.0, time.time() - aware.timestamp())
 
 
-def statuses(job_ids: list[str]) -> dict[str, str]:
-	"""The status of each of these jobs that Redis knows, in one round trip; ids as RQ has them."""
+def states(job_ids: list[str]) -> dict[str, State]:
+	"""What Redis knows of each of these jobs, in one round trip; ids as RQ has them."""
 	pipeline = background_jobs.get_redis_conn().pipeline(transaction=False)
 	for job_id in job_ids:
-		pipeline.hget(Job.key_for(job_id), "status")
+		pipeline.hmget(Job.key_for(job_id), "status", "last_heartbeat")
 	found = zip(job_ids, pipeline.execute(), strict=True)
-	return {job_id: status.decode() for job_id, status in found if status}
+	return {
+		job_id: State(status.decode(), _seconds_since(str_to_date(beat)))
+		for job_id, (status, beat) in found
+		if status
+	}
 
 
 class Waiting:

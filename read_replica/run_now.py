@@ -22,7 +22,7 @@ def run(job: Any) -> bool:
 	places = tick.places_with(queues.readers())
 	place = places.of_run(rule)
 	if not place and _is_alive(rule, places):
-		if scheduled_runs.waits(job.name):
+		if scheduled_runs.waits(job):
 			return _tell_that_it_waits(job)
 		scheduled_runs.request(job, rule.server_id)
 		_tell(

@@ -30,9 +30,6 @@ from read_replica.placement import Place
 # A run that waits for longer, and is in no queue that its server can see, is put into one again.
 SECONDS_UNTIL_LOST = 60
 
-# After a job has ended, until its worker has told Redis.
-SECONDS_UNTIL_RQ_KNOWS = 10
-
 # A run whose workers were killed as often is not the accident of a server any more.
 MOST_ATTEMPTS = 3
 
@@ -60,6 +57,7 @@ class Due(NamedTuple):
 class Unfinished(NamedTuple):
 	"""A run that was not executed, a minute after it was put into a queue or asked for.
 
+	:param asked_for: somebody wants it to run, also where the job is stopped
 	:param age: seconds since then
 	"""
 
@@ -68,6 +66,7 @@ class Unfinished(NamedTuple):
 	job_type: str
 	attempts: int
 	claim: str | None
+	asked_for: bool
 	age: float
 
 
@@ -102,11 +101,11 @@ def _ask_for(job: Any, place: Place, token: str | None) -> str:
 	name = uuid.uuid4().hex
 	row = _row(name, job, now_datetime(), place, token)
 	frappe.db.sql(_INSERT + _ROW, row)
-	if not token:
-		frappe.db.sql(
-			"update `tabScheduled Run` set claimed_at = utc_timestamp(6) - interval %s second where name = %s",
-			(SECONDS_UNTIL_LOST + 1, name),
-		)
+	# What has no claim yet is taken for lost, and so claimed at the next tick.
+	frappe.db.sql(
+		"update `tabScheduled Run` set asked_for = 1, claimed_at = claimed_at - interval %s second where name = %s",
+		(0 if token else SECONDS_UNTIL_LOST + 1, name),
+	)
 	return name
 
 
@@ -141,7 +140,7 @@ def _insert(rows: list[tuple]) -> None:
 def unfinished() -> list[Unfinished]:
 	"""The runs that are to be put into a queue again, unless they still wait in one."""
 	rows = frappe.db.sql(
-		"select name, job, job_type, attempts, claim,"
+		"select name, job, job_type, attempts, claim, asked_for,"
 		" timestampdiff(second, claimed_at, utc_timestamp(6)) from `tabScheduled Run`"
 		" where executed_at is null and claimed_at < utc_timestamp(6) - interval %s second and attempts < %s"
 		" order by claimed_at limit %s",
@@ -154,11 +153,12 @@ def unfinished() -> list[Unfinished]:
 	return runs
 
 
-def waits(job_type: str) -> bool:
-	"""Whether a run of a job was asked for, or claimed, and is not executed yet."""
+def waits(job: Any) -> bool:
+	"""Whether a run of a job is going to be executed: of one that is stopped, only what was asked for is."""
 	found = frappe.db.sql(
-		"select 1 from `tabScheduled Run` where job_type = %s and executed_at is null and attempts < %s limit 1",
-		(job_type, MOST_ATTEMPTS),
+		"select 1 from `tabScheduled Run` where job_type = %s and executed_at is null and attempts < %s"
+		" and (asked_for or not %s) limit 1",
+		(job.name, MOST_ATTEMPTS, job.stopped),
 	)
 	return bool(found)
 
@@ -178,13 +178,13 @@ def drop(run: Unfinished) -> None:
 
 
 def were_executed(job_type: str) -> bool:
-	"""Whether all runs of a job that were claimed are executed, and have been for some time."""
+	"""Whether all runs of a job that were claimed are executed."""
 	runs = frappe.db.sql(
-		"select executed_at < utc_timestamp(6) - interval %s second from `tabScheduled Run`"
-		" where job_type = %s order by claimed_at desc limit 20",
-		(SECONDS_UNTIL_RQ_KNOWS, job_type),
+		"select executed_at is not null from `tabScheduled Run` where job_type = %s"
+		" order by claimed_at desc limit 20",
+		job_type,
 	)
-	return bool(runs) and all(is_over for (is_over,) in runs)
+	return bool(runs) and all(is_executed for (is_executed,) in runs)
 
 
 def _move_on(runs: list[Due]) -> None:

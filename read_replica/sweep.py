@@ -66,6 +66,9 @@ def _move_if_late(job: Any, at: int, server_id: str, unread_for: float, places: 
 		return False
 	is_default = server_id == DEFAULT_SERVER
 	default_is_read = queues.is_own(DEFAULT_SERVER) and DEFAULT_SERVER in places.read and not is_default
+	if not default_is_read and places.here != DEFAULT_SERVER:
+		# Workers of any server may read core's queues, and nobody takes over for the default server.
+		return False
 	target = DEFAULT_SERVER if default_is_read else _meant_for(job)
 	if not queues.move(job, at, server_id, target):
 		return False

@@ -38,6 +38,9 @@ SECONDS_OF_A_TICK = 30
 # After that, a run that waits in another queue than the one it belongs into is put there as well.
 SECONDS_ANOTHER_QUEUE_IS_TRUSTED = 900
 
+# RQ's workers say every 30 seconds which job they work on.
+SECONDS_A_WORKER_IS_TRUSTED = 90
+
 SECONDS_BETWEEN_COUNTS = 600
 _counted_at: dict[str, float] = {}
 
@@ -106,7 +109,7 @@ class Tick:
 		if not job:
 			scheduled_runs.drop(run)
 			return False
-		if (job.stopped and run.claim) or self._waits(run, job, place, waiting):
+		if (job.stopped and not run.asked_for) or self._waits(run, job, place, waiting):
 			return False
 		if not scheduled_runs.claim_again(run, place):
 			return False
@@ -205,9 +208,11 @@ def _under_way(jobs: list[Any]) -> set[str]:
 	"""The names of those jobs that wait in a queue on this Redis, or are being executed anywhere."""
 	ids = {due_times.rq_job_id(job): job.name for job in jobs}
 	under_way = execution.going_on(ids.values())
-	for job_id, status in queues.statuses(list(ids)).items():
+	for job_id, state in queues.states(list(ids)).items():
 		name = ids[job_id]
-		# RQ takes a job whose worker was killed for started, for minutes, until it cleans up.
-		if status == "queued" or (status == "started" and not scheduled_runs.were_executed(name)):
+		# RQ takes a job whose worker was killed for started, for minutes, until it cleans up. One that has
+		# committed, and goes on on another connection, is not locked any more, but its worker says that it works.
+		may_be_over = state.age > SECONDS_A_WORKER_IS_TRUSTED and scheduled_runs.were_executed(name)
+		if state.status == "queued" or (state.status == "started" and not may_be_over):
 			under_way.add(name)
 	return under_way

@@ -64,6 +64,8 @@ USED = {
 	f"{QUEUES}.create_job_id": ("job_id",),
 	f"{QUEUES}.enqueue": ("method", "queue", "timeout", "job_id"),
 	"frappe.utils.get_bench_id": (),
+	"frappe.utils.scheduler.get_scheduler_tick": (),
+	"frappe.utils.scheduler.is_dormant": (),
 	"frappe.get_file_json": ("path",),
 }
 

@@ -339,6 +339,7 @@ def test_common_site_config_gives_rules_and_a_limit_to_sites_that_have_none(hour
 		assert (found.server_id, found.source, found.takeover_after) == ("third", "site_config", 7)
 		assert in_another_worker(rule_anew, DAILY).server_id == "secondary"
 		assert in_another_worker(rule_anew, ANNOTATED).source == "common_site_config"
+		assert in_another_worker(rule_anew, "frappe.ping").takeover_after == 60, "no rule names it"
 	finally:
 		hourly.configure_common(scheduler_config=None, scheduler_takeover_after=None)
 		hourly.configure(scheduler_config=None)
@@ -405,6 +406,15 @@ def test_what_waits_for_a_server_that_is_gone_is_moved_to_the_default_server_or_
 	[row] = frappe.get_all("Scheduled Run", fields=["server_id", "taken_from"])
 	assert (row.server_id, row.taken_from) == ("primary", "secondary")
 	assert sum(row.runs for row in takeovers()) == 2
+
+
+def test_what_waits_for_the_default_server_waits_until_that_is_back(own_queues, monkeypatch):
+	with worker("secondary"), worker("primary"):
+		tick(monkeypatch, "secondary")
+	minutes_pass(16, ticking=("secondary",))
+	with worker("secondary"):
+		tick(monkeypatch, "secondary")
+	assert waiting("primary") == [HOURLY] and waiting("default") == []
 
 
 def test_jobs_that_stay_in_a_queue_do_not_hide_those_behind_them(own_queues, monkeypatch):
@@ -581,6 +591,15 @@ def test_a_server_cannot_be_called_like_a_queue_of_all(due):
 			rule(HOURLY, wrong)
 
 
+def test_on_a_site_that_nobody_uses_the_others_jobs_are_said_not_to_run(hourly):
+	rule(HOURLY, "secondary")
+	assert "dormant_days" not in problems()
+	frappe.db.delete("Activity Log")
+	frappe.db.commit()
+	goes_on = frappe.__version__.startswith("16")
+	assert ("dormant_days" in problems()) is not goes_on
+
+
 def run_now(browser) -> str:
 	name = frappe.db.get_value("Scheduled Job Type", {"method": HOURLY})
 	doc = frappe.get_doc("Scheduled Job Type", name).as_json()
@@ -602,6 +621,28 @@ def test_run_now_runs_once_on_the_rules_server_at_its_next_tick_where_that_has_i
 		assert tick(monkeypatch, "secondary") == [HOURLY]
 	work_off(as_with_another_queue())
 	assert executed() == 2
+
+
+def test_run_now_runs_a_job_that_was_stopped_after_its_worker_was_killed(hourly, monkeypatch, browser):
+	rule(HOURLY, "secondary")
+	with worker("default"):
+		tick(monkeypatch, "secondary")
+		as_with_another_queue()
+		frappe.db.sql("update `tabScheduled Job Type` set stopped = 1 where method = %s", HOURLY)
+		frappe.db.sql("update `tabScheduled Job Type` set stopped = 0 where method = %s", DAILY)
+		rule(DAILY, "elsewhere", takeover_after=0)
+		later(61)
+		monkeypatch.setenv("SERVER_ID", "primary")
+		assert "runs on server secondary" in run_now(browser)
+		for _ in range(2):
+			assert tick(monkeypatch, "secondary") == [HOURLY], "also after its own worker was killed"
+			jobs = as_with_another_queue()
+			later(61)
+			monkeypatch.setenv("SERVER_ID", "primary")
+			assert "in the queue already" in run_now(browser)
+	work_off(jobs)
+	assert executed() == 1
+	assert tick(monkeypatch, "secondary") == [], "what was due before it was stopped is not executed"
 
 
 def test_run_now_goes_into_the_own_queue_of_the_rules_server(own_queues, monkeypatch, browser):
