@@ -9,16 +9,12 @@ from frappe.core.doctype.scheduled_job_type.scheduled_job_type import ScheduledJ
 from redis.exceptions import RedisError
 
 from read_replica import run_now, tick
-from read_replica.engine.forks import let_forks_wait_for_imports
 from read_replica.job_rules import rule_for
 from read_replica.logs import log_event
 from read_replica.own_transaction import is_before_migrate
 from read_replica.scheduled_runs import Due
 from read_replica.servers import this_server
 from read_replica.site import is_mariadb
-
-# Python 3.14 starts the workers of a pool anew, without the commands of bench.
-let_forks_wait_for_imports()
 
 
 class SplitScheduledJobType(ScheduledJobType):
