@@ -4,8 +4,8 @@
 """A process does not fork while another of its threads imports a module.
 
 In the child that thread is gone, and the module stays locked and half made: whoever imports it there
-waits for ever. Frappe's workers (v15, v16) fork for each job, beside a scheduler that runs in a thread of
-theirs and imports what it needs as it begins. Python renews no such lock after a fork
+waits for ever. Frappe's pools of workers (v15, v16) fork for each job, beside a scheduler that runs in a
+thread of theirs and imports what it needs as it begins. Python renews no such lock after a fork
 (https://docs.python.org/3/library/os.html#os.fork: forking with threads).
 """
 
