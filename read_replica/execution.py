@@ -4,10 +4,10 @@
 """A run of a scheduled job is executed once, as far as the primary database can tell.
 
 The worker holds a named lock of its database connection while it works, which ends with the connection,
-whatever ends that, as soon as the database notices. And it marks the run as executed within the transaction in which the job commits for
-the first time, so that the mark and what the job has written are there both or neither. A run that is
-neither marked nor locked has left nothing behind, and may be executed again. What a job does outside the
-database, such as a request to another system, may be done again with it.
+whatever ends that, as soon as the database notices. And it marks the run as executed within the
+transaction in which the job commits for the first time, so that the mark and what the job has written are
+there both or neither. A run that is neither marked nor locked has left nothing behind, and may be executed
+again. What a job does outside the database, such as a request to another system, may be done again with it.
 """
 
 import functools

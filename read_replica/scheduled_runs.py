@@ -99,27 +99,35 @@ def request(job: Any, server_id: str) -> str:
 
 def _ask_for(job: Any, place: Place, token: str | None) -> str:
 	name = uuid.uuid4().hex
-	row = _row(name, job, now_datetime(), place, token)
-	frappe.db.sql(_INSERT + _ROW, row)
-	# What has no claim yet is taken for lost, and so claimed at the next tick.
-	frappe.db.sql(
-		"update `tabScheduled Run` set asked_for = 1, claimed_at = claimed_at - interval %s second where name = %s",
-		(0 if token else SECONDS_UNTIL_LOST + 1, name),
-	)
+	# What nobody has claimed is taken for lost, and so claimed at the next tick.
+	seconds_ago = 0 if token else SECONDS_UNTIL_LOST + 1
+	frappe.db.sql(_INSERT + _ROW, _row(name, job, now_datetime(), place, token, True, seconds_ago))
 	return name
 
 
-def _row(name: str, job: Any, due_at: datetime, place: Place, token: str | None) -> tuple:
+def _row(
+	name: str,
+	job: Any,
+	due_at: datetime,
+	place: Place,
+	token: str | None,
+	asked_for: bool = False,
+	seconds_ago: float = 0,
+) -> tuple:
 	host = socket.gethostname()
 	made = now()
-	return (name, made, made, job.method, job.name, due_at, place.server_id, place.taken_from, host, token)
+	of_job = (job.method, job.name, due_at, asked_for)
+	return (name, made, made, *of_job, place.server_id, place.taken_from, host, token, seconds_ago)
 
 
 _INSERT = (
 	"insert ignore into `tabScheduled Run` (name, creation, modified, owner, modified_by, job, job_type,"
-	" due_at, server_id, taken_from, host, claim, claimed_at) values "
+	" due_at, asked_for, server_id, taken_from, host, claim, claimed_at) values "
 )
-_ROW = "(%s, %s, %s, 'Administrator', 'Administrator', %s, %s, %s, %s, %s, %s, %s, utc_timestamp(6))"
+_ROW = (
+	"(%s, %s, %s, 'Administrator', 'Administrator', %s, %s, %s, %s, %s, %s, %s, %s,"
+	" utc_timestamp(6) - interval %s second)"
+)
 
 
 def _insert(rows: list[tuple]) -> None:

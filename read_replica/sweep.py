@@ -64,18 +64,21 @@ def _move_if_late(job: Any, at: int, server_id: str, unread_for: float, places: 
 	limit = _limit_of(job)
 	if not limit or unread_for <= limit or job.kwargs.get("site") != frappe.local.site:
 		return False
-	is_default = server_id == DEFAULT_SERVER
-	default_is_read = queues.is_own(DEFAULT_SERVER) and DEFAULT_SERVER in places.read and not is_default
-	if not default_is_read and places.here != DEFAULT_SERVER:
-		# Workers of any server may read core's queues, and nobody takes over for the default server.
-		return False
-	target = DEFAULT_SERVER if default_is_read else _meant_for(job)
-	if not queues.move(job, at, server_id, target):
+	target = _target_of(job, server_id, places)
+	if not target or not queues.move(job, at, server_id, target):
 		return False
 	log_event("moved", job=job.id, from_queue=server_id, to_queue=target)
-	if not is_default:
+	if server_id != DEFAULT_SERVER:
 		_note_takeover(job, server_id, target, places)
 	return True
+
+
+def _target_of(job: Any, server_id: str, places: Places) -> str | None:
+	"""The default server's own queue, or core's where nobody reads that; None: it stays."""
+	if server_id != DEFAULT_SERVER and queues.is_own(DEFAULT_SERVER) and DEFAULT_SERVER in places.read:
+		return DEFAULT_SERVER
+	# Workers of any server may read core's queues, and nobody takes over for the default server.
+	return _meant_for(job) if places.here == DEFAULT_SERVER else None
 
 
 def _note_takeover(job: Any, server_id: str, target: str, places: Places) -> None:

@@ -210,9 +210,15 @@ def _under_way(jobs: list[Any]) -> set[str]:
 	under_way = execution.going_on(ids.values())
 	for job_id, state in queues.states(list(ids)).items():
 		name = ids[job_id]
-		# RQ takes a job whose worker was killed for started, for minutes, until it cleans up. One that has
-		# committed, and goes on on another connection, is not locked any more, but its worker says that it works.
-		may_be_over = state.age > SECONDS_A_WORKER_IS_TRUSTED and scheduled_runs.were_executed(name)
-		if state.status == "queued" or (state.status == "started" and not may_be_over):
+		if state.status == "queued" or (state.status == "started" and not _is_over(name, state)):
 			under_way.add(name)
 	return under_way
+
+
+def _is_over(job_type: str, state: queues.State) -> bool:
+	"""Whether a job has ended that RQ takes for started: for minutes, after its worker was killed.
+
+	One that has committed, and goes on on another connection, holds no lock any more, but its worker says
+	that it works.
+	"""
+	return state.age > SECONDS_A_WORKER_IS_TRUSTED and scheduled_runs.were_executed(job_type)

@@ -18,7 +18,7 @@ from rq.utils import utcformat
 from read_replica import due_times, execution
 from support.bench import SITE
 
-from .conftest import in_another_worker
+from .conftest import in_another_worker, overheard
 from .test_jobs import DAILY, rule, tick
 from .test_scheduled_runs import as_with_another_queue, later, work_off
 
@@ -253,6 +253,22 @@ def test_a_worker_that_redis_takes_for_working_long_after_it_was_killed_does_not
 	assert tick(monkeypatch, None) == [], "it may be about to tell Redis, or go on on another connection"
 	beats(job_id, seconds_ago=120)
 	assert tick(monkeypatch, None) == [WRITING]
+
+
+@pytest.mark.parametrize(("status", "asks"), [("finished", False), ("started", True)])
+def test_only_a_job_that_rq_takes_for_started_costs_a_tick_a_question(
+	writing, monkeypatch, servers, status, asks
+):
+	tick(monkeypatch, None)
+	name = frappe.db.get_value("Scheduled Job Type", {"method": WRITING})
+	job_id = due_times.rq_job_id(frappe.get_doc("Scheduled Job Type", name))
+	work_off(as_with_another_queue())
+	set_back(name)
+	get_redis_conn().hset(Job.key_for(job_id), "status", status)
+	beats(job_id, seconds_ago=120)
+	with overheard(servers.primary) as heard:
+		assert tick(monkeypatch, None) == [WRITING]
+		assert ("select executed_at is not null" in heard()) is asks
 
 
 def beats(job_id: str, seconds_ago: int) -> None:
