@@ -31,6 +31,7 @@ JOBS = 24
 EVERY = 4
 RUNS = 550 if os.environ.get("READ_REPLICA_LONG") else 125
 SECONDS = 600
+LEAST_KILLS = 6
 TAKEOVER_AFTER = 20
 SECONDS_TO_START = 20
 # Seconds by which a server's clock is early.
@@ -200,10 +201,17 @@ def until_all_are_executed(chaos: Chaos) -> None:
 		chaos.end()
 
 
+def has_seen_enough(claimed: int, chaos: Chaos) -> bool:
+	"""On a fast machine, the runs of the short form are there before the server is taken for gone."""
+	return claimed >= RUNS and chaos.kills >= LEAST_KILLS and bool(frappe.db.count("Job Takeover"))
+
+
 def run_until_enough(chaos: Chaos, secondary: JobBench) -> None:
 	deadline = time.monotonic() + SECONDS
-	while (claimed := counts()[0]) < RUNS or chaos.gone_until is None:
-		assert time.monotonic() < deadline, f"only {claimed} runs were claimed in {SECONDS} s"
+	while not has_seen_enough(claimed := counts()[0], chaos):
+		assert time.monotonic() < deadline, (
+			f"only {claimed} runs were claimed, with {chaos.kills} kills, in {SECONDS} s"
+		)
 		if chaos.gone_until is None and claimed > RUNS / 3:
 			chaos.long_outage(secondary, TAKEOVER_AFTER + 20)
 		chaos.step()
@@ -239,6 +247,6 @@ def check(chaos: Chaos) -> None:
 	print(
 		f"{len(runs)} runs, {chaos.kills} kills, {taken_over} taken over, {again} executed at the second attempt"
 	)
-	assert taken_over and chaos.kills > 5
+	assert taken_over and chaos.kills >= LEAST_KILLS
 	assert (takeover.server_id, takeover.taken_by) == ("secondary", "primary")
 	assert takeover.ended_at and takeover.runs >= taken_over
