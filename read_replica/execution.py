@@ -3,51 +3,108 @@
 
 """A run of a scheduled job is executed once, as far as the primary database can tell.
 
-The worker holds a named lock of its database connection while it works, which ends with the connection,
-whatever ends that, as soon as the database notices. And it marks the run as executed within the
+The worker holds a named lock while it works (see `run_locks`). And it marks the run as executed within the
 transaction in which the job commits for the first time, so that the mark and what the job has written are
 there both or neither. A run that is neither marked nor locked has left nothing behind, and may be executed
 again. What a job does outside the database, such as a request to another system, may be done again with it.
+
+From the moment a worker begins until it has ended, nobody else changes the row of its run, so that the mark
+is not refused for the job's view of the table. If another worker has begun the run all the same, as the
+lock went with its connection, the mark is refused, and so is the job's commit: only one of them counts.
 """
 
 import functools
-import hashlib
 import os
 import socket
-from collections.abc import Iterable, Iterator
+import sys
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import frappe
 
-from read_replica import database
+from read_replica import database, run_locks
 from read_replica.job_reads import open_scope
 from read_replica.job_rules import rule_for
 from read_replica.logs import log_event
-from read_replica.own_transaction import change
+from read_replica.own_transaction import change, is_before_migrate
+from read_replica.run_locks import Held
 from read_replica.servers import this_server
+
+LONGEST_ERROR = 500
+
+
+class BegunElsewhere(Exception):
+	"""Another worker has begun a run, whose job must not commit here as well."""
 
 
 class Work:
-	"""One run in the hands of a worker. ScheduledJobType.log_status tells it when the method begins and ends."""
+	"""One run in the hands of a worker. ScheduledJobType.log_status tells it when the method begins and ends.
 
-	def __init__(self, run: str, method: str):
+	:param attempt: the number of the worker that has begun this run
+	"""
+
+	def __init__(self, run: str, method: str, attempt: int):
 		self.run = run
 		self.method = method
+		self.attempt = attempt
 		self.has_begun = False
+		self.is_commit_in_doubt = False
+		self.error: BaseException | None = None
 		self._scope: Any = None
+		self._primary: Any = None
+		self._commit: Any = None
 
 	def begins(self) -> None:
 		"""The method is called next, and nothing is uncommitted."""
 		if rule_for(self.method).reads == "replica":
 			self._scope = open_scope(self.method)
-		_mark_with_first_commit(database.primary_of(frappe.local.db), self.run)
+		self._mark_with_first_commit(database.primary_of(frappe.local.db))
 		self.has_begun = True
 
 	def ends(self) -> None:
-		"""The method has returned or failed."""
+		"""The method has returned or failed; what is committed from now on is not the job's."""
+		self.error = self.error or sys.exc_info()[1]
 		if self._scope:
 			self._scope.close()
+		self._leave_commit_alone()
+
+	def _mark_with_first_commit(self, primary: Any) -> None:
+		"""Mark the run in the transaction of the next commit of the primary's that succeeds."""
+		self._primary, self._commit = primary, primary.commit
+
+		@functools.wraps(primary.commit)
+		def commit_with_mark(*args, **kwargs):
+			if getattr(primary, "_disable_transaction_control", 0):
+				return self._commit(*args, **kwargs)
+			self.is_commit_in_doubt = True
+			if primary._conn:
+				self._mark(primary._conn)
+			self._commit(*args, **kwargs)
+			self.is_commit_in_doubt = False
+			self._leave_commit_alone()
+
+		primary.commit = commit_with_mark
+
+	def _leave_commit_alone(self) -> None:
+		if self._primary:
+			self._primary.commit, self._primary = self._commit, None
+
+	def _mark(self, connection: Any) -> None:
+		# Not through Frappe, which would count it among the job's own writes.
+		with connection.cursor() as cursor:
+			cursor.execute(_MARK, (self.run, self.attempt))
+			if cursor.rowcount:
+				return
+			cursor.execute(
+				"select attempts from `tabScheduled Run` where name = %s lock in share mode", (self.run,)
+			)
+			# It is there already where an earlier commit went well, and what followed that did not.
+			if any(attempts != self.attempt for (attempts,) in cursor.fetchall()):
+				raise BegunElsewhere(
+					f"{self.method}: another worker executes this run as well, as the lock of this one was"
+					" lost with its database connection. Nothing was committed here."
+				)
 
 
 def run_once(run: str, job_type: str, scheduled_job_type: str) -> None:
@@ -58,33 +115,59 @@ def run_once(run: str, job_type: str, scheduled_job_type: str) -> None:
 	if frappe.conf.maintenance_mode:
 		# Nothing is lost: it is put into the queue again when that is over.
 		return
-	with _lock(run) as is_ours:
-		if not is_ours or not begin(run, scheduled_job_type):
+	with run_locks.held(run) as lock:
+		attempt = begin(run, scheduled_job_type, lock)
+		if not attempt:
 			return
 		if not frappe.db.exists("Scheduled Job Type", scheduled_job_type):
-			change(_MARK, (run,))
+			change(_MARK, (run, attempt))
 			return
-		work = Work(run, job_type)
-		job = frappe.get_doc("Scheduled Job Type", scheduled_job_type)
-		job.flags.read_replica_work = work
-		frappe.local.read_replica_run = run
-		try:
-			job.execute()
-		finally:
-			work.ends()
-		if work.has_begun:
-			# A job that has committed nothing, on a connection that it has replaced, is executed all the same.
-			change(_MARK, (run,))
+		_execute(Work(run, job_type, attempt), scheduled_job_type)
 
 
-def begin(run: str, job_type: str) -> bool:
-	"""Note that this worker begins a run; False if that was executed, or begun elsewhere just now. Commits."""
+def _execute(work: Work, scheduled_job_type: str) -> None:
+	job = frappe.get_doc("Scheduled Job Type", scheduled_job_type)
+	job.flags.read_replica_work = work
+	frappe.local.read_replica_run = work.run
+	try:
+		job.execute()
+	finally:
+		work.ends()
+	if work.has_begun and not work.is_commit_in_doubt:
+		# A job that has committed nothing, on a connection that it has replaced, is executed all the same.
+		change(_MARK, (work.run, work.attempt))
+	else:
+		_note_that_it_was_not_executed(work)
+
+
+def _note_that_it_was_not_executed(work: Work) -> None:
+	"""The job has left nothing behind, unless the run is marked: it could not begin, or not commit."""
+	error = one_line(f"{type(work.error).__name__}: {work.error}")
+	with unless_before_migrate():
+		is_noted = change(
+			"update `tabScheduled Run` set begun_by = null, last_error = %s"
+			" where name = %s and executed_at is null and attempts = %s",
+			(error, work.run, work.attempt),
+		)
+		if is_noted:
+			log_event("not_executed", job=work.method, error=error)
+
+
+def begin(run: str, job_type: str, lock: Held) -> int:
+	"""Note that this worker begins a run, and commit; the number of the worker.
+
+	0 if the run was executed, or begun elsewhere just now.
+	"""
 	found = frappe.db.sql(
-		"select due_at, attempts from `tabScheduled Run` where name = %s and executed_at is null", run
+		"select due_at, attempts, begun_by from `tabScheduled Run` where name = %s and executed_at is null",
+		run,
 	)
-	if not found:
-		return False
-	[[due_at, attempts]] = found
+	if not found or lock == "another's":
+		return 0
+	[[due_at, attempts, begun_by]] = found
+	if begun_by and (lock == "refused" or run_locks.reach() != "everywhere"):
+		# Its worker may still be at work, where this lock does not tell.
+		return 0
 	is_ours = change(
 		"update `tabScheduled Run` set begun_at = utc_timestamp(6), begun_by = %s, attempts = attempts + 1"
 		" where name = %s and executed_at is null and attempts = %s",
@@ -93,7 +176,7 @@ def begin(run: str, job_type: str) -> bool:
 	move_on(job_type, due_at)
 	if is_ours:
 		_say_if_elsewhere(run)
-	return is_ours
+	return attempts + 1 if is_ours else 0
 
 
 def _say_if_elsewhere(run: str) -> None:
@@ -111,61 +194,23 @@ def move_on(job_type: str, due_at: Any) -> None:
 	)
 
 
-def going_on(job_types: Iterable[str]) -> set[str]:
-	"""Those of these jobs of which a worker is executing a run just now, on whichever server."""
-	names = tuple(job_types)
-	if not names:
-		return set()
-	rows = frappe.db.sql(
-		"select job_type from `tabScheduled Run` where job_type in %s"
-		" and begun_at > utc_timestamp(6) - interval 1 day and is_used_lock(sha1(concat(%s, name))) is not null",
-		(names, _prefix_of_locks()),
-	)
-	return {job_type for (job_type,) in rows}
-
-
-def locks_are_of_one_node() -> bool:
-	"""Whether named locks do not hold for all servers that this primary may be: in a Galera cluster."""
-	found = frappe.db.sql("show global variables like 'wsrep_on'")
-	return bool(found) and found[0][1] == "ON"
+def one_line(error: str) -> str:
+	"""An error, as short as a row and a list can show it."""
+	return " ".join(error.split())[:LONGEST_ERROR]
 
 
 @contextmanager
-def _lock(run: str) -> Iterator[bool]:
-	name = _name_of_lock(run)
-	is_ours = frappe.db.sql("select get_lock(%s, 0)", name)[0][0] == 1
-	connection = frappe.db._conn
+def unless_before_migrate() -> Iterator[None]:
+	"""What needs a column that a migrate is yet to make is left out until then."""
 	try:
-		yield is_ours
-	finally:
-		if is_ours and frappe.db and frappe.db._conn is connection:
-			frappe.db.sql("select release_lock(%s)", name)
+		yield
+	except Exception as error:
+		if not is_before_migrate(error):
+			raise
+		frappe.db.rollback()
 
 
-def _name_of_lock(run: str) -> str:
-	return hashlib.sha1(f"{_prefix_of_locks()}{run}".encode(), usedforsecurity=False).hexdigest()
-
-
-def _prefix_of_locks() -> str:
-	# Locks are the server's, which may hold the databases of several sites.
-	return f"read_replica|{frappe.local.conf.db_name}|"
-
-
-_MARK = "update `tabScheduled Run` set executed_at = utc_timestamp(6) where name = %s and executed_at is null"
-
-
-def _mark_with_first_commit(primary: Any, run: str) -> None:
-	"""Mark the run in the transaction of the next commit of the primary's that succeeds."""
-	commit = primary.commit
-
-	@functools.wraps(commit)
-	def commit_with_mark(*args, **kwargs):
-		if primary._conn:
-			# Not through Frappe, which would count it among the job's own writes.
-			with primary._conn.cursor() as cursor:
-				cursor.execute(_MARK, (run,))
-		commit(*args, **kwargs)
-		if not getattr(primary, "_disable_transaction_control", 0):
-			primary.commit = commit
-
-	primary.commit = commit_with_mark
+_MARK = (
+	"update `tabScheduled Run` set executed_at = utc_timestamp(6)"
+	" where name = %s and executed_at is null and attempts = %s"
+)

@@ -10,8 +10,9 @@ from frappe.utils.background_jobs import get_queue
 from frappe.utils.scheduler import is_dormant
 from redis.exceptions import RedisError
 
-from read_replica import job_rules, queues, rule_checks, scheduled_runs, servers
+from read_replica import job_rules, queues, rule_checks, run_locks, scheduled_runs, servers
 from read_replica.job_rules import DEFAULT_SERVER, TAKEOVER_AFTER, Rule, rule_for
+from read_replica.own_transaction import is_before_migrate
 from read_replica.servers import Server
 
 MOST_NAMED = 3
@@ -89,6 +90,8 @@ def problems() -> list[str]:
 		*_servers_that_are_gone(),
 		*_queues_without_readers(),
 		*_runs_given_up(),
+		*_runs_that_failed(),
+		*_runs_without_locks(),
 		*_locks_of_servers_without_power(),
 		*_jobs_of_a_dormant_site(),
 		*job_rules.problems_of_config(),
@@ -138,10 +141,60 @@ def _runs_given_up() -> list[str]:
 		" group by job order by job",
 		scheduled_runs.MOST_ATTEMPTS,
 	)
+	errors = _last_errors()
 	return [
 		f"{job}: the worker was killed {scheduled_runs.MOST_ATTEMPTS} times, or could not begin, in {count} runs;"
-		" they are not executed again. See Scheduled Run."
+		f" they are not executed again.{_last_error(errors, job)} See Scheduled Run."
 		for job, count in found
+	]
+
+
+def _runs_that_failed() -> list[str]:
+	"""Runs that a worker could not execute, and that are tried again."""
+	found = frappe.db.sql(
+		"select job, max(attempts) from `tabScheduled Run`"
+		" where executed_at is null and begun_by is null and attempts between 1 and %s group by job order by job",
+		scheduled_runs.MOST_ATTEMPTS - 1,
+	)
+	errors = _last_errors()
+	return [
+		f"{job}: a worker took it and could not execute it, at {attempts} of {scheduled_runs.MOST_ATTEMPTS}"
+		f" attempts; it is tried again.{_last_error(errors, job)} See Scheduled Run."
+		for job, attempts in found
+	]
+
+
+def _last_errors() -> dict[str, str]:
+	"""Of each job with a run that is not executed, the last error that kept a worker from it."""
+	try:
+		return dict(
+			frappe.db.sql(
+				"select job, last_error from `tabScheduled Run` where executed_at is null"
+				" and last_error is not null order by claimed_at"
+			)
+		)
+	except Exception as error:
+		if not is_before_migrate(error):
+			raise
+		return {}
+
+
+def _last_error(errors: dict[str, str], job: str) -> str:
+	return f" Last error: {errors[job]}" if job in errors else ""
+
+
+def _runs_without_locks() -> list[str]:
+	reach = run_locks.reach()
+	if reach == "everywhere":
+		return []
+	why = {
+		"nowhere": "The primary database refuses named locks (GET_LOCK)",
+		"one node": "In a Galera cluster, named locks hold for one node alone",
+	}
+	return [
+		f"{why[reach]}. Scheduled jobs run all the same, each run once, but nothing guards these: a run whose"
+		" worker was killed is not executed again; and a run that is due while another one of its job is"
+		" executed waits for that only as long as Redis knows of it."
 	]
 
 

@@ -12,7 +12,7 @@ from datetime import timezone
 from typing import NamedTuple
 
 from frappe.utils import background_jobs
-from redis.exceptions import ResponseError, WatchError
+from redis.exceptions import RedisError, ResponseError, WatchError
 from rq import Queue, Worker
 from rq.job import Job
 from rq.utils import str_to_date
@@ -122,6 +122,39 @@ def states(job_ids: list[str]) -> dict[str, State]:
 		for job_id, (status, beat) in found
 		if status
 	}
+
+
+class Failure(NamedTuple):
+	"""What RQ knows of a job that has failed: outside of its method, if that is ours.
+
+	:param kwargs: what the function was to be called with
+	:param error: the last line of what the worker has reported
+	:param age: seconds since then; 0 where that is not known
+	"""
+
+	kwargs: dict
+	error: str
+	age: float
+
+
+def failure_of(job_id: str) -> Failure | None:
+	"""Why a job has failed that no worker executes, and that waits in no queue; None if it has not.
+
+	:param job_id: as RQ has it
+	"""
+	connection = background_jobs.get_redis_conn()
+	if connection.hget(Job.key_for(job_id), "status") != b"failed":
+		return None
+	try:
+		job = Job.fetch(job_id, connection=connection)
+		lines = (job.exc_info or "").strip().splitlines() or ["RQ does not say why"]
+		age = _seconds_since(job.ended_at) if job.ended_at else 0.0
+		return Failure(job.kwargs.get("kwargs") or {}, lines[-1], age)
+	except RedisError:
+		raise
+	except Exception:
+		# What another version of RQ has written, or nobody can read.
+		return None
 
 
 class Waiting:

@@ -23,14 +23,15 @@ from typing import Any, NamedTuple
 import frappe
 from frappe.utils import now, now_datetime
 
-from read_replica import execution
-from read_replica.own_transaction import change, is_deadlock
+from read_replica import execution, run_locks
+from read_replica.logs import log_event
+from read_replica.own_transaction import change
 from read_replica.placement import Place
 
 # A run that waits for longer, and is in no queue that its server can see, is put into one again.
 SECONDS_UNTIL_LOST = 60
 
-# A run whose workers were killed as often is not the accident of a server any more.
+# A run whose workers were killed, or failed before it began, as often is not the accident of a server any more.
 MOST_ATTEMPTS = 3
 
 DAYS_KEPT = 1
@@ -59,6 +60,8 @@ class Unfinished(NamedTuple):
 
 	:param asked_for: somebody wants it to run, also where the job is stopped
 	:param age: seconds since then
+	:param has_begun: a worker has begun it since then
+	:param begun_by: the last worker that has begun it, if that has not said that it could not execute it
 	"""
 
 	name: str
@@ -68,6 +71,9 @@ class Unfinished(NamedTuple):
 	claim: str | None
 	asked_for: bool
 	age: float
+	due_at: datetime
+	has_begun: bool
+	begun_by: str | None
 
 
 def claim(due: Iterable[Due]) -> set[str]:
@@ -79,7 +85,8 @@ def claim(due: Iterable[Due]) -> set[str]:
 	if not runs:
 		return set()
 	token = uuid.uuid4().hex
-	_insert([_row(run.name, run.job, run.due_at, run.place, token) for run in runs])
+	rows = [_row(run.name, run.job, run.due_at, run.place, token) for run in runs]
+	change(_INSERT + ", ".join([_ROW] * len(rows)), [value for row in rows for value in row])
 	mine = {name for (name,) in frappe.db.sql("select name from `tabScheduled Run` where claim = %s", token)}
 	if len(mine) < len(runs):
 		_move_on([run for run in runs if run.name not in mine])
@@ -130,34 +137,20 @@ _ROW = (
 )
 
 
-def _insert(rows: list[tuple]) -> None:
-	"""Insert the rows that are not there yet, and commit."""
-	statement = _INSERT + ", ".join([_ROW] * len(rows))
-	while True:
-		try:
-			frappe.db.sql(statement, [value for row in rows for value in row])
-			frappe.db.commit()
-			return
-		except Exception as error:
-			if not is_deadlock(error):
-				raise
-			# Of several schedulers that do so at once, one gets through each time.
-			frappe.db.rollback()
-
-
 def unfinished() -> list[Unfinished]:
 	"""The runs that are to be put into a queue again, unless they still wait in one."""
 	rows = frappe.db.sql(
 		"select name, job, job_type, attempts, claim, asked_for,"
-		" timestampdiff(second, claimed_at, utc_timestamp(6)) from `tabScheduled Run`"
+		" timestampdiff(second, claimed_at, utc_timestamp(6)), due_at, coalesce(begun_at >= claimed_at, 0),"
+		" begun_by from `tabScheduled Run`"
 		" where executed_at is null and claimed_at < utc_timestamp(6) - interval %s second and attempts < %s"
 		" order by claimed_at limit %s",
 		(SECONDS_UNTIL_LOST, MOST_ATTEMPTS, ROWS_AT_A_TIME),
 	)
 	runs = [Unfinished(*row) for row in rows]
-	if any(run.attempts for run in runs) and execution.locks_are_of_one_node():
-		# On another node of the cluster, a run that is being executed would look as if it was not.
-		return [run for run in runs if not run.attempts]
+	if any(run.begun_by for run in runs) and run_locks.reach() != "everywhere":
+		# A run that is being executed looks as if it was not.
+		return [run for run in runs if not run.begun_by]
 	return runs
 
 
@@ -171,18 +164,49 @@ def waits(job: Any) -> bool:
 	return bool(found)
 
 
-def claim_again(run: Unfinished, place: Place) -> bool:
-	"""Claim an unfinished run; False if another scheduler was faster. Commits."""
-	return change(
+def claim_again(run: Unfinished, place: Place, failure: str | None = None) -> bool:
+	"""Claim an unfinished run for its queue; False if another scheduler or a worker was faster. Commits.
+
+	Once a worker has begun it, its row is the worker's: see `execution`.
+
+	:param failure: why the worker that took it out of the queue last did not execute it, as far as that is
+		known. It counts as an attempt; False if that was the last one.
+	"""
+	is_ours = change(
 		"update `tabScheduled Run` set claim = %s, claimed_at = utc_timestamp(6), server_id = %s,"
-		" taken_from = %s, host = %s where name = %s and executed_at is null and claim <=> %s",
-		(uuid.uuid4().hex, place.server_id, place.taken_from, socket.gethostname(), run.name, run.claim),
+		" taken_from = %s, host = %s"
+		" where name = %s and executed_at is null and claim <=> %s and attempts = %s",
+		(
+			uuid.uuid4().hex,
+			place.server_id,
+			place.taken_from,
+			socket.gethostname(),
+			run.name,
+			run.claim,
+			run.attempts,
+		),
 	)
+	return is_ours and (not failure or _count(run, failure))
+
+
+def _count(run: Unfinished, failure: str) -> bool:
+	"""Count an attempt that failed before its job began; whether there may be another one. Commits."""
+	attempts = run.attempts + (not run.has_begun)
+	with execution.unless_before_migrate():
+		change(
+			"update `tabScheduled Run` set attempts = %s, begun_by = null, last_error = %s"
+			" where name = %s and executed_at is null and attempts = %s",
+			(attempts, execution.one_line(failure), run.name, run.attempts),
+		)
+		# As if it had begun: the job's next run has its own attempts.
+		execution.move_on(run.job_type, run.due_at)
+	log_event("not_begun", job=run.method, attempt=attempts, error=failure)
+	return attempts < MOST_ATTEMPTS
 
 
 def drop(run: Unfinished) -> None:
 	"""Forget a run whose job is gone. Commits."""
-	change("delete from `tabScheduled Run` where name = %s", (run.name,))
+	change("delete from `tabScheduled Run` where name = %s and attempts = %s", (run.name, run.attempts))
 
 
 def were_executed(job_type: str) -> bool:

@@ -84,8 +84,10 @@ def _target_of(job: Any, server_id: str, places: Places) -> str | None:
 def _note_takeover(job: Any, server_id: str, target: str, places: Places) -> None:
 	place = Place(DEFAULT_SERVER, target, server_id)
 	if _is_run(job):
+		# Once a worker there has begun it, its row is the worker's.
 		change(
-			"update `tabScheduled Run` set server_id = %s, taken_from = %s where name = %s and executed_at is null",
+			"update `tabScheduled Run` set server_id = %s, taken_from = %s"
+			" where name = %s and executed_at is null and (begun_at is null or begun_at < claimed_at)",
 			(place.server_id, place.taken_from, job.kwargs["kwargs"]["run"]),
 		)
 	if server_id in places.known:

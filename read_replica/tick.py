@@ -21,6 +21,7 @@ from read_replica import (
 	execution,
 	job_rules,
 	queues,
+	run_locks,
 	scheduled_runs,
 	servers,
 	shims,
@@ -95,7 +96,7 @@ class Tick:
 		jobs = {job.name: job for job in found}
 		waiting = queues.Waiting()
 		# Of a job, one run at a time: in a queue, the next one would take its place.
-		busy = execution.going_on(names)
+		busy = _executed_now(jobs)
 		for run in runs:
 			if run.job_type not in busy:
 				put_again = partial(self._put_again, run, jobs.get(run.job_type), waiting)
@@ -111,7 +112,7 @@ class Tick:
 			return False
 		if (job.stopped and not run.asked_for) or self._waits(run, job, place, waiting):
 			return False
-		if not scheduled_runs.claim_again(run, place):
+		if not scheduled_runs.claim_again(run, place, _failure_of(run, job)):
 			return False
 		put(run.name, job, place)
 		takeovers.note([(place, run.method)], self.places.known)
@@ -207,12 +208,35 @@ def is_under_way(job: Any) -> bool:
 def _under_way(jobs: list[Any]) -> set[str]:
 	"""The names of those jobs that wait in a queue on this Redis, or are being executed anywhere."""
 	ids = {due_times.rq_job_id(job): job.name for job in jobs}
-	under_way = execution.going_on(ids.values())
+	under_way = run_locks.going_on(ids.values())
 	for job_id, state in queues.states(list(ids)).items():
 		name = ids[job_id]
 		if state.status == "queued" or (state.status == "started" and not _is_over(name, state)):
 			under_way.add(name)
 	return under_way
+
+
+def _executed_now(jobs: dict[str, Any]) -> set[str]:
+	"""The names of those jobs of which a worker is executing a run: by its lock, or by what it tells RQ."""
+	found = run_locks.going_on(jobs)
+	if run_locks.reach() == "everywhere":
+		return found
+	ids = {due_times.rq_job_id(job): name for name, job in jobs.items()}
+	states = queues.states(list(ids))
+	return found | {
+		ids[job_id]
+		for job_id, state in states.items()
+		if state.status == "started" and state.age <= SECONDS_A_WORKER_IS_TRUSTED
+	}
+
+
+def _failure_of(run: Unfinished, job: Any) -> str | None:
+	"""Why the worker that took this run out of its queue did not execute it, if RQ knows that."""
+	failure = queues.failure_of(due_times.rq_job_id(job))
+	if not failure or failure.kwargs.get("run") != run.name:
+		return None
+	# One from before the run was put there the last time has been counted.
+	return failure.error if failure.age <= run.age + queues.MOST_SECONDS_APART else None
 
 
 def _is_over(job_type: str, state: queues.State) -> bool:

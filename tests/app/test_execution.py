@@ -15,7 +15,7 @@ from frappe.utils.background_jobs import get_queue, get_redis_conn
 from rq.job import Job
 from rq.utils import utcformat
 
-from read_replica import due_times, execution
+from read_replica import due_times, execution, run_locks
 from support.bench import SITE
 
 from .conftest import in_another_worker, overheard
@@ -106,8 +106,8 @@ def test_a_run_that_is_being_executed_is_not_put_into_a_queue_again(writing, mon
 	begun, over = threading.Event(), threading.Event()
 
 	def work():
-		with execution._lock(job["run"]) as is_ours:
-			assert is_ours and execution.begin(job["run"], job["scheduled_job_type"])
+		with run_locks.held(job["run"]) as lock:
+			assert lock == "ours" and execution.begin(job["run"], job["scheduled_job_type"], lock)
 			begun.set()
 			assert over.wait(60)
 
@@ -216,7 +216,7 @@ def test_a_commit_that_fails_takes_no_mark_with_it(writing, monkeypatch):
 			commit(*args, **kwargs)
 
 		frappe.db.commit = fail_once
-		execution.Work(job["run"], WRITING).begins()
+		execution.Work(job["run"], WRITING, attempt=0).begins()
 		with pytest.raises(RuntimeError):
 			frappe.db.commit()
 		frappe.db.rollback()

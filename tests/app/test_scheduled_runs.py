@@ -189,7 +189,7 @@ def test_a_worker_that_dies_at_once_does_not_stop_its_job_for_ever(hourly, monke
 	tick(monkeypatch, None)
 	[job] = as_with_another_queue()
 	before = last_execution()
-	in_another_worker(lambda: execution.begin(job["run"], job["scheduled_job_type"]))
+	in_another_worker(lambda: execution.begin(job["run"], job["scheduled_job_type"], "ours"))
 	assert last_execution() > before
 	assert tick(monkeypatch, None) == [HOURLY], "the run after it is due"
 

@@ -28,6 +28,9 @@ from mirakuru.base import cleanup_subprocesses
 ROOT_PASSWORD = secrets.token_hex(8)
 START_TIMEOUT = 60
 
+# The default of MariaDB from 11.6.2 on; older ones that have it leave it off, and others do not know it.
+SNAPSHOT_ISOLATION = os.environ.get("READ_REPLICA_SNAPSHOT_ISOLATION", "1") != "0"
+
 
 # At exit, mirakuru kills every process whose mirakuru_uuid contains this process's id as digits, which
 # may be those of another run. Ours end with their parent instead: see Server.start.
@@ -180,6 +183,7 @@ class MariaDB(Server):
 			"--sync-binlog=0",
 			"--max-connections=400",
 			"--tcp-keepalive-time=60",
+			f"--loose-innodb-snapshot-isolation={'ON' if SNAPSHOT_ISOLATION else 'OFF'}",
 			"--skip-name-resolve",
 			*self._options,
 		]

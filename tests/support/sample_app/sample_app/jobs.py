@@ -13,6 +13,12 @@ from read_replica import run_on
 from sample_app.api import server_id
 
 
+def fail_before_job(**kwargs):
+	"""before_job, as an app has it whose hook is broken, if a test says so."""
+	if frappe.cache().get_value("sample_app_hook_fails"):
+		raise RuntimeError("the hook of another app is broken")
+
+
 def hourly_job():
 	"""Counts how often it is executed."""
 	frappe.cache().incr(frappe.cache().make_key("sample_app_hourly_runs"))
