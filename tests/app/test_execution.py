@@ -277,6 +277,7 @@ def beats(job_id: str, seconds_ago: int) -> None:
 
 
 def set_back(name: str) -> None:
+	frappe.db.rollback()
 	frappe.db.sql("update `tabScheduled Job Type` set last_execution = '2020-01-01' where name = %s", name)
 	frappe.db.sql(
 		"update `tabScheduled Run` set due_at = '2019-01-01', name = concat(name, 'x') where job_type = %s",

@@ -29,7 +29,7 @@ def writing(due):
 @pytest.fixture
 def without_locks(writing, monkeypatch):
 	"""The primary refuses each statement with a named lock."""
-	database = type(frappe.db)
+	database = type(frappe.local.db)
 	sql = database.sql
 
 	def refusing(self, query, *args, **kwargs):
