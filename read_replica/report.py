@@ -62,7 +62,7 @@ def _replica_rows(router: Any) -> list[tuple[str, ...]]:
 			f"{replica.endpoint.host}:{replica.endpoint.port}",
 			replica.endpoint.pool,
 			f"{replica.endpoint.weight:g}",
-			state_of(router.health.verdict_of(replica.name)),
+			state_of(router.health.verdict_of(replica.name)) + _note_on_servers(replica),
 		)
 		for replica in router.replicas
 	]
@@ -80,6 +80,23 @@ def state_of(verdict: Verdict | None) -> str:
 	if verdict.lag is None:
 		return f"up, but follows no primary that this site knows, so it is not used{note}"
 	return f"up, {verdict.lag * 1000:.0f} ms behind{note}"
+
+
+def _note_on_servers(replica: Any) -> str:
+	"""What there is to say of the servers behind an address; nothing of a single one."""
+	try:
+		found = replica.servers()
+	except Exception:
+		# Its state says that it does not answer.
+		return ""
+	if "" in found:
+		return (
+			"; behind a proxy that may send each statement to another server, so each call asks first how late"
+			" that is"
+		)
+	if len(found) == 1:
+		return ""
+	return f"; several servers behind this address: {', '.join(sorted(found))}. Each connection is judged by its own"
 
 
 def print_writers() -> None:

@@ -26,10 +26,16 @@ class Lease:
 		self._proxied = proxied
 		self._returned = returned
 		self._pid = os.getpid()
+		self._is_lent = True
 
 	@property
 	def connection(self) -> Any:
 		return self._proxied.dbapi_connection
+
+	@property
+	def server(self) -> str:
+		"""Which server it leads to; "" where a proxy may send each statement to another one."""
+		return self._proxied.info["server"]
 
 	def make_ready(self, timeout: float, patience: float) -> None:
 		"""Let the server end statements after `timeout` seconds; asks it only where that changes.
@@ -39,13 +45,15 @@ class Lease:
 		info = self._proxied.info
 		if info.pop("ending", False) and not dialect.ended(self.connection, patience):
 			raise TimeoutError(f"no answer within {patience} s")
+		if "server" not in info:
+			info["server"] = dialect.server_of(self.connection, patience)
 		if info.get("timeout") != timeout:
 			dialect.set_timeout(self.connection, timeout, patience)
 			info["timeout"] = timeout
 
 	def give_back(self) -> None:
-		"""Return the connection to the pool, while the server ends what is open on it."""
-		if not self._is_ours():
+		"""Return the connection to the pool, while the server ends what is open on it; nothing if it is gone."""
+		if not self._is_ours() or not self._is_lent:
 			return
 		self._proxied.info["ending"] = True
 		try:
@@ -55,13 +63,15 @@ class Lease:
 			if not dialect.is_of_connection(error):
 				raise
 			return
+		self._is_lent = False
 		self._proxied.info.pop("lent")
 		self._proxied.close()
 		self._returned()
 
 	def throw_away(self) -> None:
 		"""Close the connection: something about it is in doubt."""
-		if self._is_ours():
+		if self._is_ours() and self._is_lent:
+			self._is_lent = False
 			self._proxied.invalidate()
 			self._proxied.close()
 

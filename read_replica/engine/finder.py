@@ -17,13 +17,19 @@ from read_replica.engine.health import Health
 from read_replica.engine.host import Host
 from read_replica.engine.replica import Replica
 from read_replica.engine.request import AsOf
+from read_replica.engine.servers_behind import ServersBehind
 from read_replica.engine.settings import Need, Settings
+from read_replica.engine.verdict import Verdict
+from read_replica.engine.waits import Waits
 
 # How late a server may answer, after a wait that it was asked to end itself.
 GRACE = 0.5
 
 # How old a verdict may be when it reaches another process that reads it.
 DELAY_OF_VERDICTS = 1.5
+
+# How many connections are tried where an address leads to several servers.
+MOST_CONNECTIONS_TRIED = 3
 
 
 class Found(NamedTuple):
@@ -32,6 +38,18 @@ class Found(NamedTuple):
 	replica: Replica
 	lease: Lease
 	as_of: AsOf
+
+
+class Search:
+	"""What one call asks for, and the time that it has left to wait for it."""
+
+	__slots__ = ("known_for", "need", "patience", "position")
+
+	def __init__(self, need: Need, position: Position, known_for: float, patience: float):
+		self.need = need
+		self.position = position
+		self.known_for = known_for
+		self.patience = patience
 
 
 class Finder:
@@ -52,6 +70,8 @@ class Finder:
 		self._health = health
 		self._events = events
 		self._rng = rng
+		self._waits = Waits()
+		self._servers = ServersBehind()
 
 	def find(
 		self, need: Need, position: Position, known_for: float = float("inf"), exclude: Collection[str] = ()
@@ -62,30 +82,114 @@ class Finder:
 		"""
 		self._health.look_if_unknown()
 		reason = Reason.NO_REPLICA
-		patience = self._settings.wait
+		search = Search(need, position, known_for, self._settings.wait)
 		for replica in self._in_order(need.pool, position):
 			if replica.name in exclude:
 				continue
 			verdict = self._health.verdict_of(replica.name)
 			judgement = self._health.judge(verdict, need.max_lag)
-			if judgement == "lagging":
-				reason = Reason.LAGGING
-			if judgement != "good" or not replica.breaker.allows():
+			if judgement not in ("good", "lagging"):
 				continue
-			if verdict.lag + self._health.age + DELAY_OF_VERDICTS > known_for:
-				reason = Reason.BEHIND
-				continue
-			lease = self._lend(replica, need.timeout)
-			if lease is None:
-				continue
-			if verdict.position.covers(position):
-				return Found(replica, lease, AsOf(verdict.as_of, verdict.position))
-			began = time.monotonic()
-			if self._reaches(replica, lease, position, patience):
-				return Found(replica, lease, AsOf(verdict.as_of, verdict.position.joined(position)))
-			patience -= time.monotonic() - began
-			reason = Reason.BEHIND
+			against = Reason.LAGGING if judgement == "lagging" else self._reason_against(verdict, search)
+			tries = self._connections_to_try(replica.name, against)
+			if not tries:
+				reason = against
+			elif replica.breaker.allows():
+				found = self._try(replica, verdict, against, search, tries)
+				if isinstance(found, Found):
+					return found
+				reason = found or reason
 		return reason
+
+	def _reason_against(self, verdict: Verdict, search: Search) -> Reason | None:
+		"""Why a server that is fresh enough for a need does not have what its user has written."""
+		if verdict.lag + self._health.age + DELAY_OF_VERDICTS > search.known_for:
+			return Reason.BEHIND
+		if verdict.position.covers(search.position):
+			return None
+		return Reason.BEHIND if self._waits.is_hopeless(verdict, search.position, search.patience) else None
+
+	def _connections_to_try(self, name: str, against: Reason | None) -> int:
+		"""How many connections to an address to try: one, if what its probe has reached will do."""
+		if self._servers.are_several(name) or (against and self._servers.is_time_to_look(name)):
+			return MOST_CONNECTIONS_TRIED
+		return 0 if against else 1
+
+	def _try(
+		self, replica: Replica, verdict: Verdict, against: Reason | None, search: Search, tries: int
+	) -> Found | Reason | None:
+		"""A connection to a server that will do, at an address that may lead to several; else why there is none.
+
+		:param against: why the server that the probe has reached will not do
+		"""
+		reason, passed_over = against, []
+		try:
+			for _ in range(tries):
+				lease = self._lend(replica, search.need.timeout)
+				if lease is None:
+					break
+				passed_over.append(lease)
+				is_the_same = lease.server != "" and lease.server == verdict.server
+				judge = self._judge_as_probed if is_the_same else self._judge_by_itself
+				answer = judge(replica, lease, verdict, against, search)
+				if isinstance(answer, AsOf):
+					passed_over.remove(lease)
+					return Found(replica, lease, answer)
+				reason = answer
+			return reason
+		finally:
+			for lease in passed_over:
+				lease.give_back()
+
+	def _judge_as_probed(
+		self, replica: Replica, lease: Lease, verdict: Verdict, against: Reason | None, search: Search
+	) -> AsOf | Reason:
+		"""How fresh the server is that the probe has reached, too; or why it will not do."""
+		if against:
+			return against
+		if verdict.position.covers(search.position):
+			return AsOf(verdict.as_of, verdict.position)
+		if self._reaches(replica, lease, verdict, search):
+			return AsOf(verdict.as_of, verdict.position.joined(search.position))
+		return Reason.BEHIND
+
+	def _judge_by_itself(
+		self, replica: Replica, lease: Lease, verdict: Verdict, against: Reason | None, search: Search
+	) -> AsOf | Reason:
+		"""How fresh a server is that the probe has not reached, as it says itself; or why it will not do."""
+		own = self._servers.answer_of(replica.name, lease.server) if lease.server else None
+		if own is None or not own.position.covers(search.position):
+			if own and self._waits.is_hopeless(own, search.position, search.patience):
+				return Reason.BEHIND
+			own = self._ask(replica, lease, search)
+		if own.state == "down":
+			return Reason.NO_REPLICA
+		if own.lag is None or own.lag > search.need.max_lag:
+			return Reason.LAGGING
+		if own.lag + DELAY_OF_VERDICTS > search.known_for or not own.position.covers(search.position):
+			return Reason.BEHIND
+		return AsOf(own.as_of, own.position)
+
+	def _ask(self, replica: Replica, lease: Lease, search: Search) -> Verdict:
+		"""What a server says of itself, after a wait for the position."""
+		patience = max(search.patience, 0.0)
+		question = dialect.question_of_health(search.position, patience)
+		began = time.monotonic()
+		try:
+			if not lease.server:
+				dialect.stay_in_transaction(lease.connection, GRACE)
+			row = dialect.answer_within(lease.connection, question, patience + GRACE)
+		except BaseException as error:
+			self._throw_away(replica, lease, error)
+			return Verdict(replica.name, "down", server=lease.server)
+		finally:
+			search.patience -= time.monotonic() - began
+		answer = dialect.read_health(row)._replace(server=lease.server)
+		own = self._health.verdict_from(replica.name, answer, search.position)
+		self._servers.note(own)
+		if not own.position.covers(search.position):
+			self._waits.failed(own, search.position)
+		return own
 
 	def _in_order(self, pool: str | None, position: Position) -> list[Replica]:
 		"""Those first that need not be waited for."""
@@ -111,21 +215,33 @@ class Finder:
 			return None
 		return lease
 
-	def _reaches(self, replica: Replica, lease: Lease, position: Position, patience: float) -> bool:
-		"""Whether a replica has a position soon enough; if not, its connection has gone back."""
+	def _reaches(self, replica: Replica, lease: Lease, verdict: Verdict, search: Search) -> bool:
+		"""Whether a replica has a position soon enough."""
+		began = time.monotonic()
 		try:
-			if dialect.wait_for(lease.connection, position, patience, GRACE):
+			if dialect.wait_for(lease.connection, search.position, search.patience, GRACE):
 				return True
 		except BaseException as error:
-			lease.throw_away()
-			if not dialect.is_of_connection(error):
-				raise
-			if dialect.kind_of(error) is dialect.ErrorKind.LOST:
-				self.failed(replica, error)
+			self._throw_away(replica, lease, error)
 			return False
-		lease.give_back()
-		self._events.now_and_then("position_timeout", replica=replica.name, waited=round(max(patience, 0), 3))
+		finally:
+			search.patience -= time.monotonic() - began
+		self._waits.failed(verdict, search.position)
+		self._events.now_and_then(
+			"position_timeout", replica=replica.name, waited=round(time.monotonic() - began, 3)
+		)
 		return False
+
+	def _throw_away(self, replica: Replica, lease: Lease, error: BaseException) -> None:
+		"""Close a connection on which a question has failed.
+
+		:raises BaseException: the error, if it is not the connection's
+		"""
+		lease.throw_away()
+		if not dialect.is_of_connection(error):
+			raise error
+		if dialect.kind_of(error) is dialect.ErrorKind.LOST:
+			self.failed(replica, error)
 
 	def recovered(self, replica: Replica) -> None:
 		"""A replica that was left alone has answered a statement."""

@@ -46,6 +46,12 @@ class Freshness:
 		return None
 
 	@property
+	def newest(self) -> float:
+		"""The time of the newest sample; 0 without any."""
+		with self._lock:
+			return self._samples[-1][1] if self._samples else 0.0
+
+	@property
 	def history(self) -> list[tuple[str, float]]:
 		"""The samples as plain values, to hand to another process."""
 		with self._lock:

@@ -15,7 +15,7 @@ import time
 from typing import Literal
 
 from read_replica.engine import dialect
-from read_replica.engine.dialect import Position
+from read_replica.engine.dialect import HealthAnswer, Position
 from read_replica.engine.events import Events
 from read_replica.engine.host import Host
 from read_replica.engine.locks import Lock, after_fork
@@ -92,6 +92,18 @@ class Health:
 		"""Whether a replica is known to have a position."""
 		verdict = self._verdicts.get(name)
 		return verdict is not None and verdict.position.covers(position)
+
+	def verdict_from(self, name: str, answer: HealthAnswer, wanted: Position) -> Verdict:
+		"""The verdict on a server that has just answered a question of health on a connection of a call's.
+
+		Its lag is told by the samples of the primary that this process knows, and by their age.
+
+		:param wanted: the position that it was asked for
+		"""
+		position = answer.position.joined(wanted) if wanted and answer.reached else answer.position
+		as_of = self.survey.freshness.as_of(position)
+		lag = None if as_of is None else self.survey.freshness.newest - as_of + self.age
+		return Verdict(name, "up", lag, as_of, position, answer.read_only, "", answer.server)
 
 	def judge(self, verdict: Verdict | None, max_lag: float) -> Judgement:
 		"""Whether the replica of this verdict may answer a call that accepts a lag of `max_lag` seconds."""

@@ -35,6 +35,21 @@ class Replica:
 			raise
 		return connection
 
+	def servers(self, connections: int = 4) -> set[str]:
+		"""The servers that so many new connections lead to; "" where a proxy may change them in between.
+
+		:raises Exception: what the driver raises if one cannot be opened
+		"""
+		found, opened = set(), []
+		try:
+			for _ in range(connections):
+				opened.append(self.connect())
+				found.add(dialect.server_of(opened[-1], self._connect_timeout))
+			return found
+		finally:
+			for connection in opened:
+				connection.close()
+
 	def lend(self, timeout: float) -> Lease:
 		"""Lend a connection on which the server ends statements after `timeout` seconds.
 

@@ -194,9 +194,14 @@ class Scope:
 
 	def refresh(self) -> None:
 		"""Let the next statement see what has been committed since the scope began."""
-		if self._lease and not self.ended:
-			with self.working(), self.ending_a_result():
-				self._lease.connection.rollback()
+		if not self._lease or self.ended:
+			return
+		if not self._lease.server:
+			# Behind such a proxy, another server than the one that was judged may answer from now on.
+			self.pin()
+			return
+		with self.working(), self.ending_a_result():
+			self._lease.connection.rollback()
 
 	@contextmanager
 	def working(self) -> Iterator[None]:

@@ -109,10 +109,10 @@ class Survey:
 			return Verdict(name, "down", error=dialect.summary_of(error) if error else "no answer")
 		if is_strange:
 			error = "it has transactions that the primary does not have"
-			return Verdict(name, "up", None, None, answer.position, answer.read_only, error)
+			return Verdict(name, "up", None, None, answer.position, answer.read_only, error, answer.server)
 		position, as_of = answer.position, self.freshness.as_of(answer.position)
 		lag = None if as_of is None else max(0.0, self._now() - as_of)
 		if wanted and answer.reached:
 			lag = 0.0 if position.covers(wanted) else self._now() - sampled_at
 			position, as_of = position.joined(wanted), sampled_at
-		return Verdict(name, "up", lag, as_of, position, answer.read_only)
+		return Verdict(name, "up", lag, as_of, position, answer.read_only, "", answer.server)

@@ -22,6 +22,7 @@ class Verdict:
 	:param position: what it has, at least
 	:param read_only: whether it refuses writes from ordinary users
 	:param error: why it is down, or why its lag cannot be measured
+	:param server: which server has answered, as an address may lead to one of several
 	"""
 
 	name: str
@@ -31,6 +32,7 @@ class Verdict:
 	position: Position = field(default_factory=Position)
 	read_only: bool = True
 	error: str = ""
+	server: str = ""
 
 	def older_by(self, seconds: float) -> "Verdict":
 		"""The same verdict when nothing new has been heard for `seconds`."""

@@ -20,6 +20,7 @@ from read_replica.engine.dialect.connection import (
 	receive,
 	send,
 	set_timeout,
+	stay_in_transaction,
 )
 from read_replica.engine.dialect.errors import (
 	ErrorKind,
@@ -29,14 +30,15 @@ from read_replica.engine.dialect.errors import (
 	number_of,
 	summary_of,
 )
+from read_replica.engine.dialect.identity import server_of, text
 from read_replica.engine.dialect.positions import (
 	HealthAnswer,
 	Position,
 	committed_position,
+	is_on,
 	position_of_primary,
 	question_of_health,
 	read_health,
-	text,
 	wait_for,
 )
 from read_replica.engine.dialect.statements import (

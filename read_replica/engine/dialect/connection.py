@@ -64,6 +64,14 @@ def set_timeout(connection: Any, seconds: float, patience: float) -> None:
 	answer_within(connection, f"SET SESSION max_statement_time = {float(seconds)}", patience)
 
 
+def stay_in_transaction(connection: Any, patience: float) -> None:
+	"""Begin a read-only transaction: proxies send all of one to the same server. It opens no snapshot yet.
+
+	:raises TimeoutError: if the server has not answered within `patience` seconds
+	"""
+	answer_within(connection, "START TRANSACTION READ ONLY", patience)
+
+
 def execute(connection: Any, statement: str) -> Any:
 	"""Run one statement and return its first row, if any."""
 	cursor = connection.cursor()

@@ -3,6 +3,7 @@
 
 """What a server's error numbers mean for a call."""
 
+import re
 from enum import Enum
 from typing import Any
 
@@ -18,8 +19,9 @@ class ErrorKind(str, Enum):
 	OTHER = "other"  # the statement's own fault: it would fail on the primary, too
 
 
-# 1290 --read-only, 1792 read-only transaction; the others are what a user that may only SELECT gets.
-_READ_ONLY = frozenset((1290, 1792))
+# 1290 --read-only (--read-only=ON and the like from 12.0 on), 1792 read-only transaction, 1036 and 1874 InnoDB
+# without writes, 1836 a server without writes; the others are what a user that may only SELECT gets.
+_READ_ONLY = frozenset((1036, 1290, 1792, 1836, 1874))
 _PRIVILEGE = frozenset((1044, 1142, 1143, 1227, 1370))
 # 1053 shutting down, 1927 killed, 2002/2003 refused, 2006 gone away, 2013 lost in a query,
 # 2055 lost by the system, 4031 closed for inactivity, 115x and 116x network errors.
@@ -30,6 +32,8 @@ _MISSING = frozenset((1049, 1051, 1054, 1146, 1305))
 # 1038 memory, 1040 too many connections, 1041 memory, 1114 table full, 1203 and 1226 a user's limits.
 _TROUBLE = frozenset((1, 3, 126, 1021, 1030, 1037, 1038, 1040, 1041, 1114, 1203, 1226))
 
+_NAMES_READ_ONLY = re.compile("read[-_]only", re.IGNORECASE)
+
 # Where the exceptions are defined that drivers raise; some of Python's own are among them.
 _OF_CONNECTIONS = frozenset(("builtins", "pymysql", "MySQLdb", "struct"))
 
@@ -39,7 +43,8 @@ def kind_of(error: BaseException) -> ErrorKind:
 	number = number_of(error)
 	message = str(error.args[1]) if len(error.args) > 1 else ""
 	if number in _READ_ONLY:
-		return ErrorKind.WRITE if number == 1792 or "read-only" in message else ErrorKind.OTHER
+		# Other options refuse statements with 1290 as well.
+		return ErrorKind.OTHER if number == 1290 and not _NAMES_READ_ONLY.search(message) else ErrorKind.WRITE
 	if number in _PRIVILEGE:
 		return ErrorKind.DENIED if message.startswith("SELECT ") else ErrorKind.WRITE
 	# Drivers report a connection that is closed on their side as InterfaceError(0, "").

@@ -5,7 +5,8 @@
 
 from typing import Any, NamedTuple
 
-from read_replica.engine.dialect.connection import answer_within, execute
+from read_replica.engine.dialect.connection import answer_within
+from read_replica.engine.dialect.identity import IDENTITY, server_in, text
 
 
 class Position:
@@ -80,11 +81,16 @@ class Position:
 
 
 class HealthAnswer(NamedTuple):
-	"""What a replica says of itself. reached: whether it has the position that it was asked for."""
+	"""What a replica says of itself.
+
+	:param reached: whether it has the position that it was asked for
+	:param server: which server has answered, as `identity.server_in` names it
+	"""
 
 	reached: bool
 	position: Position
 	read_only: bool
+	server: str
 
 
 # With the time of its own clock: those of the servers that ask may differ. NOW() is no such time, as it
@@ -101,14 +107,24 @@ def question_of_health(position: Position, seconds: float) -> str:
 	Needs no privilege, unlike SHOW SLAVE STATUS, whose Seconds_Behind_Master is 0 while the link to
 	the primary hangs. The variables are read before the wait begins.
 	"""
-	reached = f"MASTER_GTID_WAIT('{position}', {seconds:.3f})" if position else "0"
-	return f"SELECT @@gtid_slave_pos, @@global.read_only, {reached}"
+	reached = f"MASTER_GTID_WAIT('{position}', {max(seconds, 0):.3f})" if position else "0"
+	return f"SELECT @@gtid_slave_pos, @@global.read_only, {reached}, {IDENTITY}"
 
 
 def read_health(row: tuple) -> HealthAnswer:
 	"""Read a replica's answer to question_of_health."""
-	position, read_only, reached = row
-	return HealthAnswer(reached == 0, Position(text(position)), bool(read_only))
+	position, read_only, reached, *identity = row
+	return HealthAnswer(_is_zero(reached), Position(text(position)), is_on(read_only), server_in(identity))
+
+
+def is_on(value: Any) -> bool:
+	"""Whether a switch such as @@read_only is on: 0 or 1, and a word from MariaDB 12 on (NO_LOCK, ...)."""
+	return text(value).strip().upper() not in ("", "0", "OFF")
+
+
+def _is_zero(value: Any) -> bool:
+	"""Whether a function's result is 0, not NULL, whatever type a driver or a proxy gives it."""
+	return value is not None and text(value).strip() == "0"
 
 
 def wait_for(connection: Any, position: Position, seconds: float, grace: float) -> bool:
@@ -119,9 +135,4 @@ def wait_for(connection: Any, position: Position, seconds: float, grace: float) 
 	:raises TimeoutError: if the server has not even answered `grace` seconds later
 	"""
 	statement = f"SELECT MASTER_GTID_WAIT('{position}', {max(seconds, 0):.3f})"
-	return answer_within(connection, statement, seconds + grace)[0] == 0
-
-
-def text(value: Any) -> str:
-	"""A value as text, whether a driver gives text or bytes."""
-	return value.decode() if isinstance(value, bytes) else value or ""
+	return _is_zero(answer_within(connection, statement, seconds + grace)[0])

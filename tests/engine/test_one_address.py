@@ -1,0 +1,187 @@
+# Copyright (c) 2026, read_replica contributors
+# For license information, please see license.txt
+
+"""Several servers behind one address: each is judged by what it is, whichever of them the probe has reached."""
+
+import time
+
+import pytest
+
+from read_replica.engine.dialect import Position
+from read_replica.engine.settings import Endpoint, Need
+from support.one_address import one_address
+from support.trouble import delayed, stopped
+
+from .conftest import close, make_router, until
+
+EVENTUAL = Need(consistency="eventual")
+SESSION = Need(consistency="session")
+STRONG = Need(consistency="strong")
+
+# As the names of their folders say.
+NAMES = {1: "primary", 2: "replica01", 3: "replica02"}
+
+
+@pytest.fixture
+def address(shop):
+	with one_address(*shop.replicas) as address:
+		yield address
+
+
+@pytest.fixture
+def router(host, address):
+	router = make_router(host, Endpoint(name="readers", host=address.host, port=address.port))
+	router.health.look_if_unknown()
+	yield router
+	close(router)
+
+
+@pytest.fixture(params=[stopped("SQL_THREAD"), delayed], ids=lambda trouble: trouble.name)
+def one_late(request, shop):
+	"""The second of the two servers is late."""
+	late = shop.replicas[1]
+	request.param.begin(late)
+	yield late
+	request.param.undo(late)
+	shop.catch_up()
+
+
+def on_another_connection(router) -> None:
+	"""Let the next call open a connection, which leads to the next server."""
+	router.replicas[0].pool.close_idle()
+
+
+def quantity(host) -> int:
+	return host.current().sql("SELECT qty FROM stock WHERE item = 'bolt'")[0][0]
+
+
+def server_id(host) -> int:
+	return host.current().sql("SELECT @@server_id")[0][0]
+
+
+def save(host, router, quantity: int) -> None:
+	"""A request that changes the stock."""
+	host.current().sql("UPDATE stock SET qty = %s WHERE item = 'bolt'", (quantity,))
+	host.current().commit()
+	host.end_request(router)
+
+
+def test_what_a_user_has_written_is_never_missed(one_late, host, router):
+	missed, answered_by = [], set()
+	for number in range(60):
+		save(host, router, number)
+		# The probe has seen it on the server that it asks.
+		router.health.keep_up()
+		on_another_connection(router)
+		with router.read_only(SESSION, "list"):
+			if quantity(host) != number:
+				missed.append(number)
+			answered_by.add(server_id(host))
+		host.end_request(router)
+	assert not missed
+	assert 2 in answered_by, "the one that is in step answers"
+
+
+def test_strong_is_never_stale(one_late, host, router, shop):
+	for number in range(20):
+		shop.primary.query("UPDATE shop.stock SET qty = %s WHERE item = 'bolt'", (number,))
+		router.health.keep_up()
+		on_another_connection(router)
+		with router.read_only(STRONG, "list"):
+			assert quantity(host) == number
+		host.end_request(router)
+
+
+@pytest.fixture
+def long_late(shop):
+	"""The second of the two servers has stood still for more than a second, and goes on doing so."""
+	late = shop.replicas[1]
+	late.query("STOP SLAVE SQL_THREAD")
+	yield late
+	late.query("START SLAVE")
+	shop.catch_up()
+
+
+def let_it_be_late(router, shop) -> float:
+	"""Commit something, and return the time when that was more than 0.6 s ago and known."""
+	router.health.keep_up()
+	shop.primary.query("UPDATE shop.stock SET qty = 77 WHERE item = 'bolt'")
+	shop.replicas[0].catch_up(shop.primary)
+	written_at = time.time()
+	time.sleep(0.7)
+	router.health.keep_up()
+	return written_at
+
+
+def test_no_server_answers_that_is_later_than_a_call_accepts(long_late, host, router, shop):
+	let_it_be_late(router, shop)
+	stale, answers = 0, set()
+	for _ in range(60):
+		on_another_connection(router)
+		with router.read_only(Need(consistency="eventual", max_lag=0.6), "list"):
+			stale += quantity(host) != 77
+			answers.add(server_id(host))
+	assert not stale
+	assert 2 in answers, "the one that is in step answers"
+
+
+def test_how_fresh_data_is_said_to_be_is_true_of_the_server_that_answers(long_late, host, router, shop):
+	written_at = let_it_be_late(router, shop)
+	said = []
+	for _ in range(10):
+		on_another_connection(router)
+		with router.read_only(Need(consistency="eventual", max_lag=600), "list") as scope:
+			said.append((server_id(host), quantity(host) == 77, scope.as_of.time >= written_at))
+			[[has]] = host.current().sql("SELECT @@gtid_slave_pos")
+			assert Position(has).covers(scope.as_of.position)
+	assert all(is_fresh == says_so for _, is_fresh, says_so in said), said
+	assert {server for server, *_ in said} == {2, 3}
+
+
+def test_the_server_in_step_answers_also_while_the_probe_is_with_the_late_one(long_late, host, address, shop):
+	address.servers = [long_late]
+	router = make_router(host, Endpoint(name="readers", host=address.host, port=address.port))
+	router.health.look_now()
+	address.servers = shop.replicas
+	let_it_be_late(router, shop)
+
+	def answered_by() -> int:
+		with router.read_only(Need(consistency="eventual", max_lag=0.6), "list"):
+			return server_id(host)
+
+	# Once it was found out that there is another one.
+	until(lambda: answered_by() == 2)
+	assert {answered_by() for _ in range(20)} == {2}
+	close(router)
+
+
+def test_servers_in_step_are_all_used(host, router):
+	answers = []
+	for _ in range(20):
+		on_another_connection(router)
+		with router.read_only(EVENTUAL, "list"):
+			answers.append(server_id(host))
+	assert answers.count(2) > 5 and answers.count(3) > 5
+
+
+def test_behind_a_proxy_that_may_change_the_server_each_call_asks_first(one_late, host, router, monkeypatch):
+	# Stands for MaxScale or ProxySQL, which greet with a connection id of their own.
+	monkeypatch.setattr("read_replica.engine.dialect.identity.is_direct", lambda connection, row: False)
+	on_another_connection(router)
+	answered_by = set()
+	for number in range(20):
+		save(host, router, number)
+		with router.read_only(SESSION, "list") as scope:
+			assert quantity(host) == number
+			answered_by.add(server_id(host))
+			if scope:
+				scope.refresh()
+				assert scope.pinned
+		host.end_request(router)
+		on_another_connection(router)
+	assert 2 in answered_by
+	assert router.replicas[0].servers() == {""}
+
+
+def test_the_servers_behind_an_address_can_be_told(host, router):
+	assert sorted(server.split()[0] for server in router.replicas[0].servers()) == ["2", "3"]
