@@ -12,6 +12,7 @@ app_license = "MIT"
 
 # The places that always run: hooks.py itself may be served from a cache, and never be imported.
 before_request = ["read_replica.site.begin", "read_replica.metrics_access.take"]
+auth_hooks = ["read_replica.site.note_asker"]
 after_request = ["read_replica.site.end"]
 before_job = ["read_replica.site.begin"]
 after_job = ["read_replica.site.end"]

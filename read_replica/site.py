@@ -164,6 +164,14 @@ def _is_known_later() -> bool:
 	return bool(request) and "Authorization" in request.headers
 
 
+def note_asker() -> None:
+	"""auth_hooks: by now core knows who makes the request, also by an API key or a token."""
+	user = frappe.session.user
+	# Another app's hook may come after this one.
+	if _is_known_later() and user and user != "Guest" and routing_of_site().router:
+		transaction.request_state().asked_by = user
+
+
 def _watch_primary(router: Router) -> None:
 	"""Know of all that is committed from now on, also on a connection that no request has opened."""
 	primary = database.primary_of(frappe.local.db)
@@ -176,9 +184,11 @@ def _watch_primary(router: Router) -> None:
 def end(response: Any = None, **kwargs) -> None:
 	"""after_request and after_job: nothing stays open, and what was written is known to all."""
 	finish()
+	router = router_of_site()
 	if response is not None:
-		tell(response, transaction.request_state())
-	elif router := router_of_site():
+		if router:
+			tell(response, transaction.request_state(), router.settings.replicas)
+	elif router:
 		# The process of a job may end before its lookout shares what was counted.
 		router.share_at_last()
 

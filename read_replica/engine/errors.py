@@ -38,10 +38,11 @@ class ReplicaUnavailable(ReadReplicaError):
 
 	def __init__(self, method: str, replicas: list[str]):
 		self.method = method
+		# Not in the message, which any visitor may get to see: a name may be an address.
+		self.replicas = replicas
 		super().__init__(
-			f"{method} may only run on a replica (on_unavailable='error'), and none is available"
-			f" (tried: {', '.join(replicas) or 'none configured'}). Try again later, or see"
-			" `bench --site SITE read-replica status`."
+			f"{method} may only run on a replica (on_unavailable='error'), and none is available."
+			" Try again later, or see `bench --site SITE read-replica status`."
 		)
 
 
@@ -53,8 +54,10 @@ class ReplicaLost(ReadReplicaError):
 
 	def __init__(self, method: str, replica: str):
 		self.method = method
+		# Not in the message, as above.
+		self.replica = replica
 		super().__init__(
-			f"The connection to {replica} was lost while {method} was reading from it, and another server"
+			f"The connection to a replica was lost while {method} was reading from it, and another server"
 			" cannot go on where it stopped. Nothing was changed. Please try again."
 		)
 

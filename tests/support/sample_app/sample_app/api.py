@@ -108,3 +108,22 @@ def saves_as_administrator():
 @read_only
 def todo_exists(name: str):
 	return bool(frappe.db.exists("ToDo", name))
+
+
+@frappe.whitelist(allow_guest=True)
+@read_only(consistency="eventual")
+def for_everybody():
+	return server_id()
+
+
+@frappe.whitelist(allow_guest=True)
+def for_everybody_as_administrator():
+	"""What an endpoint for visitors does."""
+	frappe.set_user("Administrator")
+	return for_everybody()
+
+
+@frappe.whitelist(allow_guest=True)
+@read_only(on_unavailable="error")
+def for_everybody_on_replicas_only():
+	return server_id()
