@@ -50,7 +50,12 @@ def tls(value: Any, key: str) -> Any:
 			key, f"is {value!r}", 'write an object such as {"ca": "/path/ca.pem"}, or false'
 		)
 	check_known(value, TLS_KEYS, key)
-	text(value.get("ca"), f"{key}.ca")
+	for name in ("ca", *(name for name in ("cert", "key") if name in value)):
+		text(value.get(name), f"{key}.{name}")
+	if not isinstance(value.get("check_hostname", True), bool):
+		raise ConfigurationError(
+			f"{key}.check_hostname", f"is {value['check_hostname']!r}", "write true or false"
+		)
 	return dict(value)
 
 

@@ -6,6 +6,7 @@
 from typing import Any
 
 import frappe
+import pymysql
 
 from read_replica.engine import dialect
 from read_replica.engine.settings import Endpoint
@@ -30,9 +31,49 @@ class Connector:
 		settings = self._settings | dialect.limits_of_connecting(timeout, self._driver)
 		if endpoint:
 			_point_to(endpoint, settings)
+			self._encrypt(endpoint, settings)
 		opener = object.__new__(self._class)
 		opener.get_connection_settings = lambda: settings
-		return opener.get_connection()
+		connection = opener.get_connection()
+		if endpoint and endpoint.tls:
+			_require_tls(connection, timeout)
+		return connection
+
+	def _encrypt(self, endpoint: Endpoint, settings: dict[str, Any]) -> None:
+		"""Let TLS be as the endpoint says; None leaves it as it is for the site's primary.
+
+		:raises Exception: what PyMySQL raises if it does not accept the certificate
+		"""
+		if endpoint.tls is None:
+			return
+		settings.pop("ssl", None)
+		if endpoint.tls:
+			settings["ssl"] = endpoint.tls
+		if self._driver != "mysqlclient":
+			return
+		if not endpoint.tls:
+			# Newer C libraries ask for it by themselves.
+			settings["ssl_mode"] = "DISABLED"
+		elif endpoint.tls.get("check_hostname", True):
+			settings["ssl_mode"] = "VERIFY_IDENTITY"
+		else:
+			# The C library looks at the certificate and at the name, or at neither.
+			_check_certificate(settings)
+			settings["ssl_mode"] = "REQUIRED"
+
+
+def _check_certificate(settings: dict[str, Any]) -> None:
+	names = ("host", "port", "user", "password", "database", "ssl", "connect_timeout")
+	of_pymysql = {name: settings[name] for name in names if name in settings}
+	pymysql.connect(**of_pymysql, read_timeout=settings["connect_timeout"]).close()
+
+
+def _require_tls(connection: Any, timeout: float) -> None:
+	try:
+		dialect.require_tls(connection, timeout)
+	except BaseException:
+		connection.close()
+		raise
 
 
 def _point_to(endpoint: Endpoint, settings: dict[str, Any]) -> None:
@@ -44,7 +85,3 @@ def _point_to(endpoint: Endpoint, settings: dict[str, Any]) -> None:
 		settings["user"] = endpoint.user
 	if endpoint.password:
 		settings["password"] = endpoint.password
-	if endpoint.tls is False:
-		settings.pop("ssl", None)
-	elif endpoint.tls:
-		settings["ssl"] = endpoint.tls

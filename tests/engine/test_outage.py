@@ -141,7 +141,9 @@ def test_the_last_replica_lost_in_a_scope_leaves_the_rest_to_the_primary(revived
 	close(router)
 
 
-def test_on_unavailable_error_raises_one_that_names_the_method_and_tells_no_stranger_the_replicas(revived, host, router):
+def test_on_unavailable_error_raises_one_that_names_the_method_and_tells_no_stranger_the_replicas(
+	revived, host, router
+):
 	for replica in revived.replicas:
 		replica.kill()
 	primary = host.current()

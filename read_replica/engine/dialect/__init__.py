@@ -7,6 +7,7 @@ Another database gets a package with the same names; nothing outside knows a num
 """
 
 from read_replica.engine.dialect.connection import (
+	NotEncrypted,
 	abandon,
 	answer_within,
 	cut,
@@ -18,6 +19,7 @@ from read_replica.engine.dialect.connection import (
 	ping,
 	prepare,
 	receive,
+	require_tls,
 	send,
 	set_timeout,
 	stay_in_transaction,

@@ -45,6 +45,21 @@ def _notice_silence(connection: Any) -> None:
 			duplicate.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, SECONDS_OF_SILENCE * 1000)
 
 
+class NotEncrypted(ConnectionError):
+	"""A server that was to be read over TLS, and offers none."""
+
+
+def require_tls(connection: Any, seconds: float) -> None:
+	"""See to it that a new connection is encrypted: drivers go on without, where a server offers none.
+
+	:raises NotEncrypted: if it is not
+	:raises TimeoutError: if the server has not answered within `seconds`
+	"""
+	_, cipher = answer_within(connection, "SHOW SESSION STATUS LIKE 'Ssl_cipher'", seconds)
+	if not cipher:
+		raise NotEncrypted("TLS: the server offers none")
+
+
 def limits_of_connecting(seconds: float, driver: Literal["pymysql", "mysqlclient"]) -> dict[str, Any]:
 	"""A driver's settings against a server that accepts a connection and does not answer.
 

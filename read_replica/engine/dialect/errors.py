@@ -7,6 +7,8 @@ import re
 from enum import Enum
 from typing import Any
 
+from read_replica.engine.dialect.connection import NotEncrypted
+
 
 class ErrorKind(str, Enum):
 	"""What an error of a replica means for the call that ran into it."""
@@ -31,6 +33,9 @@ _MISSING = frozenset((1049, 1051, 1054, 1146, 1305))
 # 1 cannot create a file, 3 cannot write it, 126 crashed temporary table, 1021 disk full, 1030 storage engine, 1037 and
 # 1038 memory, 1040 too many connections, 1041 memory, 1114 table full, 1203 and 1226 a user's limits.
 _TROUBLE = frozenset((1, 3, 126, 1021, 1030, 1037, 1038, 1040, 1041, 1114, 1203, 1226))
+
+_OFFERS_NONE = re.compile("does not support|not supported by the server|doesn't support", re.IGNORECASE)
+_OF_CERTIFICATES = re.compile(r"\bSSL\b|CERTIFICATE_VERIFY_FAILED|\bTLS\b")
 
 _NAMES_READ_ONLY = re.compile("read[-_]only", re.IGNORECASE)
 
@@ -69,6 +74,11 @@ def is_servers(error: BaseException) -> bool:
 	return bool(error.args) and isinstance(error.args[0], int)
 
 
+def _is_of_tls(error: BaseException) -> bool:
+	"""mysqlclient says so by a number; PyMySQL hands on what Python's ssl module has said."""
+	return number_of(error) == 2026 or bool(_OF_CERTIFICATES.search(str(error)))
+
+
 def is_of_connection(error: BaseException) -> bool:
 	"""Whether an error came from a server, a driver or the network.
 
@@ -81,5 +91,11 @@ def is_of_connection(error: BaseException) -> bool:
 
 
 def summary_of(error: Exception) -> str:
-	"""An error's type and number, which tell the cause; its text may hold a user's name."""
+	"""What people are told of an error that kept a server from being read; its own text may hold a user's name.
+
+	In words where TLS is the cause, else by its type and number, which tell it.
+	"""
+	if isinstance(error, NotEncrypted) or _is_of_tls(error):
+		no_tls = isinstance(error, NotEncrypted) or _OFFERS_NONE.search(str(error))
+		return "TLS: the server offers none" if no_tls else "TLS: certificate not accepted"
 	return f"{type(error).__name__} {number_of(error)}"
