@@ -188,29 +188,3 @@ def _limits(full: Mapping) -> dict[str, Any]:
 			raise ConfigurationError(f"{FULL_KEY}.{key}", f"is {value!r}", f"write {kind} of more than 0")
 		limits[key] = value
 	return limits
-
-
-def core_keys_for(conf: Mapping) -> dict[str, Any]:
-	"""Core's keys for a site that has only the original ones, values unchanged; else nothing.
-
-	An original key that cannot be used adds nothing: `settings_from` says what is wrong with it.
-	"""
-	if conf.get("replica_host") or given(conf, "read_from_replica") is not None or conf.get(FULL_KEY):
-		return {}
-	if not conf.get("use_slave_for_read_only") or not conf.get("slave_host"):
-		return {}
-	try:
-		host, port = split_address(conf["slave_host"], "slave_host")
-	except ConfigurationError:
-		return {}
-	keys = {"read_from_replica": conf["use_slave_for_read_only"], "replica_host": host}
-	if port:
-		keys["replica_db_port"] = port
-	if conf.get("slave_db_name"):
-		keys |= {
-			"different_credentials_for_replica": 1,
-			"replica_db_name": conf["slave_db_name"],
-			"replica_db_user": conf["slave_db_name"],
-			"replica_db_password": conf.get("slave_db_password"),
-		}
-	return keys

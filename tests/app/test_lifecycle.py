@@ -6,7 +6,7 @@
 import frappe
 import pytest
 
-from read_replica.config import core_keys_for
+from read_replica import core_keys
 
 from .conftest import in_another_worker, server_id
 
@@ -152,7 +152,10 @@ def test_a_migrate_adds_core_s_keys_once_and_keeps_the_old_ones(sites, servers):
 		assert {key: first[key] for key in keys} == keys
 		assert first["read_from_replica"] == 1
 		assert first["different_credentials_for_replica"] == 1
-		assert (first["replica_db_name"], first["replica_db_password"]) == ("reader", "r3ader")
+		assert (first["replica_db_user"], first["replica_db_password"]) == ("reader", "r3ader")
+		# The database where core does not take it for the user.
+		is_user = not core_keys.core_has_a_key_for_the_user()
+		assert first["replica_db_name"] == ("reader" if is_user else first["db_name"])
 		again = sites.bench(
 			"--site", "routed.test", "execute", "read_replica.patches.v0_1.add_core_keys.execute"
 		)
@@ -160,6 +163,47 @@ def test_a_migrate_adds_core_s_keys_once_and_keeps_the_old_ones(sites, servers):
 		assert sites.config() == first
 	finally:
 		sites.write_config(before)
+
+
+def test_keys_that_were_added_wrongly_are_right_after_the_next_migrate(sites):
+	before = sites.config()
+	wrong = {"replica_db_name": "reader", "replica_db_user": "reader", "replica_host": "127.0.0.1"}
+	sites.configure(**wrong, read_replica_added_keys=sorted(wrong))
+	patch = ("--site", "routed.test", "execute", "read_replica.patches.v0_1.add_core_keys.execute")
+	try:
+		said = sites.bench(*patch)
+		mended = sites.config()
+		if core_keys.core_has_a_key_for_the_user():
+			assert "corrected replica_db_name" in said
+			assert (mended["replica_db_name"], mended["replica_db_user"]) == (before["db_name"], "reader")
+		else:
+			assert (mended["replica_db_name"], mended["replica_db_user"]) == ("reader", "reader")
+		sites.bench(*patch)
+		assert sites.config() == mended
+	finally:
+		sites.write_config(before)
+
+
+def test_a_core_is_known_by_what_it_takes_for_the_user_whether_it_is_replaced_or_not(sites, servers):
+	conf = {"db_name": "_db", "replica_db_name": "u", "replica_db_user": "u"}
+	added = ["replica_db_name", "replica_db_user"]
+	assert core_keys.mended_keys_for(conf, added, has_user_key=True) == {"replica_db_name": "_db"}
+	assert core_keys.mended_keys_for(conf | {"replica_db_name": "_db"}, added, False) == {
+		"replica_db_name": "u"
+	}
+	assert core_keys.mended_keys_for(conf | {"replica_db_name": "mine"}, added, True) == {}
+	assert core_keys.mended_keys_for(conf, [], True) == {}
+
+
+def test_status_says_what_to_write_for_others_that_read_core_s_keys(configured, servers):
+	first = servers.replicas[0]
+	status = ("--site", "routed.test", "read-replica", "status")
+	said = " ".join(configured.bench(*status).split())
+	name = configured.config()["db_name"]
+	keys = f'"read_from_replica": 1, "replica_host": "{first.host}", "replica_db_port": {first.port}'
+	assert f'{keys}, "replica_db_name": "{name}"' in said
+	configured.configure(replica_host=first.host, replica_db_port=first.port, replica_db_name=name)
+	assert "Insights" not in configured.bench(*status)
 
 
 @pytest.mark.parametrize(
@@ -175,7 +219,8 @@ def test_a_migrate_adds_core_s_keys_once_and_keeps_the_old_ones(sites, servers):
 	],
 )
 def test_a_site_that_has_newer_keys_or_no_usable_ones_gets_none(conf):
-	assert core_keys_for(conf) == {}
+	assert core_keys.keys_for(conf, has_user_key=True) == {}
+	assert core_keys.keys_for(conf, has_user_key=False) == {}
 
 
 def test_the_app_s_own_tests_run_with_bench(sites):

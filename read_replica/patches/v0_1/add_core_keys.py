@@ -6,23 +6,28 @@
 import frappe
 from frappe.installer import update_site_config
 
-from read_replica.config import core_keys_for
+from read_replica import core_keys
 
 # Names what was added here, so that an uninstall can take it out again.
 ADDED_KEYS = "read_replica_added_keys"
 
 
 def execute() -> None:
-	"""Add core's keys to site_config.json; safe to run any number of times."""
-	added = core_keys_for(frappe.local.conf)
-	if not added:
+	"""Add core's keys to site_config.json, or mend those added before; safe to run any number of times."""
+	conf, has_user_key = frappe.local.conf, core_keys.core_has_a_key_for_the_user()
+	known = conf.get(ADDED_KEYS) or []
+	added = core_keys.keys_for(conf, has_user_key)
+	mended = core_keys.mended_keys_for(conf, known, has_user_key)
+	if not added and not mended:
 		return
-	for key, value in added.items():
+	names = sorted({*known, *added})
+	for key, value in {**added, **mended, ADDED_KEYS: names}.items():
 		update_site_config(key, value)
-		frappe.local.conf[key] = value
-	update_site_config(ADDED_KEYS, sorted(added))
-	frappe.local.conf[ADDED_KEYS] = sorted(added)
-	print(f"read_replica: added {', '.join(sorted(added))} to the configuration of {frappe.local.site}")
+		conf[key] = value
+	what = "added" if added else "corrected"
+	print(
+		f"read_replica: {what} {', '.join(sorted(added or mended))} in the configuration of {frappe.local.site}"
+	)
 
 
 def undo() -> None:
