@@ -49,7 +49,8 @@ class Rule:
 		return any(wildcard in self.job for wildcard in WILDCARDS)
 
 	def fits(self, job: str) -> bool:
-		return fnmatchcase(job, self.job) if self.is_glob else job == self.job
+		# The name of a Server Script, and so its method, may hold brackets.
+		return fnmatchcase(job, self.job.replace("[", "[[]")) if self.is_glob else job == self.job
 
 
 class Rules:
@@ -126,6 +127,9 @@ def _from_desk(takeover_after: float) -> Iterable[Rule]:
 	if not frappe.db.table_exists("Scheduler Config", cached=False):
 		return
 	for row in frappe.get_all("Scheduler Config", filters={"enabled": 1}, fields=["*"]):
+		if not (row.job and row.server_id):
+			# As an import, or a statement by hand, may leave it.
+			continue
 		own = row.get("takeover_after")
 		reads = (row.get("reads") or "Primary").lower()
 		after = takeover_after if own is None else float(own)
@@ -155,10 +159,19 @@ def problems_of_config() -> list[str]:
 	of_site, of_bench = _rows_of_config_files()
 	problems = _split_by_soundness(of_site, "site_config")[1]
 	problems += _split_by_soundness(of_bench, "common_site_config")[1]
+	problems += _rules_of_desk_without_job_or_server()
 	value = frappe.local.conf.get(TAKEOVER_KEY)
 	if value is not None and not _is_duration(value):
 		problems.append(f"{TAKEOVER_KEY}: {value!r} is not a number of seconds. Write 900, or 0 for never.")
 	return problems
+
+
+def _rules_of_desk_without_job_or_server() -> list[str]:
+	if not frappe.db.table_exists("Scheduler Config", cached=False):
+		return []
+	rows = frappe.get_all("Scheduler Config", filters={"enabled": 1}, fields=["name", "job", "server_id"])
+	broken = [row.name for row in rows if not (row.job and row.server_id)]
+	return [f"Scheduler Config {name!r} names no job or no server, so it is no rule." for name in broken]
 
 
 def _split_by_soundness(rows: Any, source: str) -> tuple[list[dict], list[str]]:

@@ -10,7 +10,16 @@ from frappe.utils.background_jobs import get_queue
 from frappe.utils.scheduler import is_dormant
 from redis.exceptions import RedisError
 
-from read_replica import job_rules, queues, rule_checks, run_locks, scheduled_runs, servers
+from read_replica import (
+	job_rules,
+	overdue,
+	queues,
+	rule_checks,
+	run_locks,
+	scheduled_runs,
+	servers,
+	tick_problems,
+)
 from read_replica.job_rules import DEFAULT_SERVER, TAKEOVER_AFTER, Rule, rule_for
 from read_replica.own_transaction import is_before_migrate
 from read_replica.servers import Server
@@ -96,6 +105,8 @@ def problems() -> list[str]:
 		*_jobs_of_a_dormant_site(),
 		*job_rules.problems_of_config(),
 		*_rules_without_job(),
+		*tick_problems.sentences(),
+		*overdue.problems(),
 	]
 
 

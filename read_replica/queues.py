@@ -7,15 +7,14 @@ A server's own queue is called as the server is. It stands in `workers` of commo
 any queue that is not one of core's three.
 """
 
-import time
-from datetime import timezone
 from typing import NamedTuple
 
 from frappe.utils import background_jobs
-from redis.exceptions import RedisError, ResponseError, WatchError
-from rq import Queue, Worker
+from redis.exceptions import WatchError
+from rq import Queue
 from rq.job import Job
-from rq.utils import str_to_date
+
+from read_replica import rq_data
 
 # Core's queues, which workers of all servers may read.
 QUEUES_OF_ALL = ("short", "default", "long")
@@ -45,16 +44,6 @@ class Reader(NamedTuple):
 	queues: tuple[str, ...]
 
 
-class State(NamedTuple):
-	"""Of a job in Redis.
-
-	:param age: seconds since its worker last said that it works on it
-	"""
-
-	status: str
-	age: float
-
-
 def is_own(queue: str) -> bool:
 	"""Whether this host knows a queue of this name, other than core's three."""
 	return queue not in QUEUES_OF_ALL and queue in background_jobs.get_queues_timeout()
@@ -68,60 +57,39 @@ def timeout_of(queue: str) -> int:
 def readers() -> list[Reader]:
 	"""The workers of this bench on its Redis, as far as RQ knows them."""
 	connection = background_jobs.get_redis_conn()
-	connected = _connected_names(connection)
 	names = {background_jobs.generate_qname(queue): queue for queue in background_jobs.get_queue_list()}
+	connected = rq_data.connected_names(connection)
+	uptime = rq_data.uptime(connection)
 	found = []
-	for worker in Worker.all(connection=connection):
-		queues = tuple(names[name] for name in worker.queue_names() if name in names)
+	for worker in rq_data.workers(connection):
+		queues = tuple(names[name] for name in worker.queues if name in names)
 		if queues:
-			age = 0.0 if worker.name in connected else _age_without_connection(worker, connection)
-			found.append(Reader(worker.hostname or "", age, queues))
+			found.append(Reader(worker.host or "", _age(worker, connected, uptime), queues))
 	return found
 
 
-def _connected_names(connection) -> set[str]:
-	try:
-		return {client.get("name") for client in connection.client_list()}
-	except ResponseError:
-		# Not every user of Redis may ask this.
-		return set()
-
-
-def _age_without_connection(worker: Worker, connection) -> float:
-	"""Of a worker that has no connection with its name.
+def _age(worker: rq_data.WorkerData, connected: set[str] | None, uptime: float | None) -> float:
+	"""Of a worker, by its connection, or its last heartbeat where it has none with its name.
 
 	One that was killed is known to RQ for some minutes, but its connection is gone at once: then its last
 	heartbeat counts. After a restart of Redis, or where nobody may look at the connections, that would
 	take an idle worker for dead, which tells of itself every seven minutes.
 	"""
-	age = _seconds_since(worker.last_heartbeat)
-	try:
-		uptime = connection.info("server")["uptime_in_seconds"]
-		is_older_than_redis = _seconds_since(worker.birth_date) > uptime + MOST_SECONDS_APART
-		is_known_to_be_gone = bool(connection.client_list()) and not is_older_than_redis
-	except ResponseError:
-		is_known_to_be_gone = False
+	if connected and worker.name in connected:
+		return 0.0
+	age = _or_endless(worker.beat_age)
+	is_older_than_redis = uptime is None or _or_endless(worker.birth_age) > uptime + MOST_SECONDS_APART
+	is_known_to_be_gone = connected is not None and not is_older_than_redis
 	return age if is_known_to_be_gone else max(0.0, age - SECONDS_BETWEEN_HEARTBEATS)
 
 
-def _seconds_since(moment) -> float:
-	if moment is None:
-		return float("inf")
-	aware = moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
-	return max(0.0, time.time() - aware.timestamp())
+def _or_endless(age: float | None) -> float:
+	return float("inf") if age is None else age
 
 
-def states(job_ids: list[str]) -> dict[str, State]:
+def states(job_ids: list[str]) -> dict[str, rq_data.JobData]:
 	"""What Redis knows of each of these jobs, in one round trip; ids as RQ has them."""
-	pipeline = background_jobs.get_redis_conn().pipeline(transaction=False)
-	for job_id in job_ids:
-		pipeline.hmget(Job.key_for(job_id), "status", "last_heartbeat")
-	found = zip(job_ids, pipeline.execute(), strict=True)
-	return {
-		job_id: State(status.decode(), _seconds_since(str_to_date(beat)))
-		for job_id, (status, beat) in found
-		if status
-	}
+	return rq_data.jobs(background_jobs.get_redis_conn(), job_ids)
 
 
 class Failure(NamedTuple):
@@ -143,39 +111,36 @@ def failure_of(job_id: str) -> Failure | None:
 	:param job_id: as RQ has it
 	"""
 	connection = background_jobs.get_redis_conn()
-	if connection.hget(Job.key_for(job_id), "status") != b"failed":
+	if states([job_id])[job_id].status != "failed":
 		return None
-	try:
-		job = Job.fetch(job_id, connection=connection)
-		lines = (job.exc_info or "").strip().splitlines() or ["RQ does not say why"]
-		age = _seconds_since(job.ended_at) if job.ended_at else 0.0
-		return Failure(job.kwargs.get("kwargs") or {}, lines[-1], age)
-	except RedisError:
-		raise
-	except Exception:
-		# What another version of RQ has written, or nobody can read.
+	[job] = rq_data.fetch(connection, [job_id])
+	if job is None:
 		return None
+	error, age = rq_data.end_of(job)
+	return Failure(rq_data.arguments_of(job), error or "RQ does not say why", age or 0.0)
 
 
 class Waiting:
 	"""What waits in the queues of this Redis. Each queue is read once, as many jobs may be asked for."""
 
 	def __init__(self):
-		self._ids: dict[str, set[bytes]] = {}
+		self._ids: dict[str, set[str]] = {}
 
 	def queue_of(self, job_id: str) -> str | None:
 		"""The queue, as RQ calls it, that a job waits in; None if it waits in none.
 
 		RQ calls one queued as well whose worker was killed as it took it.
 		"""
-		connection = background_jobs.get_redis_conn()
-		status, origin = connection.hmget(Job.key_for(job_id), "status", "origin")
-		if status != b"queued" or not origin:
-			return None
-		queue = origin.decode()
+		job = states([job_id])[job_id]
+		return job.origin if job.status == "queued" and self.stands_in(job.origin, job_id) else None
+
+	def stands_in(self, queue: str | None, job_id: str) -> bool:
+		"""Whether a job stands in the list of a queue, as RQ calls it."""
+		if not queue:
+			return False
 		if queue not in self._ids:
-			self._ids[queue] = set(connection.lrange(Queue.redis_queue_namespace_prefix + queue, 0, -1))
-		return queue if job_id.encode() in self._ids[queue] else None
+			self._ids[queue] = set(rq_data.waiting_ids(background_jobs.get_redis_conn(), queue))
+		return job_id in self._ids[queue]
 
 
 def own_queues() -> list[str]:
@@ -192,10 +157,10 @@ def waiting_jobs(queue: str, site: str, start: int) -> list[tuple[int, Job | Non
 	# The ids of most jobs begin with their site.
 	of_site = [
 		(at, job_id)
-		for at, job_id in enumerate(found.get_job_ids())
+		for at, job_id in enumerate(rq_data.waiting_ids(found.connection, found.name))
 		if "::" not in job_id or job_id.startswith(f"{site}::")
 	][start : start + JOBS_AT_A_TIME]
-	jobs = Job.fetch_many([job_id for _, job_id in of_site], connection=found.connection)
+	jobs = rq_data.fetch(found.connection, [job_id for _, job_id in of_site])
 	return [(at, job) for (at, _), job in zip(of_site, jobs, strict=True)]
 
 

@@ -22,9 +22,14 @@ SERVER_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 def check_job(job: str) -> None:
 	"""Raise a message for people if `job` can be neither a method nor a glob; warn if it fits none.
 
-	One that fits nothing now is accepted: the rule may come before the app does.
+	What is scheduled is accepted whatever it looks like: a Server Script's method is made of its name. And
+	a path that fits nothing now is accepted: the rule may come before the app does.
 	"""
-	is_glob = Rule(job, "", "desk").is_glob
+	rule = Rule(job, "", "desk")
+	scheduled = _scheduled_methods()
+	if job and any(rule.fits(method) for method in scheduled):
+		return
+	is_glob = rule.is_glob
 	if not PATH_OR_GLOB.fullmatch(job) or not (is_glob or "." in job):
 		frappe.throw(
 			_(
@@ -32,8 +37,7 @@ def check_job(job: str) -> None:
 				" nor a pattern, such as erpnext.stock.*"
 			).format(frappe.bold(job))
 		)
-	scheduled = _scheduled_methods()
-	if any(Rule(job, "", "desk").fits(method) for method in scheduled) or _is_method(job):
+	if _is_method(job):
 		return
 	similar = similar_to(job, scheduled)
 	hint = " " + _("Did you mean {0}?").format(", ".join(similar)) if similar else ""

@@ -6,13 +6,11 @@
 import click
 import frappe
 from frappe.core.doctype.scheduled_job_type.scheduled_job_type import ScheduledJobType
-from redis.exceptions import RedisError
 
 from read_replica import run_now, tick
 from read_replica.job_rules import rule_for
 from read_replica.logs import log_event
 from read_replica.own_transaction import is_before_migrate
-from read_replica.scheduled_runs import Due
 from read_replica.servers import this_server
 from read_replica.site import is_mariadb
 
@@ -31,22 +29,16 @@ class SplitScheduledJobType(ScheduledJobType):
 		try:
 			if force:
 				return run_now.run(self)
-			run = tick.current().take(self)
+			now = tick.current()
+			run = now.take(self)
+			return bool(run) and now.put(run._replace(job=self))
 		except Exception as error:
 			if is_before_migrate(error):
 				return super().enqueue(force=force)
-			raise
-		return bool(run) and self._put(run)
-
-	def _put(self, run: Due) -> bool:
-		try:
-			tick.put(run.name, self, run.place)
-			return True
-		except RedisError:
-			raise
-		except Exception as error:
-			# A queue that is full, as v16 says: no other job's is. This run is tried again in a minute.
-			log_event("not_put", job=self.method, server_id=run.place.server_id, error=str(error))
+			if force:
+				raise
+			# Core would end its tick.
+			log_event("not_scheduled", job=self.method, error=f"{type(error).__name__} {error}")
 			return False
 
 	def execute(self) -> None:

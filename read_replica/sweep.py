@@ -4,6 +4,8 @@
 """Nothing waits for ever in a queue that nobody reads: jobs of a server that is gone go to another queue."""
 
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import frappe
@@ -24,25 +26,25 @@ _unread_since: dict[tuple[str, str], float] = {}
 _passed_over: dict[tuple[str, str], int] = {}
 
 
-def move_from_unread_queues(places: Places) -> None:
-	"""Move this site's jobs out of own queues of servers that are gone, by the limit of each job's rule."""
+def move_from_unread_queues(places: Places, guard: Callable) -> None:
+	"""Move this site's jobs out of own queues of servers that are gone, by the limit of each job's rule.
+
+	:param guard: see `tick_problems`; one queue, or one job, that cannot be moved holds up no other
+	"""
 	for queue in queues.own_queues():
 		if unread_for := _seconds_unread(queue, places):
-			_move_some(queue, unread_for, places)
+			guard(f"queue {queue}", partial(_move_some, queue, unread_for, places, guard))
 
 
-def _move_some(queue: str, unread_for: float, places: Places) -> None:
+def _move_some(queue: str, unread_for: float, places: Places, guard: Callable) -> None:
 	key = frappe.local.site, queue
 	start = _passed_over.get(key, 0)
 	waiting = queues.waiting_jobs(queue, frappe.local.site, start)
 	moved = 0
 	for at, job in waiting:
-		try:
-			moved += bool(job) and _move_if_late(job, at, queue, unread_for, places)
-		except Exception as error:
-			# Such as a function that this server's code does not have.
-			frappe.db.rollback()
-			log_event("not_moved", job=job.id, queue=queue, error=f"{type(error).__name__} {error}")
+		# It may be a function that this server's code does not have.
+		if job and guard(f"move {job.id}", partial(_move_if_late, job, at, queue, unread_for, places)):
+			moved += 1
 	is_end = len(waiting) < queues.JOBS_AT_A_TIME
 	_passed_over[key] = 0 if is_end else start + len(waiting) - moved
 

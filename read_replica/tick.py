@@ -21,6 +21,7 @@ from read_replica import (
 	execution,
 	job_rules,
 	queues,
+	rq_data,
 	run_locks,
 	scheduled_runs,
 	servers,
@@ -29,9 +30,10 @@ from read_replica import (
 	takeovers,
 )
 from read_replica.job_rules import TAKEOVER_AFTER, rule_for
-from read_replica.logs import log_event
+from read_replica.own_transaction import is_before_migrate
 from read_replica.placement import Place, Places
 from read_replica.scheduled_runs import Due, Unfinished
+from read_replica.tick_problems import Problems
 
 # A console, or a long request, may ask jobs to put themselves into a queue as well.
 SECONDS_OF_A_TICK = 30
@@ -42,6 +44,13 @@ SECONDS_ANOTHER_QUEUE_IS_TRUSTED = 900
 # RQ's workers say every 30 seconds which job they work on.
 SECONDS_A_WORKER_IS_TRUSTED = 90
 
+# Between noting that a job is queued, or taken, and doing so.
+SECONDS_BETWEEN_TWO_COMMANDS = 60
+
+# Of one of which Redis does not say since when it is queued: since when it was in no queue, by time.monotonic().
+_not_in_its_queue_since: dict[tuple[str, str], float] = {}
+SECONDS_OF_ANOTHER_TICK = 30
+
 SECONDS_BETWEEN_COUNTS = 600
 _counted_at: dict[str, float] = {}
 
@@ -49,41 +58,97 @@ FIELDS = ("name", "method", "frequency", "cron_format", "last_execution", "creat
 
 
 class Tick:
-	"""What a scheduler does in one tick on one site, beside what core asks of it job by job."""
+	"""What a scheduler does in one tick on one site, beside what core asks of it job by job.
+
+	Each step, and each job in it, is guarded by itself: none may keep the site's other jobs from being
+	scheduled. What fails is in the log, and in `status`.
+	"""
 
 	def __init__(self):
-		shims.install_in_queues()
+		self.problems = Problems()
+		self._guard = self.problems.guard
+		self._guard("queues", shims.install_in_queues)
 		# They may have changed since the last tick.
 		job_rules.forget_rules()
-		self.places = places_seen_by_scheduler()
+		# Without it nothing can be put into a queue, and there is no use in claiming anything.
+		self.is_without_redis = False
 		self._claimed: dict[str, Due] | None = None
-		# None of these may keep the site's other jobs from being scheduled.
-		_try("takeovers", lambda: takeovers.end(self.places.known))
-		_try("sweep", lambda: sweep.move_from_unread_queues(self.places))
-		_try("unfinished", self._put_unfinished)
-		_try("count", self._count_jobs)
+		self.places = self._places()
+		self._guard("takeovers", lambda: takeovers.end(self.places.known))
+		if not self.is_without_redis:
+			self._guard("sweep", lambda: sweep.move_from_unread_queues(self.places, self._guard))
+			self._guard("unfinished", self._put_unfinished)
+		self._guard("counts", self._count_jobs)
+		self.problems.start_is_over()
 		self.ended = time.monotonic()
+
+	def _places(self) -> Places:
+		try:
+			return places_seen_by_scheduler()
+		except Exception as error:
+			if is_before_migrate(error):
+				# Then core schedules by itself.
+				raise
+			self.is_without_redis = rq_data.is_no_answer(error)
+			self.problems.add("places", error)
+		known = self._guard("servers", servers.known, {})
+		alive = {server_id for server_id, server in known.items() if not server.is_gone(TAKEOVER_AFTER)}
+		# This server's own jobs are its own whatever it knows of others.
+		return Places(servers.this_server(), known, {servers.this_server(), *alive})
 
 	def take(self, job: Any) -> Due | None:
 		"""The run of a Scheduled Job Type that is to be put into a queue now, once; None if there is none."""
+		if self.is_without_redis:
+			return None
 		if self._claimed is None:
-			if not self.places.of_run(rule_for(job.method)) or not _is_due(job):
+			if not self._guard(job.method, lambda: self._due_run(job)):
 				return None
 			self._claimed = self._claim_all()
 		return self._claimed.pop(job.name, None)
 
+	def put(self, run: Due) -> bool:
+		"""Put a claimed run into its queue; False if that fails: it is tried again in a minute."""
+		if self.is_without_redis:
+			return False
+		try:
+			put(run.name, run.job, run.place)
+			return True
+		except Exception as error:
+			self.is_without_redis = rq_data.is_no_answer(error)
+			self.problems.add(f"put {run.job.method}", error)
+			return False
+
+	def _due_run(self, job: Any) -> Due | None:
+		place = self.places.of_run(rule_for(job.method))
+		return Due(job, due_times.next_due(job), place) if place and due_times.is_due(job) else None
+
 	def _claim_all(self) -> dict[str, Due]:
-		due = {}
-		for job in frappe.get_all("Scheduled Job Type", filters={"stopped": 0}, fields=FIELDS):
-			place = self.places.of_run(rule_for(job.method))
-			if place and _is_due(job):
-				due[job.name] = Due(job, due_times.next_due(job), place)
-		for name in _under_way([run.job for run in due.values()]):
+		jobs = self._guard("due", _jobs_that_run, [])
+		found = {job.name: self._guard(job.method, partial(self._due_run, job)) for job in jobs}
+		due = {name: run for name, run in found.items() if run}
+		for name in _under_way([run.job for run in due.values()], self._guard):
 			due.pop(name, None)
-		names = scheduled_runs.claim(due.values())
+		names = self._claim(list(due.values()))
 		claimed = {name: run for name, run in due.items() if run.name in names}
-		takeovers.note([(run.place, run.job.method) for run in claimed.values()], self.places.known)
+		self._note_takeovers([(run.place, run.job.method) for run in claimed.values()])
 		return claimed
+
+	def _claim(self, runs: list[Due]) -> set[str]:
+		try:
+			return scheduled_runs.claim(runs)
+		except Exception as error:
+			if is_before_migrate(error):
+				raise
+			self.problems.add("claim", error)
+		# It may be one of them that stands in the way of the others.
+		each = [
+			self._guard(f"claim {run.job.method}", partial(scheduled_runs.claim, [run]), set())
+			for run in runs
+		]
+		return set().union(*each)
+
+	def _note_takeovers(self, runs: list[tuple[Place, str]]) -> None:
+		self._guard("note takeovers", lambda: takeovers.note(runs, self.places.known))
 
 	def _put_unfinished(self) -> None:
 		"""Put runs into a queue again that were lost or cut off; and those that were asked for on this server."""
@@ -100,7 +165,7 @@ class Tick:
 		for run in runs:
 			if run.job_type not in busy:
 				put_again = partial(self._put_again, run, jobs.get(run.job_type), waiting)
-				if _try(run.method, put_again):
+				if self._guard(run.method, put_again):
 					busy.add(run.job_type)
 
 	def _put_again(self, run: Unfinished, job: Any, waiting: queues.Waiting) -> bool:
@@ -115,7 +180,7 @@ class Tick:
 		if not scheduled_runs.claim_again(run, place, _failure_of(run, job)):
 			return False
 		put(run.name, job, place)
-		takeovers.note([(place, run.method)], self.places.known)
+		self._note_takeovers([(place, run.method)])
 		return True
 
 	def _waits(self, run: Unfinished, job: Any, place: Place, waiting: queues.Waiting) -> bool:
@@ -134,26 +199,13 @@ class Tick:
 			return
 		_counted_at[site] = time.monotonic()
 		methods = frappe.get_all("Scheduled Job Type", filters={"stopped": 0}, pluck="method")
-		counts = Counter(rule_for(method).server_id for method in methods)
+		rules = [self._guard(method, partial(rule_for, method)) for method in methods]
+		counts = Counter(rule.server_id for rule in rules if rule)
 		servers.note_jobs({server_id: counts[server_id] for server_id in {*self.places.known, *counts}})
 
 
-def _is_due(job: Any) -> bool:
-	"""As due_times.is_due; a job whose times cannot be worked out is not, and holds up no other."""
-	try:
-		return due_times.is_due(job)
-	except Exception as error:
-		log_event("not_scheduled", job=job.method, error=f"{type(error).__name__} {error}")
-		return False
-
-
-def _try(what: str, step: Callable[[], Any]) -> Any:
-	try:
-		return step()
-	except Exception as error:
-		frappe.db.rollback()
-		log_event("tick_incomplete", at=what, error=f"{type(error).__name__} {error}")
-		return None
+def _jobs_that_run() -> list[Any]:
+	return frappe.get_all("Scheduled Job Type", filters={"stopped": 0}, fields=FIELDS)
 
 
 def current() -> Tick:
@@ -205,15 +257,44 @@ def is_under_way(job: Any) -> bool:
 	return bool(_under_way([job]))
 
 
-def _under_way(jobs: list[Any]) -> set[str]:
-	"""The names of those jobs that wait in a queue on this Redis, or are being executed anywhere."""
-	ids = {due_times.rq_job_id(job): job.name for job in jobs}
-	under_way = run_locks.going_on(ids.values())
-	for job_id, state in queues.states(list(ids)).items():
-		name = ids[job_id]
-		if state.status == "queued" or (state.status == "started" and not _is_over(name, state)):
-			under_way.add(name)
+def _unguarded(_name: str, step: Callable[[], Any], otherwise: Any = None) -> Any:
+	return step()
+
+
+def _under_way(jobs: list[Any], guard: Callable = _unguarded) -> set[str]:
+	"""The names of those jobs that wait in a queue on this Redis, or are being executed anywhere.
+
+	:param guard: what cannot be known is as if it was not so: each run is executed once all the same
+	"""
+	under_way = set(guard("going on", lambda: run_locks.going_on([job.name for job in jobs]), ()))
+	found = {job.name: guard(job.method, partial(due_times.rq_job_id, job)) for job in jobs}
+	ids = {name: job_id for name, job_id in found.items() if job_id}
+	states = guard("states of jobs", lambda: queues.states(list(ids.values())), {})
+	waiting = queues.Waiting()
+	for job in jobs:
+		state = states.get(ids.get(job.name))
+		if state and guard(job.method, partial(_is_alive, job.name, ids[job.name], state, waiting), False):
+			under_way.add(job.name)
 	return under_way
+
+
+def _is_alive(job_type: str, job_id: str, state: rq_data.JobData, waiting: queues.Waiting) -> bool:
+	"""Whether what RQ says of a job is so: it waits, or is executed."""
+	if state.status == "queued" and not waiting.stands_in(state.origin, job_id):
+		return not _is_lost(job_id, state.queued_age)
+	_not_in_its_queue_since.pop((frappe.local.site, job_id), None)
+	return state.status == "queued" or (state.status == "started" and not _is_over(job_type, state))
+
+
+def _is_lost(job_id: str, age: float | None) -> bool:
+	"""Whether a job that RQ calls queued, and that is in no queue, will not be in one any more.
+
+	Whoever puts it there notes that first, and whoever takes it out notes that next; unless he is killed.
+	"""
+	if age is not None:
+		return age > SECONDS_BETWEEN_TWO_COMMANDS
+	since = _not_in_its_queue_since.setdefault((frappe.local.site, job_id), time.monotonic())
+	return time.monotonic() - since > SECONDS_OF_ANOTHER_TICK
 
 
 def _executed_now(jobs: dict[str, Any]) -> set[str]:
@@ -239,7 +320,7 @@ def _failure_of(run: Unfinished, job: Any) -> str | None:
 	return failure.error if failure.age <= run.age + queues.MOST_SECONDS_APART else None
 
 
-def _is_over(job_type: str, state: queues.State) -> bool:
+def _is_over(job_type: str, state: rq_data.JobData) -> bool:
 	"""Whether a job has ended that RQ takes for started: for minutes, after its worker was killed.
 
 	One that has committed, and goes on on another connection, holds no lock any more, but its worker says

