@@ -130,7 +130,8 @@ class Router:
 		frames = self.host.state().frames
 		previous = self.host.current()
 		primary = frames[-1].primary if frames else previous
-		own = self.host.state().own
+		# Asked for now, so that what was committed before is not taken for the block's.
+		own = self.session.committed(primary) if frames else self.host.state().own
 		block = PrimaryBlock(primary, previous, own, self.host.pending_writes(primary))
 		frames.append(block)
 		self.host.put(block.primary)

@@ -44,6 +44,19 @@ def test_a_primary_block_that_only_reads_leaves_the_scope_on_its_replica(host, r
 		assert server_id(host) in (2, 3)
 
 
+def test_a_primary_block_that_only_reads_leaves_an_eventual_scope_on_its_replica_after_a_commit(host, router):
+	host.current().sql("UPDATE stock SET qty = 1")
+	host.current().commit()
+	with router.read_only(Need(consistency="eventual"), "report"):
+		with router.primary():
+			host.current().sql("SELECT * FROM stock")
+		assert server_id(host) in (2, 3)
+		with router.primary():
+			host.current().sql("UPDATE stock SET qty = 2")
+			host.current().commit()
+		assert server_id(host) == 1
+
+
 def test_the_rest_of_the_scope_stays_on_the_primary_after_a_write(host, router):
 	with router.read_only(Need(), "report"):
 		assert server_id(host) in (2, 3)
