@@ -33,12 +33,18 @@ def routed(scope: Scope, connection: Any) -> Any:
 		scope=scope,
 		primary=primary,
 		scope_cache=ScopeCache(),
-		value_cache=type(primary.value_cache)(),
+		value_cache=_empty_like(primary.value_cache),
 		transaction_writes=0,
 	)
 	database.adopt(connection)
 	_record_with(primary, database)
 	return database
+
+
+def _empty_like(cache: dict) -> dict:
+	"""v16's makes what is missing in it."""
+	makes = getattr(cache, "default_factory", None)
+	return type(cache)(makes) if makes else type(cache)()
 
 
 def _record_with(primary: Any, database: Any) -> None:

@@ -30,6 +30,19 @@ def test_a_document_saved_in_a_scope_is_saved_in_the_primarys_transaction(site):
 	assert not frappe.db.exists("ToDo", name)
 
 
+def test_values_that_core_keeps_for_a_transaction_are_looked_up_and_kept_in_a_scope(site):
+	@read_only
+	def looks_up():
+		for _ in range(2):
+			name = frappe.db.get_value("User", "Guest", "name", cache=True)
+			frappe.db.get_single_value("System Settings", "country", cache=True)
+			frappe.db.count("User", cache=True)
+		return name, server_id()
+
+	name, server = looks_up()
+	assert name == "Guest" and server in REPLICAS
+
+
 def test_a_method_that_writes_stays_on_the_primary_until_it_is_cleared(site):
 	assert writes()[0] in REPLICAS
 	frappe.db.rollback()
