@@ -19,7 +19,7 @@ from read_replica.engine.settings import DEFAULT_POOL, DEFAULTS, Endpoint, Need,
 
 POLICY_KEYS = ("consistency", "max_lag", "timeout", "on_unavailable", "on_write")
 LIMIT_KEYS = ("connections_per_replica", "connection_max_age", "connect_timeout", "wait")
-KNOWN_KEYS = ("enabled", "replicas", "pools", "metrics_token", *POLICY_KEYS, *LIMIT_KEYS)
+KNOWN_KEYS = ("enabled", "replicas", "pools", "metrics_token", "log_doctypes", *POLICY_KEYS, *LIMIT_KEYS)
 SHORTEST_TOKEN = 16
 POOL_KEYS = ("max_lag",)
 REPLICA_KEYS = ("name", "host", "port", "user", "password", "weight", "pool", "tls")
@@ -42,6 +42,7 @@ def settings_from(conf: Mapping) -> Settings | None:
 			"is no usable secret",
 			f"write a text of {SHORTEST_TOKEN} characters or more",
 		)
+	log_doctypes(conf)
 	if not checks.switch(full.get("enabled", True), f"{FULL_KEY}.enabled"):
 		return None
 	replicas = _replicas(conf, full)
@@ -60,6 +61,16 @@ def metrics_token(conf: Mapping) -> str | None:
 	full = conf.get(FULL_KEY)
 	token = full.get("metrics_token") if isinstance(full, Mapping) else None
 	return token if isinstance(token, str) and len(token) >= SHORTEST_TOKEN else None
+
+
+def log_doctypes(conf: Mapping) -> tuple[str, ...]:
+	"""The doctypes whose rows are written by those who only read.
+
+	:raises ConfigurationError: if it is no list of names
+	"""
+	full = conf.get(FULL_KEY)
+	names = full.get("log_doctypes") if isinstance(full, Mapping) else None
+	return checks.names(names, f"{FULL_KEY}.log_doctypes", 'write a list of doctypes such as ["Comment"]')
 
 
 def _replicas(conf: Mapping, full: Mapping) -> tuple[Endpoint, ...]:

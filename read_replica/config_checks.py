@@ -26,6 +26,17 @@ def text(value: Any, key: str, secret: bool = False) -> str:
 	raise ConfigurationError(key, problem, "write a text between quotes")
 
 
+def names(value: Any, key: str, fix: str) -> tuple[str, ...]:
+	if value is None:
+		return ()
+	if not isinstance(value, list):
+		raise ConfigurationError(key, f"is {value!r}", fix)
+	for index, name in enumerate(value):
+		if not isinstance(name, str) or not name.strip():
+			raise ConfigurationError(f"{key}[{index}]", f"is {name!r}", fix)
+	return tuple(name.strip() for name in value)
+
+
 def port(value: Any, key: str) -> int | None:
 	if value in (None, ""):
 		return None

@@ -32,11 +32,15 @@ def routed(scope: Scope, connection: Any) -> Any:
 	state.update(
 		scope=scope,
 		primary=primary,
-		scope_cache=ScopeCache(),
+		# On the primary, what core keeps for the request may stay there.
+		scope_cache=ScopeCache() if connection else None,
 		value_cache=_empty_like(primary.value_cache),
 		transaction_writes=0,
 	)
-	database.adopt(connection)
+	if connection:
+		database.adopt(connection)
+	else:
+		database._follow_primary()
 	_record_with(primary, database)
 	return database
 
@@ -68,6 +72,10 @@ def _routed_class(base: type) -> type:
 @contextmanager
 def _unbuffered_cursor(self):
 	"""As core's, which reads all rows that are left at the end: that may be cut off like any statement."""
+	if self.scope.pinned or self.scope.ended:
+		with self.primary.unbuffered_cursor():
+			yield
+		return
 	core = super(type(self), self).unbuffered_cursor()
 	core.__enter__()
 	try:
@@ -189,7 +197,8 @@ class RoutedMethods:
 
 	def closed(self) -> None:
 		"""The scope has ended: nothing that was made from the replica's rows stays in the request."""
-		self.scope_cache.forget(has_written=self.scope.pinned)
+		if self.scope_cache:
+			self.scope_cache.forget(has_written=self.scope.pinned)
 
 	def close(self) -> None:
 		"""Core's read_only ends its scope by closing the database that connect_replica gave it."""

@@ -15,7 +15,7 @@ from read_replica.engine.request import RequestState
 from read_replica.engine.scope import Scope
 from read_replica.engine.settings import Endpoint
 from read_replica.engine.shared import Shared
-from read_replica.log_tables import ALWAYS_PRIMARY, is_log_write
+from read_replica.log_tables import ALWAYS_PRIMARY, log_names
 from read_replica.logs import line_of, logger_of_site
 
 SECONDS_TO_CONNECT = 1
@@ -50,8 +50,8 @@ class FrappeHost:
 	def user(self) -> str:
 		return getattr(getattr(frappe.local, "session", None), "user", None) or "Guest"
 
-	def is_log_write(self, table: str, statement: str) -> bool:
-		return is_log_write(table, statement)
+	def log_names(self, table: str, statement: str) -> tuple[str, ...]:
+		return log_names(table, statement, _ask_primary)
 
 	def pending_writes(self, db: Any) -> int:
 		return transaction.pending_writes(db)
@@ -81,6 +81,11 @@ class FrappeHost:
 
 	def log(self, event: str, **fields: Any) -> None:
 		self._logger.warning(line_of(event, fields))
+
+
+def _ask_primary(query: str, values: tuple) -> list:
+	primary = database.primary_of(frappe.local.db)
+	return type(primary).sql(primary, query, values)
 
 
 def shared_of_site() -> Shared:

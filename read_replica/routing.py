@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ContextDecorator, contextmanager, nullcontext
 from typing import Any, TypeVar
 
-from read_replica.engine.router import Router
+from read_replica.engine.router import Router, is_on_replica
 from read_replica.engine.scope import Scope
 from read_replica.engine.settings import Consistency, Need, OnUnavailable, OnWrite
 from read_replica.site import router_of_site
@@ -103,4 +103,4 @@ def current() -> Scope | None:
 	"""
 	router: Router | None = router_of_site()
 	frames = router.host.state().frames if router else []
-	return frames[-1] if frames and isinstance(frames[-1], Scope) else None
+	return frames[-1] if frames and is_on_replica(frames[-1]) else None

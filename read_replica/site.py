@@ -144,7 +144,8 @@ def begin(*args, **kwargs) -> None:
 			# Until now, core has only read the session.
 			state.committed = False
 			transaction.note_that_it_only_read(database.primary_of(frappe.local.db))
-		if begins_here and not _is_known_later():
+		# Not by `begins_here`: a cache that core fills before the hooks has the primary watched already.
+		if state.asked_by is None and not _is_known_later():
 			state.asked_by = router.host.user()
 		job_positions.take_over(state)
 	if kwargs.get("transaction_type") == "job" and is_mariadb():

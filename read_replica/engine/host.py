@@ -32,8 +32,10 @@ class Host(Protocol):
 	# What all processes of the program share.
 	shared: Shared
 
-	def is_log_write(self, table: str, statement: str) -> bool:
-		"""Whether a write is one of sessions or logs, which leaves the rest of a scope on its replica."""
+	def log_names(self, table: str, statement: str) -> tuple[str, ...]:
+		"""If a write is one of sessions or logs, which leaves the rest of a scope on its replica: what later
+		statements that must see it have in them, such as the table's name. Else nothing.
+		"""
 
 	def current(self) -> Any:
 		"""The database object in place."""

@@ -7,6 +7,7 @@ import random
 import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import Any
 
 from redis.exceptions import RedisError
@@ -32,6 +33,11 @@ from read_replica.engine.writers import Writers
 Frame = Scope | PrimaryBlock
 
 
+def is_on_replica(opened: Any) -> bool:
+	"""Whether a call was opened on a replica: it is not the primary that answers, from the beginning."""
+	return isinstance(opened, Scope) and opened.replica is not None
+
+
 class ReadOnly:
 	"""One use of `Router.read_only`. A class, as each call pays for it, and a generator costs more."""
 
@@ -45,7 +51,7 @@ class ReadOnly:
 	def __enter__(self) -> Scope | None:
 		self._began = time.monotonic()
 		self._opened = self._router.open(self._need, self._method)
-		return self._opened if isinstance(self._opened, Scope) else None
+		return self._opened if is_on_replica(self._opened) else None
 
 	def __exit__(self, *exception) -> None:
 		opened = self._opened
@@ -101,9 +107,14 @@ class Router:
 		"""
 		state = self.host.state()
 		frames = state.frames
-		if frames and self._stays(frames[-1], need, method):
-			return None
 		primary = frames[-1].primary if frames else self.host.current()
+		if frames and (reason := self._stays(frames[-1], need, method)):
+			if need.on_write == "error" and _may_write(frames[-1]):
+				return self._put(Scope(self, primary, self._complete(need), method, reason))
+			return None
+		if need.on_write is None and frames and not _may_write(frames[-1]):
+			# What may not write calls nothing that may, unless that says so itself.
+			need = replace(need, on_write="error")
 		need = self._complete(need)
 		found = self._choose(need, method, primary)
 		if isinstance(found, Reason):
@@ -111,6 +122,8 @@ class Router:
 			if need.consistency == "strong" and found is not Reason.PENDING_WRITES:
 				# The snapshot that is open there is older than the call.
 				self.host.end_transaction(primary)
+			if need.on_write == "error":
+				return self._put(Scope(self, primary, need, method, found))
 			# Inside a scope that is not good enough for this call, the primary is not in place yet.
 			return self._open_primary_block() if frames else found
 		try:
@@ -119,11 +132,14 @@ class Router:
 		except BaseException:
 			found.lease.throw_away()
 			raise
-		frames.append(scope)
 		self.scopes.add(scope)
-		self.host.put(scope.database)
 		state.note_use(scope.replica.name, scope.as_of)
 		self.metrics.count(scope.replica.name, Reason.REPLICA, method)
+		return self._put(scope)
+
+	def _put(self, scope: Scope) -> Scope:
+		self.host.state().frames.append(scope)
+		self.host.put(scope.database)
 		return scope
 
 	def _open_primary_block(self) -> PrimaryBlock:
@@ -158,11 +174,11 @@ class Router:
 				self.host.put(last.previous)
 			if isinstance(last, PrimaryBlock):
 				self._stay_with_writes_of(last)
-			elif frames and isinstance(frames[-1], Scope):
+			elif last.wrote:
+				self._pin_all(frames)
+			if isinstance(last, Scope) and frames and isinstance(frames[-1], Scope):
 				# What was read in it is known in the scope around it as well.
 				frames[-1].statements += last.statements
-				if last.wrote:
-					self._pin_all(frames)
 			if last is frame:
 				return
 
@@ -170,7 +186,8 @@ class Router:
 		if isinstance(frame, Scope) and not frame.ended:
 			self.scopes.discard(frame)
 			took = time.monotonic() - frame.began
-			self.metrics.took(frame.replica.name, Reason.REPLICA, frame.method, took)
+			server = frame.replica.name if frame.replica else PRIMARY
+			self.metrics.took(server, frame.reason, frame.method, took)
 		frame.end()
 
 	def _stay_with_writes_of(self, block: PrimaryBlock) -> None:
@@ -186,18 +203,20 @@ class Router:
 			if isinstance(frame, Scope):
 				frame.pin()
 
-	def _stays(self, innermost: Frame, need: Need, method: str) -> bool:
-		"""Whether a call inside an open frame uses what is in place."""
+	def _stays(self, innermost: Frame, need: Need, method: str) -> Reason | None:
+		"""Why a call inside an open frame uses what is in place; None: it looks for a replica of its own."""
 		if isinstance(innermost, PrimaryBlock):
 			self.metrics.count(PRIMARY, Reason.IN_PRIMARY_BLOCK, method)
-			return True
+			return Reason.IN_PRIMARY_BLOCK
+		if innermost.replica is None:
+			return None
 		if innermost.pinned:
 			self.metrics.count(PRIMARY, Reason.IN_SCOPE, method)
-			return True
+			return Reason.IN_SCOPE
 		if need.is_met_by(innermost.need):
 			self.metrics.count(innermost.replica.name, Reason.IN_SCOPE, method)
-			return True
-		return False
+			return Reason.IN_SCOPE
+		return None
 
 	def _choose(self, need: Need, method: str, primary: Any) -> Found | Reason:
 		"""A replica with a connection to it, or the reason for the primary; cheapest question first."""
@@ -267,3 +286,7 @@ class Router:
 		"""A replica's user may not read what the primary's may."""
 		self.metrics.count(PRIMARY, Reason.DENIED)
 		self.events.now_and_then("denied", replica=replica.name, error=dialect.number_of(error))
+
+
+def _may_write(frame: Frame) -> bool:
+	return isinstance(frame, PrimaryBlock) or frame.need.on_write != "error"

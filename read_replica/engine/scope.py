@@ -4,7 +4,8 @@
 """The scope itself: one call's use of a replica, from its choice to the primary's return.
 
 The server judges what is a write. Each statement is sent to the replica first; what the server
-refuses there is carried out on the primary, and what comes after a write stays there.
+refuses there is carried out on the primary, and what comes after a write stays there. Where no replica
+is asked, a call that may not write has its statements judged by their words.
 """
 
 import os
@@ -44,27 +45,35 @@ class PrimaryBlock:
 
 
 class Scope:
-	"""A call that reads from a replica. Used by the thread that opened it, and by no other."""
+	"""A call that reads from a replica; or one that the primary answers, and that may not write.
 
-	def __init__(self, router: "Router", primary: Any, need: Need, method: str, found: "Found"):
+	Used by the thread that opened it, and by no other.
+
+	:param found: the replica; or the reason why there is none
+	"""
+
+	def __init__(self, router: "Router", primary: Any, need: Need, method: str, found: "Found | Reason"):
+		is_on_primary = isinstance(found, Reason)
 		self.primary = primary
 		self.previous = router.host.current()
 		self.need = need
 		self.method = method
-		self.replica = found.replica
+		# None: the primary has answered from the beginning.
+		self.replica = None if is_on_primary else found.replica
+		self.reason = found if is_on_primary else Reason.REPLICA
 		# What the data is as fresh as, at least; it stays so if the replica is lost and another goes on.
-		self.as_of = found.as_of
+		self.as_of = None if is_on_primary else found.as_of
 		self.began = time.monotonic()
 		# Since when the replica has been working on a statement, by time.monotonic().
 		self.running_since: float | None = None
 		self.ended = False
-		self.pinned = False
+		self.pinned = is_on_primary
 		self.wrote = False
 		# Whether the method, once it was caught writing, stays on the primary for a day.
 		self.remembers_writes = True
 		self.statements = 0
 		self._router = router
-		self._lease: Lease | None = found.lease
+		self._lease: Lease | None = None if is_on_primary else found.lease
 		self._doubtful = False
 		# How many results are being read row by row.
 		self.giving_rows = 0
@@ -74,7 +83,7 @@ class Scope:
 		# Statements with one of these names in them are the primary's.
 		self._of_primary: tuple[str, ...] = router.host.always_primary
 		self._owner = (os.getpid(), threading.get_ident())
-		self.database = router.host.wrap(self, found.lease.connection)
+		self.database = router.host.wrap(self, self._lease.connection if self._lease else None)
 
 	def run(self, statement: str, on_replica: Callable[[], T], on_primary: Callable[[], T]) -> T:
 		"""Run a statement where it belongs and return what that returned.
@@ -88,6 +97,7 @@ class Scope:
 				" Connect in there (frappe.init, frappe.connect), or read before you start it."
 			)
 		if self.belongs_to_primary(statement):
+			self._judge(statement)
 			return on_primary()
 		self.statements += 1
 		leaves_state = dialect.leaves_state(statement)
@@ -112,6 +122,7 @@ class Scope:
 				raise
 			finally:
 				self.running_since = None
+		self._judge(statement)
 		result = on_primary()
 		if goes == "to_look_there":
 			# It was missing on the replica alone; so may the rest be.
@@ -166,14 +177,21 @@ class Scope:
 				return True
 		return False
 
+	def _judge(self, statement: str) -> None:
+		"""Take note of a write that no replica is asked to refuse, by its words."""
+		if self.ended or (self.pinned and self.need.on_write != "error"):
+			return
+		if dialect.writes(statement) and dialect.table_of(statement) not in self._router.host.always_primary:
+			self.note_write(statement)
+
 	def note_write(self, statement: str) -> None:
 		"""Take note of a write: the rest of the scope, or at least of the table, is the primary's.
 
 		:raises WriteInReadOnlyScope: if the call was declared on_write="error"
 		"""
 		table = dialect.table_of(statement)
-		if self._router.host.is_log_write(table, statement):
-			self._of_primary += (table,)
+		if names := self._router.host.log_names(table, statement):
+			self._of_primary += tuple(name for name in names if name not in self._of_primary)
 			return
 		if self.need.on_write == "error":
 			raise WriteInReadOnlyScope(self.method, table or "a table that the server did not name")

@@ -95,7 +95,9 @@ def takeovers() -> list:
 
 
 def problems() -> str:
-	return "\n".join(in_another_worker(lambda: frappe.call("read_replica.api.job_problems")))
+	"""What is wrong with servers; the scheduler of the tests' site is off, so that all jobs are overdue."""
+	found = in_another_worker(lambda: frappe.call("read_replica.api.job_problems"))
+	return "\n".join(problem for problem in found if not problem.startswith("Overdue: "))
 
 
 def test_a_server_registers_itself_and_the_desk_lists_it(hourly, monkeypatch, browser):

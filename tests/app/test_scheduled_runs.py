@@ -62,6 +62,8 @@ def executed() -> int:
 
 
 def later(seconds: int) -> None:
+	# What was read before would be in the way of an UPDATE: innodb_snapshot_isolation.
+	frappe.db.rollback()
 	frappe.db.sql("update `tabScheduled Run` set claimed_at = claimed_at - interval %s second", seconds)
 	frappe.db.commit()
 

@@ -143,6 +143,27 @@ def test_whoever_asks_as_guest_sees_what_was_done_as_administrator(browser, conf
 	guest.close()
 
 
+def test_a_cache_that_is_filled_before_the_hooks_hides_nothing_from_whoever_asks(
+	browser, configured, stale, monkeypatch
+):
+	from frappe.auth import HTTPRequest
+
+	begin = HTTPRequest.__init__
+
+	def begin_with_an_empty_cache(self):
+		begin(self)
+		# As core does with the languages, in its first request after a clear-cache.
+		frappe.cache().delete_value("of_the_test")
+		frappe.cache().get_value("of_the_test", lambda: frappe.db.count("Language"))
+
+	monkeypatch.setattr(HTTPRequest, "__init__", begin_with_an_empty_cache)
+	guest = Browser(SITE)
+	for _ in range(2):
+		name = guest.call("sample_app.api.saves_as_administrator")
+		assert guest.call("sample_app.api.todo_exists", name=name) is True
+	guest.close()
+
+
 def test_a_committing_request_asks_the_primary_for_its_position_once(site, monkeypatch):
 	asked = []
 	host = router_of_site().host

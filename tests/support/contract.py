@@ -142,5 +142,5 @@ class HostContract:
 		host.log("contract", replica="replica01", count=1)
 
 	def test_a_log_row_is_known_and_another_write_is_none(self, host, log_table, table):
-		assert host.is_log_write(log_table, f"INSERT INTO `{log_table}` VALUES (1)")
-		assert not host.is_log_write(table.strip("`"), f"DELETE FROM {table}")
+		assert host.log_names(log_table, f"INSERT INTO `{log_table}` VALUES (1)") == (log_table,)
+		assert host.log_names(table.strip("`"), f"DELETE FROM {table}") == ()

@@ -139,8 +139,8 @@ class PlainHost:
 		"""Let this thread work for a user."""
 		self._local.user = user
 
-	def is_log_write(self, table: str, statement: str) -> bool:
-		return table == "log"
+	def log_names(self, table: str, statement: str) -> tuple[str, ...]:
+		return (table,) if table == "log" else ()
 
 	def pending_writes(self, database: Any) -> int:
 		return database.pending

@@ -52,6 +52,7 @@ from read_replica.engine.dialect.statements import (
 	leaves_state,
 	opens_transaction,
 	table_of,
+	writes,
 )
 
 DEFAULT_PORT = 3306

@@ -44,6 +44,29 @@ _OPENS_TRANSACTION = re.compile(
 	r"|set\s+statement\b|with\b.*\b(?:update|delete))\b|\bfor\s+update\b|\block\s+in\s+share\s+mode\b|\bnextval\b|get_lock\s*\(",
 	re.IGNORECASE | re.DOTALL,
 )
+# Comments, texts and quoted names, in which any word may stand.
+_QUOTED = re.compile(
+	r"'(?:[^'\\]|\\.|'')*'|\"(?:[^\"\\]|\\.|\"\")*\"|`[^`]*`|/\*.*?\*/|--\s[^\n]*|#[^\n]*", re.DOTALL
+)
+_CHANGES_ROWS = "insert|update|delete|replace|load|truncate"
+_WRITES = re.compile(
+	rf"^[\s(]*(?:(?:{_CHANGES_ROWS}|create|alter|drop|rename|grant|revoke|optimize|repair|flush|install|uninstall)\b"
+	rf"|analyze\s+(?:(?:local|no_write_to_binlog)\s+)?table\b|lock\s+tables?\b.*\bwrite\b"
+	rf"|set\s+statement\b.*\bfor\s+(?:{_CHANGES_ROWS})\b|with\b.*\b(?:update|delete)\b)"
+	r"|\bfor\s+update\b|\b(?:nextval|setval)\s*\(|\bnext\s+value\s+for\b",
+	re.IGNORECASE | re.DOTALL,
+)
+
+
+def writes(statement: str) -> bool:
+	"""Whether a statement is, by its words, one that a replica would refuse: a write, DDL, a read for update.
+
+	For where no replica is asked. What a stored routine does is not known; a savepoint, a named lock and a
+	read in share mode are no writes, as a replica lets them pass.
+	"""
+	return bool(_WRITES.search(_QUOTED.sub(" ", statement)))
+
+
 _CLOSES_TRANSACTION = re.compile(r"^\s*(?:commit|rollback(?!\s+(?:work\s+)?to\b))", re.IGNORECASE)
 
 
