@@ -4,7 +4,7 @@
 """Scheduled jobs that should have run by now and have not, each with the reason as far as it is known."""
 
 from collections import defaultdict
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import frappe
@@ -38,19 +38,30 @@ def problems() -> list[str]:
 
 def _overdue() -> list[Any]:
 	jobs = frappe.get_all("Scheduled Job Type", filters={"stopped": 0}, fields=FIELDS, order_by="method")
-	ticks = _seconds_between_ticks()
-	return [job for job in jobs if _is_overdue(job, ticks)]
+	ticks, begun = _seconds_between_ticks(), _last_begun()
+	return [job for job in jobs if _is_overdue(job, ticks, begun.get(job.name))]
 
 
-def _is_overdue(job: Any, ticks: dict[str, float]) -> bool:
+def _is_overdue(job: Any, ticks: dict[str, float], begun: datetime | None) -> bool:
+	"""Whether it was due too long ago, and its last run was not claimed for the first time just now."""
 	try:
 		server_id = rule_for(job.method).server_id
 		late = TICKS * max(ticks.get(server_id, 0), get_scheduler_tick())
 		late += SECONDS_OF_LONG_JOBS if "Long" in job.frequency else 0
-		return due_times.next_due(job) + timedelta(seconds=late) < now_datetime()
+		since = max(due_times.next_due(job), begun or datetime.min)
+		return since + timedelta(seconds=late) < now_datetime()
 	except Exception:
 		# Nobody can say when it is due: the scheduler's tick has said why.
 		return False
+
+
+def _last_begun() -> dict[str, datetime]:
+	"""Of each job with runs that are not executed, when the last of them was made."""
+	return dict(
+		frappe.db.sql(
+			"select job_type, max(creation) from `tabScheduled Run` where executed_at is null group by job_type"
+		)
+	)
 
 
 def _seconds_between_ticks() -> dict[str, float]:
@@ -62,8 +73,6 @@ def _seconds_between_ticks() -> dict[str, float]:
 
 
 def _reasons(jobs: list[Any]) -> list[str]:
-	if is_scheduler_inactive(verbose=False):
-		return ["the scheduler is switched off for this site"] * len(jobs)
 	names = [job.name for job in jobs]
 	known = servers.known()
 	executed_now = run_locks.going_on(names)
@@ -113,6 +122,8 @@ def _reason(
 		if attempts >= scheduled_runs.MOST_ATTEMPTS:
 			return f"its run was given up after {attempts} attempts; see Scheduled Run"
 		return f"its run was claimed on {host} and has not ended ({attempts} attempts); see Scheduled Run"
+	if is_scheduler_inactive(verbose=False):
+		return "the scheduler is switched off for this site"
 	return f"the scheduler of server {rule.server_id!r} has not claimed it, and nobody knows why"
 
 

@@ -49,7 +49,7 @@ def _open_another_connection() -> None:
 
 def test_status_names_the_servers_behind_an_address(balanced, site):
 	said = balanced_status(site)
-	assert "several servers behind this address: 2 (" in said and "3 (" in said
+	assert "several servers behind this address: 2 (" in said and "3 (" in said, said
 
 
 def balanced_status(site) -> str:

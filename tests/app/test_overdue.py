@@ -3,20 +3,17 @@
 
 """A job that Redis takes for queued or started, and that nobody has, runs; status names what is overdue."""
 
-import inspect
 from datetime import datetime, timedelta, timezone
 
 import frappe
 import pytest
 from frappe.utils.background_jobs import generate_qname, get_queue, get_redis_conn
-from frappe.utils.scheduler import enqueue_events
 from rq.job import Job
 
 from read_replica import due_times, scheduled_runs, servers
 from read_replica import tick as ticks
 from support.bench import SITE
 
-from .conftest import in_another_worker
 from .test_job_servers import minutes_pass, run_now
 from .test_jobs import HOURLY, queued, rule, tick
 from .test_scheduled_runs import NAME, as_with_another_queue, hourly
@@ -38,9 +35,7 @@ def of_before(hourly):
 			field: (now - timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 			for field, seconds in seconds_ago.items()
 		}
-		redis.hset(
-			key, mapping={"status": status, "origin": generate_qname("default"), "data": "", **moments}
-		)
+		redis.hset(key, mapping={"status": status, "origin": generate_qname("default"), **moments})
 
 	yield put
 	redis.delete(key)
@@ -63,16 +58,14 @@ def test_one_of_which_redis_does_not_know_since_when_runs_at_the_second_tick(of_
 
 
 def test_one_that_waits_in_its_queue_for_hours_is_not_put_there_twice(of_before, monkeypatch):
+	assert tick(monkeypatch, None) == [HOURLY]
 	of_before("queued", enqueued_at=7200, created_at=7200)
-	job_id = due_times.rq_job_id(frappe.get_doc("Scheduled Job Type", NAME))
-	get_redis_conn().rpush(get_queue("default").key, job_id)
-	try:
-		# Not by `tick`, which looks into the jobs.
-		arguments = [SITE] if inspect.signature(enqueue_events).parameters else []
-		in_another_worker(lambda: enqueue_events(*arguments))
-		assert get_redis_conn().lrange(get_queue("default").key, 0, -1) == [job_id.encode()]
-	finally:
-		get_redis_conn().delete(get_queue("default").key)
+	# A transaction of after the tick: what it reads is what it then deletes.
+	frappe.db.rollback()
+	frappe.db.delete("Scheduled Run")
+	frappe.db.commit()
+	tick(monkeypatch, None)
+	assert get_redis_conn().llen(get_queue("default").key) == 1
 
 
 @pytest.mark.parametrize("seconds_ago", [{"last_heartbeat": 120}, {}])
@@ -111,10 +104,11 @@ def due_seconds_ago(seconds: float) -> None:
 
 @pytest.fixture
 def each_minute(of_before):
-	frappe.db.set_value("System Settings", None, "enable_scheduler", 1)
+	frappe.db.set_single_value("System Settings", "enable_scheduler", 1)
 	frappe.db.commit()
 	yield of_before
 	frappe.db.rollback()
+	frappe.db.set_single_value("System Settings", "enable_scheduler", 0)
 	frappe.db.sql(
 		"update `tabScheduled Job Type` set frequency = 'Hourly', cron_format = '' where method = %s", HOURLY
 	)
@@ -132,6 +126,9 @@ def test_status_names_what_is_overdue_by_more_than_two_ticks(each_minute, hourly
 	assert tick(monkeypatch, None) == []
 	each_minute("queued", enqueued_at=90)
 	assert tick(monkeypatch, None) == [HOURLY]
+	assert overdue(hourly) == "", "it has just been put there"
+	frappe.db.sql("update `tabScheduled Run` set creation = creation - interval 30 minute")
+	frappe.db.commit()
 	assert "it waits in the queue" in overdue(hourly)
 	as_with_another_queue()
 	assert "its run was claimed on" in overdue(hourly)

@@ -20,18 +20,17 @@ WORKER_KEY = rq_data.PREFIX_OF_WORKER + WORKER
 QUEUE = "queue_of_the_tests"
 
 AGO = 300
-MOMENT = datetime.fromtimestamp(time.time() - AGO, timezone.utc)
 SECONDS_OF_A_TEST = 120
 
 READABLE = {
-	"as RQ writes it": MOMENT.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
-	"without a fraction": MOMENT.strftime("%Y-%m-%dT%H:%M:%SZ"),
-	"with a short fraction": MOMENT.strftime("%Y-%m-%dT%H:%M:%S.5Z"),
-	"with nanoseconds": MOMENT.strftime("%Y-%m-%dT%H:%M:%S.123456789Z"),
-	"with an offset": MOMENT.strftime("%Y-%m-%dT%H:%M:%S+00:00"),
-	"with another offset": MOMENT.astimezone(timezone(timedelta(hours=5))).isoformat(),
-	"without a zone": MOMENT.strftime("%Y-%m-%dT%H:%M:%S"),
-	"with a space": MOMENT.strftime("%Y-%m-%d %H:%M:%S.%f"),
+	"as RQ writes it": lambda moment: moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+	"without a fraction": lambda moment: moment.strftime("%Y-%m-%dT%H:%M:%SZ"),
+	"with a short fraction": lambda moment: moment.strftime("%Y-%m-%dT%H:%M:%S.5Z"),
+	"with nanoseconds": lambda moment: moment.strftime("%Y-%m-%dT%H:%M:%S.123456789Z"),
+	"with an offset": lambda moment: moment.strftime("%Y-%m-%dT%H:%M:%S+00:00"),
+	"with another offset": lambda moment: moment.astimezone(timezone(timedelta(hours=5))).isoformat(),
+	"without a zone": lambda moment: moment.strftime("%Y-%m-%dT%H:%M:%S"),
+	"with a space": lambda moment: moment.strftime("%Y-%m-%d %H:%M:%S.%f"),
 }
 UNREADABLE = {
 	"empty": "",
@@ -52,11 +51,12 @@ def redis(site):
 
 @pytest.mark.parametrize("form", READABLE)
 def test_a_moment_is_read_in_each_form(redis, form):
-	for value in (READABLE[form], READABLE[form].encode()):
+	moment = READABLE[form](datetime.now(timezone.utc) - timedelta(seconds=AGO))
+	for value in (moment, moment.encode()):
 		assert rq_data.age_of(value) == pytest.approx(AGO, abs=SECONDS_OF_A_TEST)
-	redis.hset(KEY, mapping={"status": "started", "last_heartbeat": READABLE[form]})
+	redis.hset(KEY, mapping={"status": "started", "last_heartbeat": moment})
 	assert queues.states([JOB])[JOB].beat_age == pytest.approx(AGO, abs=SECONDS_OF_A_TEST)
-	register(redis, last_heartbeat=READABLE[form], birth=READABLE[form])
+	register(redis, last_heartbeat=moment, birth=moment)
 	[worker] = workers(redis)
 	for age in (worker.beat_age, worker.birth_age):
 		assert age == pytest.approx(AGO, abs=SECONDS_OF_A_TEST)
@@ -65,7 +65,7 @@ def test_a_moment_is_read_in_each_form(redis, form):
 @pytest.mark.parametrize("form", UNREADABLE)
 @pytest.mark.parametrize("field", ["status", "origin", "last_heartbeat", "enqueued_at", "created_at"])
 def test_a_job_with_a_field_that_cannot_be_read_is_one_of_which_that_is_not_known(redis, field, form):
-	now = READABLE["as RQ writes it"]
+	now = READABLE["as RQ writes it"](datetime.now(timezone.utc))
 	sound = {
 		"status": "queued",
 		"origin": QUEUE,
@@ -121,7 +121,7 @@ def test_a_worker_that_is_missing_or_no_hash_is_none(redis):
 def test_text_and_bytes_are_read_alike(redis):
 	settings = redis.connection_pool.connection_kwargs | {"decode_responses": True}
 	as_text = redis_py.Redis(**settings)
-	now = READABLE["as RQ writes it"]
+	now = READABLE["as RQ writes it"](datetime.now(timezone.utc))
 	redis.hset(KEY, mapping={"status": "queued", "origin": QUEUE, "enqueued_at": now})
 	redis.rpush(rq_data.Queue.redis_queue_namespace_prefix + QUEUE, JOB)
 	register(redis, last_heartbeat=now)

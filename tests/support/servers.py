@@ -128,6 +128,26 @@ class Server:
 		self.process.resume()
 
 
+def _make_data_folder(folder: Path, as_root: list[str]) -> None:
+	made = subprocess.run(
+		[
+			find_program("mariadb-install-db", "mysql_install_db"),
+			"--no-defaults",
+			f"--datadir={folder / 'data'}",
+			"--auth-root-authentication-method=normal",
+			"--skip-test-db",
+			*as_root,
+		],
+		# A server that starts removes the temporary tables that it finds, those of another one too.
+		env=os.environ | {"TMPDIR": str(folder / "tmp")},
+		stdin=subprocess.DEVNULL,
+		capture_output=True,
+		text=True,
+	)
+	if made.returncode:
+		raise RuntimeError(f"no data folder could be made in {folder}:\n{made.stdout}\n{made.stderr}")
+
+
 class MariaDB(Server):
 	"""A MariaDB server with a binary log and GTIDs, a primary until `follow` makes it a replica."""
 
@@ -143,19 +163,7 @@ class MariaDB(Server):
 			f"CREATE OR REPLACE USER 'root'@'127.0.0.1' IDENTIFIED BY '{ROOT_PASSWORD}';\n"
 			"GRANT ALL PRIVILEGES ON *.* TO 'root'@'127.0.0.1' WITH GRANT OPTION;\n"
 		)
-		subprocess.run(
-			[
-				find_program("mariadb-install-db", "mysql_install_db"),
-				"--no-defaults",
-				f"--datadir={folder / 'data'}",
-				"--auth-root-authentication-method=normal",
-				"--skip-test-db",
-				*self._as_root,
-			],
-			check=True,
-			stdout=subprocess.DEVNULL,
-			stderr=subprocess.DEVNULL,
-		)
+		_make_data_folder(folder, self._as_root)
 
 	def command(self) -> list[str]:
 		return [
