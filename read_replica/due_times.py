@@ -18,9 +18,6 @@ from frappe.utils.background_jobs import create_job_id
 # When each job is next due, and what that follows from: croniter is what core's tick spends its time on.
 _known: dict[tuple[str, str], tuple[tuple, datetime]] = {}
 
-# The cron format of each frequency on each site, by the site's interval for the frequency "All".
-_formats: dict[tuple[str, str, Any], str] = {}
-
 
 def next_due(job: Any) -> datetime:
 	"""When the next run is due: the same on all servers, without what core adds at random."""
@@ -41,23 +38,12 @@ def next_due(job: Any) -> datetime:
 
 
 def _next_due(job: Any) -> datetime:
-	if "Maintenance" in (job.frequency or ""):
-		# Core may add an offset for each site to what the format says; it adds nothing at random.
-		return ScheduledJobType.get_next_execution(_row(job))
-	return croniter(_cron_format(job), get_datetime(job.last_execution or job.creation)).get_next(datetime)
-
-
-def _cron_format(job: Any) -> str:
-	"""The job's own format, or that of its frequency, which differs between versions and sites."""
-	if job.cron_format:
-		return job.cron_format
-	key = frappe.local.site, job.frequency, frappe.local.conf.get("scheduler_interval")
-	if key not in _formats:
-		row = _row(job)
-		# It completes the row.
-		ScheduledJobType.get_next_execution(row)
-		_formats[key] = row.cron_format
-	return _formats[key]
+	row = _row(job)
+	due_at = ScheduledJobType.get_next_execution(row)
+	if "Long" not in job.frequency:
+		return due_at
+	# Some versions add seconds by chance. Core has put the format of the frequency into the row.
+	return croniter(row.cron_format, get_datetime(job.last_execution or job.creation)).get_next(datetime)
 
 
 def _row(job: Any) -> Any:

@@ -10,9 +10,17 @@ import pytest
 from frappe.utils.background_jobs import generate_qname, get_queue, get_redis_conn
 from rq.job import Job
 
-from read_replica import due_times, queues, run_locks, scheduled_runs, servers, sweep, takeovers
+from read_replica import (
+	due_times,
+	queues,
+	run_locks,
+	scheduled_runs,
+	servers,
+	sweep,
+	takeovers,
+	tick_problems,
+)
 from read_replica import tick as ticks
-from read_replica import tick_problems as ticks_problems
 from support.bench import SITE
 
 from .conftest import in_another_worker
@@ -29,7 +37,7 @@ BROKEN = RuntimeError("broken by a test")
 def two_due(hourly):
 	frappe.db.sql("update `tabScheduled Job Type` set stopped = 0 where method = %s", DAILY)
 	frappe.db.commit()
-	ticks_problems._late.clear()
+	tick_problems._late.clear()
 	yield hourly
 	frappe.db.rollback()
 	frappe.db.delete("Scheduler Config", {"name": "broken"})
