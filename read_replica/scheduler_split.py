@@ -7,7 +7,7 @@ import click
 import frappe
 from frappe.core.doctype.scheduled_job_type.scheduled_job_type import ScheduledJobType
 
-from read_replica import run_now, tick
+from read_replica import job_positions, run_now, tick
 from read_replica.job_rules import rule_for
 from read_replica.logs import log_event
 from read_replica.own_transaction import is_before_migrate
@@ -54,6 +54,7 @@ class SplitScheduledJobType(ScheduledJobType):
 			work.ends()
 		super().log_status(status)
 		if work and status == "Start":
+			job_positions.method_begins()
 			work.begins()
 
 
