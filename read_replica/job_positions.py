@@ -12,7 +12,7 @@ scheduler has, whose commits are claims of runs. Whoever needs all that was comm
 `consistency="strong"`.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -74,7 +74,7 @@ def of_scheduler(asked_for: bool) -> Iterator[None]:
 		frappe.local.read_replica_carried = None
 
 
-def take_over(state: RequestState, method: str, kwargs: Mapping[str, Any]) -> None:
+def take_over(state: RequestState, method: str) -> None:
 	"""In a worker, before a job: begin with what it carries."""
 	from rq import get_current_job
 
@@ -84,8 +84,6 @@ def take_over(state: RequestState, method: str, kwargs: Mapping[str, Any]) -> No
 		state.carried = Written(Position(carried[META_KEY]), carried.get(KNOWN_FOR, FOREVER))
 	elif method == RUN_ONCE:
 		state.carried = Written(Position(), FOREVER)
-	if method == RUN_ONCE:
-		state.reader = f"job {kwargs.get('scheduled_job_type')}"
 	state.asked_by = carried.get(ASKED_BY) or state.asked_by
 	state.timeout_at_least = seconds_of(job)
 
@@ -98,10 +96,24 @@ def seconds_of(job: Any) -> float:
 	return seconds if seconds >= 0 else SECONDS_WITHOUT_LIMIT
 
 
-def method_begins() -> None:
-	"""In a job: its method is called next. What was committed before is no part of what it did."""
+def method_begins(job_type: str | None = None) -> None:
+	"""In a job: its method is called next. What was committed before is no part of what it did.
+
+	:param job_type: the name of the Scheduled Job Type, of which this is a run
+	"""
+	if router := _router_of_job():
+		reader = f"job {job_type}" if job_type else None
+		router.session.job_begins(database.primary_of(frappe.local.db), reader)
+
+
+def method_has_ended() -> None:
+	"""In a job: its method has returned or failed. What is committed from now on is no part of what it did."""
+	if router := _router_of_job():
+		router.session.job_has_ended(database.primary_of(frappe.local.db))
+
+
+def _router_of_job() -> Any:
 	from read_replica.site import router_of_site
 
 	router = router_of_site()
-	if router and router.host.state().carried is not None:
-		router.session.job_begins(database.primary_of(frappe.local.db))
+	return router if router and router.host.state().carried is not None else None

@@ -52,9 +52,10 @@ class SplitScheduledJobType(ScheduledJobType):
 		work = self.flags.read_replica_work
 		if work and status != "Start":
 			work.ends()
+			job_positions.method_has_ended()
 		super().log_status(status)
 		if work and status == "Start":
-			job_positions.method_begins()
+			job_positions.method_begins(self.name)
 			work.begins()
 
 

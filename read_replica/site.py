@@ -149,7 +149,7 @@ def begin(*args, **kwargs) -> None:
 		if state.asked_by is None and not _is_known_later():
 			state.asked_by = router.host.reader()
 		if is_job:
-			job_positions.take_over(state, kwargs["method"], kwargs.get("kwargs") or {})
+			job_positions.take_over(state, kwargs["method"])
 	if is_job and is_mariadb():
 		servers.note_worker()
 		job_positions.method_begins()

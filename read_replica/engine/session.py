@@ -133,11 +133,20 @@ class Session:
 		written = self._written(state, primary)
 		return Written(written.position.joined(state.own), written.known_for)
 
-	def job_begins(self, primary: Any) -> None:
-		"""What this job has committed until now is bookkeeping: others are told of it, its reads need not have it."""
+	def job_begins(self, primary: Any, reader: str | None) -> None:
+		"""What this job has committed until now is bookkeeping: others are told of it, its reads need not have it.
+
+		:param reader: the name under which its later runs find what it commits from now on
+		"""
 		self.keep(primary)
 		state = self._host.state()
 		state.own = state.kept = Position()
+		state.reader = reader
+
+	def job_has_ended(self, primary: Any) -> None:
+		"""What this job commits from now on is bookkeeping: its next run need not be shown it."""
+		self.keep(primary)
+		self._host.state().reader = None
 
 	def _say_that_one_is_missing(self) -> None:
 		"""Somebody has committed, and nobody will know up to where: no user's positions are complete now."""

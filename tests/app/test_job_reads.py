@@ -6,7 +6,7 @@
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 
@@ -28,6 +28,7 @@ from .test_strangers import token_of
 LOOKING = "sample_app.jobs.looking_job"
 COPYING = "sample_app.jobs.copying_job"
 WAITING = "sample_app.jobs.waiting_job"
+EXISTS = "sample_app.api.todo_exists"
 
 ON_A_REPLICA = (2, 3)
 ON_THE_PRIMARY = 1
@@ -201,24 +202,15 @@ def copying(due):
 def test_a_job_that_keeps_a_cursor_skips_no_row(copying, monkeypatch, servers, put_there_by):
 	rule(COPYING, "primary", reads="Replica", max_lag=30)
 	as_after_an_hour()
-	is_over = threading.Event()
-	with ThreadPoolExecutor(2) as writers:
-		saved = [writers.submit(save_rows, f"{number} ", is_over) for number in range(2)]
-		for replica in servers.replicas:
-			replica.query("STOP SLAVE; CHANGE MASTER TO MASTER_DELAY=2; START SLAVE")
-		try:
-			for hour in range(8):
-				due_again(hour)
-				if put_there_by == "a scheduler":
-					tick(monkeypatch, None)
-				else:
-					in_another_worker(frappe.enqueue, COPYING)
-				work_off()
-				time.sleep(0.5)
-		finally:
-			is_over.set()
-			for replica in servers.replicas:
-				replica.query("STOP SLAVE; CHANGE MASTER TO MASTER_DELAY=0; START SLAVE")
+	with two_seconds_late(servers), users_that_save() as saved:
+		for hour in range(8):
+			due_again(hour)
+			if put_there_by == "a scheduler":
+				tick(monkeypatch, None)
+			else:
+				in_another_worker(frappe.enqueue, COPYING)
+			work_off()
+			time.sleep(0.5)
 	servers.catch_up()
 	with ThreadPoolExecutor(1) as worker:
 		worker.submit(in_another_worker, once_more).result(timeout=60)
@@ -227,6 +219,34 @@ def test_a_job_that_keeps_a_cursor_skips_no_row(copying, monkeypatch, servers, p
 	names = {name for each in saved for name in each.result()}
 	assert len(names) > 20 and names <= copied
 	assert b"replica" in frappe.cache().lrange("sample_app_copied_from", 0, -1)
+
+
+@contextmanager
+def two_seconds_late(servers) -> Iterator[None]:
+	"""The replicas apply everything two seconds after the primary's commit."""
+
+	def delay(seconds: int) -> None:
+		for replica in servers.replicas:
+			replica.query("STOP SLAVE")
+			replica.query(f"CHANGE MASTER TO MASTER_DELAY={seconds}")
+			replica.query("START SLAVE")
+
+	delay(2)
+	try:
+		yield
+	finally:
+		delay(0)
+
+
+@contextmanager
+def users_that_save() -> Iterator[list[Future]]:
+	"""Two users save rows until the block ends; the names of the rows are the futures' results."""
+	is_over = threading.Event()
+	with ThreadPoolExecutor(2) as users:
+		try:
+			yield [users.submit(save_rows, f"{number} ", is_over) for number in range(2)]
+		finally:
+			is_over.set()
 
 
 def once_more() -> None:
@@ -256,16 +276,18 @@ def save_rows(prefix: str, is_over: threading.Event) -> set[str]:
 def test_an_api_user_and_a_guest_wait_for_what_their_own_client_has_committed_and_no_other(looking, servers):
 	as_after_an_hour()
 	servers.catch_up()
-	token = token_of("Administrator")
-	robot, other, visitor, another = (Browser(SITE) for _ in range(4))
-	with stopped(servers):
-		for one, its_neighbour, headers in ((robot, other, token), (visitor, another, {})):
+	with ThreadPoolExecutor(1) as elsewhere:
+		token = elsewhere.submit(token_of, "Administrator").result(timeout=60)
+	servers.catch_up()
+	for headers in (token, {}):
+		one, another = Browser(SITE), Browser(SITE)
+		with stopped(servers):
 			name = one.call("sample_app.api.saves_as_administrator", headers=headers | agent("one"))
-			asked = dict(method="sample_app.api.todo_exists", name=name)
-			assert one.call(headers=headers | agent("one"), **asked) is True
-			assert its_neighbour.call(headers=headers | agent("another"), **asked) is False
-	for browser in (robot, other, visitor, another):
-		browser.close()
+			own = one.call(EXISTS, headers=headers | agent("one"), name=name)
+			of_another = another.call(EXISTS, headers=headers | agent("another"), name=name)
+		one.close()
+		another.close()
+		assert (own, of_another) == (True, False)
 
 
 def agent(name: str) -> dict:

@@ -248,16 +248,32 @@ def test_whoever_queued_a_job_sees_what_it_has_committed_for_another_user(stoppe
 
 
 def test_a_scheduled_job_sees_what_its_earlier_runs_have_committed(stopped, host, router):
-	def run():
-		job, their_router = job_with(Written(Position(), 3600), host, stopped)
-		job.state().reader = "job|nightly"
-		return job, their_router
-
-	first, of_first = run()
-	write(first, of_first, 12)
-	second, of_second = run()
+	first, of_first = run_of_a_scheduled_job(host, stopped)
+	write_in(first, 12)
+	first.end_request(of_first)
+	second, of_second = run_of_a_scheduled_job(host, stopped)
 	second.log_in("nobody who wrote")
 	assert read(second, of_second) == (12, 1)
+	for one in (of_first, of_second):
+		close(one)
+
+
+def run_of_a_scheduled_job(host, servers):
+	job, their_router = job_with(Written(Position(), 3600), host, servers)
+	their_router.session.job_begins(job.current(), "job nightly")
+	return job, their_router
+
+
+def test_a_scheduled_job_does_not_wait_for_what_was_committed_around_its_earlier_runs(stopped, host, router):
+	first, of_first = job_with(Written(Position(), 3600), host, stopped)
+	write_in(first, 11)
+	of_first.session.job_begins(first.current(), "job nightly")
+	of_first.session.job_has_ended(first.current())
+	write_in(first, 12)
+	first.end_request(of_first)
+	second, of_second = run_of_a_scheduled_job(host, stopped)
+	assert read(second, of_second)[1] in (2, 3)
+	assert read(host, router) == (12, 1), "its user sees it all"
 	for one in (of_first, of_second):
 		close(one)
 
