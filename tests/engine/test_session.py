@@ -213,7 +213,7 @@ def test_a_job_sees_what_its_method_commits_and_not_what_was_committed_before_th
 ):
 	job, their_router = job_with(Written(Position(), 3600), host, stopped)
 	write_in(job, 11)
-	their_router.session.job_begins(job.current())
+	their_router.session.job_begins(job.current(), None)
 	assert read(job, their_router)[1] in (2, 3)
 	write_in(job, 12)
 	assert read(job, their_router) == (12, 1)
@@ -228,7 +228,7 @@ def write_in(host, quantity: int) -> None:
 def test_others_see_what_a_job_has_committed_before_and_after_its_method_began(stopped, host, router):
 	job, their_router = job_with(Written(Position(), 3600), host, stopped)
 	write_in(job, 11)
-	their_router.session.job_begins(job.current())
+	their_router.session.job_begins(job.current(), None)
 	assert read(host, router) == (11, 1)
 	host.end_request(router)
 	host.current().rollback()
