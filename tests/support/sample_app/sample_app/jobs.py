@@ -127,3 +127,16 @@ def job_that_imports(key: str):
 def note_servers(key: str):
 	"""Leave the servers of two reads in a job, one of them decorated, in Redis."""
 	frappe.cache().set_value(key, [read_in_a_job(), read_in_a_job(), server_id()])
+
+
+def queue_a_look(user: str, todo: str):
+	"""Queue a job that works for a user, without a request of theirs."""
+	frappe.set_user(user)
+	frappe.enqueue("sample_app.jobs.look_for", queue="default", todo=todo)
+
+
+def look_for(todo: str):
+	"""Leave in Redis whether a row is there for a job that reads from a replica."""
+	from sample_app.api import todo_exists
+
+	frappe.cache().set(f"sample_app_looked|{todo}", int(todo_exists(todo)))

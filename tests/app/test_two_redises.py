@@ -1,0 +1,168 @@
+# Copyright (c) 2026, read_replica contributors
+# For license information, please see license.txt
+
+"""Servers of one site with a cache Redis for each: what a user saves through one is seen through the other."""
+
+import contextlib
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import frappe
+import pytest
+import redis
+from frappe.core.doctype.user.user import generate_keys
+from frappe.utils.password import get_encryption_key
+
+from read_replica.engine.redis_state import impatient
+from read_replica.engine.shared import Shared
+from support.servers import Redis
+from support.waiting import until
+from support.web_bench import Client, WebBench
+
+from .conftest import CLERK, REPLICAS, connected, full_form
+
+# The replicas of these tests are stopped, and are used all the same.
+AN_HOUR = 3600
+
+EVERYWHERE = (1, *REPLICAS)
+
+
+class Servers(NamedTuple):
+	"""The first one has the Redis of the tests' own bench."""
+
+	a: WebBench
+	b: WebBench
+	redis_of_b: Redis
+
+
+@pytest.fixture(scope="module")
+def both(sites, servers) -> Iterator[Servers]:
+	with connected():
+		# Made when it is first asked for, and written into the site's configuration.
+		get_encryption_key()
+	with tempfile.TemporaryDirectory(prefix="rr-two-") as folder, contextlib.ExitStack() as stack:
+		(Path(folder) / "redis").mkdir()
+		other = Redis(Path(folder) / "redis")
+		other.start()
+		stack.callback(other.kill)
+		made = []
+		for server_id, port in (("a", servers.redis.port), ("b", other.port)):
+			made.append(WebBench(Path(folder) / server_id, sites, server_id, port))
+			stack.callback(made[-1].stop)
+			made[-1].start_web()
+		yield Servers(*made, other)
+
+
+@pytest.fixture
+def apart(both, configured, servers) -> Iterator[Servers]:
+	"""Both servers have been at work for an hour."""
+	configured.configure(read_replica=full_form(servers, max_lag=AN_HOUR))
+	with forgotten_afterwards():
+		for server in both[:2]:
+			client = Client().log_in(server)
+			until(lambda client=client, server=server: client.call(server, "sample_app.api.decorated") in EVERYWHERE)
+		as_for_an_hour(configured, servers, both)
+		yield both
+
+
+@contextlib.contextmanager
+def late(servers) -> Iterator[None]:
+	servers.catch_up()
+	for replica in servers.replicas:
+		replica.query("STOP SLAVE SQL_THREAD")
+	try:
+		yield
+	finally:
+		for replica in servers.replicas:
+			replica.query("START SLAVE SQL_THREAD")
+		servers.catch_up()
+
+
+@contextlib.contextmanager
+def forgotten_afterwards() -> Iterator[None]:
+	try:
+		yield
+	finally:
+		with connected():
+			if frappe.db.table_exists("Cache Redis", cached=False):
+				frappe.db.delete("Cache Redis")
+				frappe.db.commit()
+
+
+def as_for_an_hour(sites, servers, both) -> None:
+	"""What users have written is known of for an hour, in both Redises."""
+	prefix = f"read_replica|{sites.config()['db_name']}"
+	for port in (servers.redis.port, both.redis_of_b.port):
+		Shared(impatient(redis.Redis("127.0.0.1", port)), prefix).begin_anew(seconds_ago=AN_HOUR)
+	with connected():
+		if frappe.db.table_exists("Cache Redis", cached=False):
+			frappe.db.sql("update `tabCache Redis` set in_use_since = utc_timestamp(6) - interval 2 hour")
+			frappe.db.commit()
+
+
+@pytest.fixture(scope="module")
+def token(both) -> dict[str, str]:
+	"""What an API client of the clerk's sends, and nothing else."""
+	with connected():
+		frappe.set_user("Administrator")
+		secret = generate_keys(CLERK)["api_secret"]
+		key = frappe.db.get_value("User", CLERK, "api_key")
+		frappe.db.commit()
+	return {"Authorization": f"token {key}:{secret}"}
+
+
+@pytest.fixture
+def directions(apart, servers) -> Callable[[], Iterator[tuple[WebBench, WebBench]]]:
+	"""From each server to the other, with replicas that had been in step and stop applying what is committed."""
+
+	def in_turn():
+		for one, other in ((apart.a, apart.b), (apart.b, apart.a)):
+			with late(servers):
+				yield one, other
+
+	return in_turn
+
+
+def test_a_browser_finds_on_one_server_what_it_has_saved_through_the_other(apart, directions):
+	browser = Client().log_in(apart.a)
+	for one, other in directions():
+		name = browser.saves(one)
+		assert browser.finds(other, name)
+
+
+def test_so_does_an_api_client_that_keeps_no_cookies(directions, token):
+	for one, other in directions():
+		name = Client(token).saves(one)
+		assert Client(token).finds(other, name)
+
+
+def test_so_does_another_browser_of_the_same_user(apart, directions):
+	first, second = Client().log_in(apart.a), Client().log_in(apart.b)
+	for one, other in directions():
+		name = first.saves(one)
+		assert second.finds(other, name)
+
+
+def test_so_does_a_job_that_works_for_the_user_on_the_other(apart, directions, token):
+	for server in apart[:2]:
+		# With its first job, a worker notes itself in the database, and is shown all until then.
+		assert not looks_in_a_job(server, "none")
+	for one, other in directions():
+		name = Client(token).saves(one)
+		assert looks_in_a_job(other, name)
+
+
+def looks_in_a_job(server: WebBench, name: str) -> bool:
+	"""What a job for the clerk finds that is queued on a server, and that a worker of that server runs."""
+	arguments = frappe.as_json({"user": CLERK, "todo": name}, indent=None)
+	server.bench("execute", "sample_app.jobs.queue_a_look", "--kwargs", arguments)
+	server.works_with("worker", "--queue", "default", "--burst")
+	server.start("workers")
+	found = redis.Redis("127.0.0.1", server.redis_port)
+	try:
+		until(lambda: found.get(f"sample_app_looked|{name}") is not None, 60)
+	finally:
+		server.kill("workers")
+	return found.get(f"sample_app_looked|{name}") == b"1"
