@@ -6,14 +6,17 @@
 from typing import Any
 
 import frappe
+import redis
 
 from read_replica import clients, database, transaction
+from read_replica.common_store import DatabaseStore
 from read_replica.connector import Connector
 from read_replica.engine import dialect
 from read_replica.engine.redis_state import impatient
 from read_replica.engine.request import RequestState
 from read_replica.engine.scope import Scope
 from read_replica.engine.settings import Endpoint
+from read_replica.engine.several_redises import SharedBySeveralRedises
 from read_replica.engine.shared import Shared
 from read_replica.log_tables import ALWAYS_PRIMARY, log_names
 from read_replica.logs import line_of, logger_of_site
@@ -29,7 +32,7 @@ class FrappeHost:
 	def __init__(self):
 		self._logger = logger_of_site()
 		self._connector = Connector(database.primary_of(frappe.local.db))
-		self.shared = shared_of_site()
+		self.shared = SharedBySeveralRedises(*_redis_of_site(), DatabaseStore(self._connector))
 
 	def current(self) -> Any:
 		return frappe.local.db
@@ -93,4 +96,8 @@ def _ask_primary(query: str, values: tuple) -> list:
 
 def shared_of_site() -> Shared:
 	"""What the processes of the current site share: in its Redis cache, under keys that clear-cache leaves."""
-	return Shared(impatient(frappe.cache()), f"read_replica|{frappe.local.conf.db_name}")
+	return Shared(*_redis_of_site())
+
+
+def _redis_of_site() -> tuple[redis.Redis, str]:
+	return impatient(frappe.cache()), f"read_replica|{frappe.local.conf.db_name}"

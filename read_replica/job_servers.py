@@ -11,6 +11,7 @@ from frappe.utils.scheduler import is_dormant
 from redis.exceptions import RedisError
 
 from read_replica import (
+	cache_redises,
 	job_rules,
 	overdue,
 	queues,
@@ -107,6 +108,7 @@ def problems() -> list[str]:
 		*_rules_without_job(),
 		*tick_problems.sentences(),
 		*overdue.problems(),
+		*cache_redises.problems(),
 	]
 
 

@@ -118,6 +118,7 @@ def _make(site: str, source: tuple) -> Routing:
 def _close(routing: Routing | None) -> None:
 	if routing and routing.router:
 		routing.router.stop()
+		routing.router.host.shared.close()
 
 
 def forget() -> None:

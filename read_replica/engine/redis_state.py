@@ -84,6 +84,9 @@ class RedisState:
 	def _key(self, name: str) -> str:
 		return f"{self._prefix}|{name}"
 
+	def close(self) -> None:
+		"""Close what is kept open beside Redis: nothing."""
+
 	@without_redis(lambda: None)
 	def forget(self) -> None:
 		"""Delete all that is kept for the site."""

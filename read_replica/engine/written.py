@@ -60,19 +60,30 @@ class WrittenByUsers(RedisState):
 		"""
 		limits = (str(position), SECONDS_POSITIONS_ARE_KEPT)
 		commands = [("EVAL", KEEP_THE_LATER, 1, self._key(f"written|{user}"), *limits) for user in users]
+		beside = self._questions_beside()
 		with self._redis() as client:
-			self._lines.ask(client, self._mark_beginning(), *commands)
+			answers = self._lines.ask(client, self._mark_beginning(), *commands, *beside)
+		self._hear(answers[len(answers) - len(beside) :])
+
+	def _questions_beside(self) -> tuple:
+		"""What else is asked of Redis in the same round trip; `_hear` gets the answers."""
+		return ()
+
+	def _hear(self, answers: list) -> None:
+		"""Nothing was asked."""
 
 	@without_redis(lambda: None)
 	def written_by(self, user: str) -> Written | None:
 		"""What a user has committed within the last hour, in one round trip; None: Redis cannot say."""
 		if time.monotonic() < self._left_alone_until + SECONDS_UNTIL_ALL_IS_TOLD:
 			return None
-		questions = (("PTTL", self._key("beginning")), ("GET", self._key(f"written|{user}")))
+		beside = self._questions_beside()
+		questions = (("PTTL", self._key("beginning")), ("GET", self._key(f"written|{user}")), *beside)
 		with self._redis() as client:
-			left, text = self._lines.ask(client, *questions)
+			left, text, *answers = self._lines.ask(client, *questions)
 			if left < 0:
-				_, left, text = self._lines.ask(client, self._mark_beginning(), *questions)
+				_, left, text, *answers = self._lines.ask(client, self._mark_beginning(), *questions)
+		self._hear(answers)
 		known_for = min((_TEN_YEARS - left) / 1000, SECONDS_POSITIONS_ARE_KEPT)
 		return Written(_position_in(text or b""), known_for)
 

@@ -43,6 +43,7 @@ def both(sites, servers) -> Iterator[Servers]:
 		# Made when it is first asked for, and written into the site's configuration.
 		get_encryption_key()
 	with tempfile.TemporaryDirectory(prefix="rr-two-") as folder, contextlib.ExitStack() as stack:
+		stack.callback(forget_redises)
 		(Path(folder) / "redis").mkdir()
 		other = Redis(Path(folder) / "redis")
 		other.start()
@@ -56,15 +57,13 @@ def both(sites, servers) -> Iterator[Servers]:
 
 
 @pytest.fixture
-def apart(both, configured, servers) -> Iterator[Servers]:
+def apart(both, configured, servers) -> Servers:
 	"""Both servers have been at work for an hour."""
 	configured.configure(read_replica=full_form(servers, max_lag=AN_HOUR))
-	with forgotten_afterwards():
-		for server in both[:2]:
-			client = Client().log_in(server)
-			until(lambda client=client, server=server: client.call(server, "sample_app.api.decorated") in EVERYWHERE)
-		as_for_an_hour(configured, servers, both)
-		yield both
+	for server in both[:2]:
+		assert Client().log_in(server).call(server, "sample_app.api.decorated") in EVERYWHERE
+	as_for_an_hour(configured, servers, both)
+	return both
 
 
 @contextlib.contextmanager
@@ -80,15 +79,10 @@ def late(servers) -> Iterator[None]:
 		servers.catch_up()
 
 
-@contextlib.contextmanager
-def forgotten_afterwards() -> Iterator[None]:
-	try:
-		yield
-	finally:
-		with connected():
-			if frappe.db.table_exists("Cache Redis", cached=False):
-				frappe.db.delete("Cache Redis")
-				frappe.db.commit()
+def forget_redises() -> None:
+	with connected():
+		frappe.db.delete("Cache Redis")
+		frappe.db.commit()
 
 
 def as_for_an_hour(sites, servers, both) -> None:
@@ -97,9 +91,8 @@ def as_for_an_hour(sites, servers, both) -> None:
 	for port in (servers.redis.port, both.redis_of_b.port):
 		Shared(impatient(redis.Redis("127.0.0.1", port)), prefix).begin_anew(seconds_ago=AN_HOUR)
 	with connected():
-		if frappe.db.table_exists("Cache Redis", cached=False):
-			frappe.db.sql("update `tabCache Redis` set in_use_since = utc_timestamp(6) - interval 2 hour")
-			frappe.db.commit()
+		frappe.db.sql("update `tabCache Redis` set in_use_since = utc_timestamp(6) - interval 2 hour")
+		frappe.db.commit()
 
 
 @pytest.fixture(scope="module")

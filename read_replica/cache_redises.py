@@ -1,0 +1,40 @@
+# Copyright (c) 2026, read_replica contributors
+# For license information, please see license.txt
+
+"""What people are told where the servers of a site have different cache Redises."""
+
+from collections import defaultdict
+
+import frappe
+
+from read_replica.own_transaction import is_before_migrate
+
+# A restart or a change of configuration is over by then; so is the time without a request at night.
+MINUTES_SHOWN = 15
+
+
+def problems() -> list[str]:
+	"""A sentence where more than one cache Redis was in use lately."""
+	try:
+		rows = frappe.db.sql(
+			"select redis_id, host, address, timestampdiff(second, seen_at, utc_timestamp(6)) from `tabCache Redis`"
+			" where seen_at > utc_timestamp(6) - interval %s minute order by redis_id, host",
+			MINUTES_SHOWN,
+		)
+	except Exception as error:
+		if not is_before_migrate(error):
+			raise
+		return []
+	by_id = defaultdict(list)
+	for redis_id, host, address, seconds in rows:
+		by_id[redis_id].append(f"{address} on {host}, seen {max(0, seconds)} s ago")
+	if len(by_id) < 2:
+		return []
+	named = "; ".join(f"{redis_id[:8]} ({'; '.join(users)})" for redis_id, users in sorted(by_id.items()))
+	return [
+		f"This site's servers have used {len(by_id)} cache Redises in the last {MINUTES_SHOWN} minutes: {named}."
+		" Positions of users are kept on the primary as well meanwhile, at the cost of one small transaction for each"
+		" request that writes. What Frappe itself keeps there (documents, permissions, sessions) is cleared on one"
+		" of them only. Give all servers the same redis_cache in common_site_config.json. One that was restarted or"
+		" flushed counts as another."
+	]

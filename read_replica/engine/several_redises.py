@@ -1,0 +1,256 @@
+# Copyright (c) 2026, read_replica contributors
+# For license information, please see license.txt
+
+"""What users have written, where the servers of a site have different Redises: kept on the primary as well.
+
+Each Redis has a random id, which is noted on the primary with the hosts that use it. While there is one,
+what is in it is all there is, and the primary is asked every few seconds whether that is still so, by one
+process for all of that Redis. While there are several, positions are kept in both, and read from the primary.
+
+Each process hears the id from the very connection that it asks for positions: a name may lead to two Redises
+by turns.
+"""
+
+import json
+import secrets
+import socket
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from functools import lru_cache
+from typing import NamedTuple, Protocol
+
+import redis
+from redis.exceptions import RedisError
+
+from read_replica.engine.dialect import Position
+from read_replica.engine.redis_state import without_redis
+from read_replica.engine.shared import Shared
+from read_replica.engine.written import SECONDS_POSITIONS_ARE_KEPT, Written
+
+# Of the Redis, not of a site.
+ID_KEY = "read_replica|redis_id"
+
+# How long a process goes by what it knows of the Redises.
+SECONDS_BETWEEN_LOOKS = 5.0
+
+# After that, all processes know that there are several, and what was written before was not kept for all.
+SECONDS_UNTIL_ALL_KNOW = SECONDS_BETWEEN_LOOKS + 2.0
+
+# For as long as another Redis may hold a position that counts.
+SECONDS_A_REDIS_COUNTS = SECONDS_POSITIONS_ARE_KEPT
+
+# Those who still read positions from the primary must find there what those have written who do not any more.
+SECONDS_OF_KEEPING_FOR_OTHERS = 60
+
+SECONDS_BETWEEN_NOTES = 60
+
+
+class CommonStoreError(RedisError):
+	"""The primary could not keep, or tell, what is common to all servers; as if Redis could not."""
+
+
+class Sighting(NamedTuple):
+	"""A Redis that processes of the site use.
+
+	:param in_use_for: seconds since it was first seen
+	:param seen: seconds since it was last seen
+	:param seen_here: the same, by a process of this host; None: never
+	"""
+
+	redis_id: str
+	in_use_for: float
+	seen: float
+	seen_here: float | None
+
+
+class CommonStore(Protocol):
+	"""What all servers of the site have in common, whichever Redis they use: the primary.
+
+	Each method raises CommonStoreError where it cannot be asked. Its answers are new: of no transaction's snapshot.
+	"""
+
+	def sightings(self, host: str) -> list[Sighting]:
+		"""The Redises that were seen lately; for a given `seen_here`."""
+
+	def note(self, redis_id: str, host: str, address: str) -> None:
+		"""Note that a Redis is in use on a host."""
+
+	def keep_written(self, users: Iterable[str], position: Position) -> None:
+		"""Remember what has been committed on behalf of these users."""
+
+	def written_by(self, user: str) -> Written:
+		"""What a user has committed within the last hour, and since when that is complete."""
+
+	def begin_anew(self, seconds_ago: float) -> None:
+		"""Say that positions may have been lost up to then."""
+
+	def forget_written(self, user: str) -> None:
+		"""Forget what a user has written."""
+
+	def close(self) -> None:
+		"""Close what is kept open."""
+
+
+class View(NamedTuple):
+	"""What a process knows of the Redises of its site.
+
+	:param redises: the ids of those that count
+	:param several_for: seconds since there are several; None: there is one
+	:param is_kept_for_others: whether positions are kept on the primary, too
+	"""
+
+	redises: frozenset[str]
+	several_for: float | None
+	is_kept_for_others: bool
+
+
+def view_of(sightings: list[Sighting]) -> View:
+	"""Whether there are several Redises, and since when."""
+	counting = [one for one in sightings if one.seen < SECONDS_A_REDIS_COUNTS]
+	# Since the second one is there.
+	in_use_for = sorted((one.in_use_for for one in counting), reverse=True)
+	several_for = in_use_for[1] if len(counting) > 1 else None
+	return View(frozenset(one.redis_id for one in counting), several_for, len(sightings) > 1)
+
+
+@lru_cache(maxsize=64)
+def _view_in(text: bytes) -> View | None:
+	"""What another process has found; None: it is of another version of this app."""
+	try:
+		redises, several_for, is_kept_for_others = json.loads(text)
+	except (ValueError, TypeError):
+		return None
+	return View(frozenset(redises), several_for, is_kept_for_others)
+
+
+class SharedBySeveralRedises(Shared):
+	"""As Shared, on a site whose servers may have different Redises. Safe to share between threads."""
+
+	def __init__(self, client: redis.Redis, prefix: str, common: CommonStore):
+		super().__init__(client, prefix)
+		self._common = common
+		self._view: View | None = None
+		self._viewed_at = float("-inf")
+
+	# Which Redises there are
+
+	def _questions_beside(self) -> tuple:
+		return (("GET", ID_KEY), ("GET", self._key("redises")))
+
+	def _hear(self, answers: list) -> None:
+		redis_id, text = answers
+		view = _view_in(text) if text else None
+		if view and redis_id and redis_id.decode() in view.redises:
+			self._view, self._viewed_at = view, time.monotonic()
+		else:
+			self._look()
+
+	def _look(self) -> None:
+		"""Find out which Redises there are, note the one that is asked here, and let others on it know."""
+		began = time.monotonic()
+		redis_id = self._id_of_redis()
+		try:
+			sightings = self._sightings_with(redis_id)
+		except CommonStoreError:
+			# What was known goes on; without it, written_by says that it does not know.
+			return
+		self._view, self._viewed_at = view_of(sightings), time.monotonic()
+		if not self._view.is_kept_for_others:
+			self._common.close()
+		if redis_id and self._viewed_at - began < 1:
+			self._publish(self._view)
+
+	def _sightings_with(self, redis_id: str | None) -> list[Sighting]:
+		host = socket.gethostname()
+		sightings = self._common.sightings(host)
+		if not redis_id:
+			return sightings
+		seen_here = {one.redis_id: one.seen_here for one in sightings}.get(redis_id)
+		if seen_here is None or seen_here > SECONDS_BETWEEN_NOTES:
+			self._common.note(redis_id, host, _address_of(self.client))
+			sightings = self._common.sightings(host)
+		if all(one.redis_id != redis_id for one in sightings):
+			# It cannot be noted: before a migrate, or on a primary that is read-only.
+			sightings = [*sightings, Sighting(redis_id, 0, 0, 0)]
+		return sightings
+
+	@without_redis(lambda: None)
+	def _id_of_redis(self) -> str | None:
+		with self._redis() as client:
+			[redis_id] = self._lines.ask(client, ("GET", ID_KEY))
+			if not redis_id:
+				made = ("SET", ID_KEY, secrets.token_hex(8), "NX")
+				_, redis_id = self._lines.ask(client, made, ("GET", ID_KEY))
+		return redis_id.decode()
+
+	@without_redis(lambda: None)
+	def _publish(self, view: View) -> None:
+		text = json.dumps([sorted(view.redises), view.several_for, view.is_kept_for_others])
+		milliseconds = round(SECONDS_BETWEEN_LOOKS * 1000)
+		with self._redis() as client:
+			self._lines.ask(client, ("SET", self._key("redises"), text, "PX", milliseconds))
+
+	def _look_if_old(self) -> None:
+		if time.monotonic() - self._viewed_at > SECONDS_BETWEEN_LOOKS:
+			self._look()
+
+	def _is_several(self) -> bool:
+		return self._view is not None and self._view.several_for is not None
+
+	def close(self) -> None:
+		self._common.close()
+
+	# What users have written
+
+	def keep_written(self, users: Iterable[str], position: Position) -> None:
+		users = set(users)
+		try:
+			super().keep_written(users, position)
+		except RedisError:
+			self._look_if_old()
+			self._keep_for_others(users, position)
+			raise
+		self._keep_for_others(users, position)
+
+	def _keep_for_others(self, users: set[str], position: Position) -> None:
+		if self._view and self._view.is_kept_for_others:
+			self._common.keep_written(users, position)
+
+	def written_by(self, user: str) -> Written | None:
+		if self._is_several():
+			self._look_if_old()
+		if not self._is_several():
+			found = super().written_by(user)
+			# By now it may be known that there are several.
+			if not self._is_several():
+				return found if self._view else None
+		return self._written_on_primary(user)
+
+	def _written_on_primary(self, user: str) -> Written | None:
+		several_for = self._view.several_for + time.monotonic() - self._viewed_at
+		complete_for = several_for - SECONDS_UNTIL_ALL_KNOW
+		if complete_for <= 0:
+			return None
+		try:
+			found = self._common.written_by(user)
+		except CommonStoreError:
+			return None
+		return found._replace(known_for=min(found.known_for, complete_for))
+
+	def begin_anew(self, seconds_ago: float = 0) -> None:
+		if self._view and self._view.is_kept_for_others:
+			self._common.begin_anew(seconds_ago)
+		super().begin_anew(seconds_ago)
+
+	def forget_written(self, user: str) -> None:
+		super().forget_written(user)
+		if self._view and self._view.is_kept_for_others:
+			# What is left is dropped by the next call that finds it.
+			with suppress(CommonStoreError):
+				self._common.forget_written(user)
+
+
+def _address_of(client: redis.Redis) -> str:
+	settings = client.connection_pool.connection_kwargs
+	return settings.get("path") or f"{settings.get('host', 'localhost')}:{settings.get('port', 6379)}"
