@@ -8,9 +8,9 @@ snapshot that may be older, and must not be ended for this.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import Any
 
 from read_replica.connector import Connector
 from read_replica.engine import dialect
@@ -25,48 +25,59 @@ from read_replica.engine.several_redises import (
 from read_replica.engine.written import SECONDS_POSITIONS_ARE_KEPT, Written
 from read_replica.own_transaction import IN_FAVOUR_OF_ANOTHER
 
-T = TypeVar("T")
-
+# The primary may hang, and the thread that looks after calls must not hang with it.
 SECONDS_TO_CONNECT = 1
+SECONDS_TO_ANSWER = 2
+
 MOST_TRIES = 5
 HOURS_KEPT = 24
-
-# What stands in place of a user's digest where it is noted that positions were lost.
-LOST = ""
 
 # Before a migrate.
 NO_SUCH_TABLE = 1146
 
-_AGE = "timestampdiff(microsecond, {}, utc_timestamp(6)) / 1000000"
+_BEGIN = f"SET SESSION autocommit = 1, innodb_lock_wait_timeout = {SECONDS_TO_CONNECT}"
 
-_SIGHTINGS = f"""
-	select redis_id, {_AGE.format("min(in_use_since)")}, {_AGE.format("max(seen_at)")},
-		{_AGE.format("max(if(host = %s, seen_at, null))")}
-	from `tabCache Redis`
-	where seen_at > utc_timestamp(6) - interval {SECONDS_A_REDIS_COUNTS + SECONDS_OF_KEEPING_FOR_OTHERS} second
-	group by redis_id"""
+_OF_ADMINISTRATOR = "now(), now(), 'Administrator', 'Administrator'"
 
-_NOTE = f"""
+# As one row, which is all that is read of an answer.
+_SIGHTINGS = """
+	select group_concat(concat_ws('|', redis_id,
+			timestampdiff(microsecond, in_use_since, utc_timestamp(6)) / 1000000,
+			timestampdiff(microsecond, seen_at, utc_timestamp(6)) / 1000000,
+			timestampdiff(microsecond, seen_here, utc_timestamp(6)) / 1000000))
+	from (
+		select redis_id, min(in_use_since) in_use_since, max(seen_at) seen_at,
+			max(if(host = {host}, seen_at, null)) seen_here
+		from `tabCache Redis` where seen_at > utc_timestamp(6) - interval {seconds} second group by redis_id
+	) redises"""
+
+_NOTE = """
 	insert into `tabCache Redis`
 		(name, creation, modified, owner, modified_by, redis_id, host, address, in_use_since, seen_at)
-	values (%s, now(), now(), 'Administrator', 'Administrator', %s, %s, %s, utc_timestamp(6), utc_timestamp(6))
+	values ({name}, {row}, {redis_id}, {host}, {address}, utc_timestamp(6), utc_timestamp(6))
 	on duplicate key update address = values(address),
-		in_use_since = if(seen_at < utc_timestamp(6) - interval {SECONDS_A_REDIS_COUNTS} second,
-			utc_timestamp(6), in_use_since),
+		in_use_since = if(seen_at < utc_timestamp(6) - interval {seconds} second, utc_timestamp(6), in_use_since),
 		seen_at = utc_timestamp(6)"""
 
 # Requests that end in the same moment may be stored in any order: the later position stays.
 _KEEP = """
 	insert into `tabUser Position` (name, creation, modified, owner, modified_by, for_whom, gtid, written_at)
-	values (%s, now(), now(), 'Administrator', 'Administrator', %s, %s, utc_timestamp(6))
+	values {rows}
 	on duplicate key update
 		gtid = if(cast(substring_index(values(gtid), '-', -1) as unsigned)
 			> cast(substring_index(gtid, '-', -1) as unsigned), values(gtid), gtid),
 		written_at = utc_timestamp(6)"""
 
+_WRITTEN = """
+	select group_concat(if(for_whom = '', '', gtid)),
+		min(if(for_whom = '', timestampdiff(microsecond, written_at, utc_timestamp(6)) / 1000000, null))
+	from `tabUser Position`
+	where for_whom in ({whom}, '') and written_at > utc_timestamp(6) - interval {seconds} second"""
+
+# Of nobody: up to then, positions may have been lost.
 _LOSE = """
 	insert into `tabUser Position` (name, creation, modified, owner, modified_by, for_whom, gtid, written_at)
-	values ('lost', now(), now(), 'Administrator', 'Administrator', '', '', utc_timestamp(6) - interval %s second)
+	values ('lost', {row}, '', '', utc_timestamp(6) - interval {seconds} second)
 	on duplicate key update written_at = values(written_at)"""
 
 
@@ -84,58 +95,59 @@ class DatabaseStore:
 		self._connection = None
 
 	def sightings(self, host: str) -> list[Sighting]:
-		rows = self._ask(lambda cursor: _rows(cursor, _SIGHTINGS, (host,)), before_migrate=())
-		return [
-			Sighting(redis_id, float(in_use), float(seen), None if here is None else float(here))
-			for redis_id, in_use, seen, here in rows
-		]
+		seconds = SECONDS_A_REDIS_COUNTS + SECONDS_OF_KEEPING_FOR_OTHERS
+		[found] = self._ask(_SIGHTINGS.format(host=_literal(host), seconds=seconds)) or [None]
+		sightings = []
+		for one in filter(None, dialect.text(found).split(",")):
+			redis_id, in_use_for, seen, *here = one.split("|")
+			sightings.append(
+				Sighting(redis_id, float(in_use_for), float(seen), float(here[0]) if here else None)
+			)
+		return sightings
 
 	def note(self, redis_id: str, host: str, address: str) -> None:
-		def change(cursor: Any) -> None:
-			cursor.execute(_NOTE, (_digest(f"{redis_id}|{host}"), redis_id, host, address))
-			for table, column in (("Cache Redis", "seen_at"), ("User Position", "written_at")):
-				cursor.execute(
-					f"delete from `tab{table}` where {column} < utc_timestamp(6) - interval {HOURS_KEPT} hour"
-				)
-
+		values = {
+			"redis_id": redis_id,
+			"host": host,
+			"address": address,
+			"name": _digest(f"{redis_id}|{host}"),
+		}
+		literals = {key: _literal(value) for key, value in values.items()}
 		try:
-			self._ask(change)
+			self._ask(_NOTE.format(**literals, row=_OF_ADMINISTRATOR, seconds=SECONDS_A_REDIS_COUNTS))
+			for table, column in (("Cache Redis", "seen_at"), ("User Position", "written_at")):
+				old = f"{column} < utc_timestamp(6) - interval {HOURS_KEPT} hour"
+				self._ask(f"delete from `tab{table}` where {old}")
 		except CommonStoreError as error:
 			if dialect.kind_of(error.__cause__) is not dialect.ErrorKind.WRITE:
 				raise
 			# On a primary that is read-only, nobody writes anything that could be missed.
 
 	def keep_written(self, users: Iterable[str], position: Position) -> None:
-		gtids = str(position).split(",")
-		rows = [
-			(f"{digest}|{gtid.partition('-')[0]}", digest, gtid)
-			# In one order, or two requests might wait for each other.
-			for digest in sorted(map(_digest, users))
-			for gtid in gtids
-		]
-
-		def change(cursor: Any) -> None:
-			for row in rows:
-				cursor.execute(_KEEP, row)
-
-		self._ask(change)
+		rows = []
+		# In one order, or two requests might wait for each other.
+		for digest in sorted(map(_digest, users)):
+			for gtid in str(position).split(","):
+				domain = gtid.partition("-")[0]
+				rows.append(
+					f"('{digest}|{domain}', {_OF_ADMINISTRATOR}, '{digest}', '{gtid}', utc_timestamp(6))"
+				)
+		self._ask(_KEEP.format(rows=", ".join(rows)))
 
 	def written_by(self, user: str) -> Written:
-		asked = f"select for_whom, gtid, {_AGE.format('written_at')} from `tabUser Position` where for_whom in (%s, '')"
-		rows = self._ask(lambda cursor: _rows(cursor, asked, (_digest(user),)))
-		known_for = min((float(age) for whom, _, age in rows if whom == LOST), default=float("inf"))
-		written = [gtid for whom, gtid, age in rows if whom != LOST and age < SECONDS_POSITIONS_ARE_KEPT]
-		return Written(Position(",".join(written)), min(known_for, SECONDS_POSITIONS_ARE_KEPT))
+		asked = _WRITTEN.format(whom=f"'{_digest(user)}'", seconds=SECONDS_POSITIONS_ARE_KEPT)
+		found = self._ask(asked)
+		if found is None:
+			raise CommonStoreError("the primary has no table for positions yet")
+		gtids, complete_for = found
+		known_for = SECONDS_POSITIONS_ARE_KEPT if complete_for is None else float(complete_for)
+		return Written(Position(dialect.text(gtids)), known_for)
 
 	def begin_anew(self, seconds_ago: float) -> None:
-		self._ask(lambda cursor: cursor.execute(_LOSE, (seconds_ago,)))
+		self._ask(_LOSE.format(row=_OF_ADMINISTRATOR, seconds=float(seconds_ago)))
 
 	def forget_written(self, user: str) -> None:
-		self._ask(
-			lambda cursor: cursor.execute(
-				"delete from `tabUser Position` where for_whom = %s", (_digest(user),)
-			)
-		)
+		self._ask(f"delete from `tabUser Position` where for_whom = '{_digest(user)}'")
 
 	def close(self) -> None:
 		with self._lock:
@@ -147,45 +159,41 @@ class DatabaseStore:
 			with suppress(Exception):
 				connection.close()
 
-	def _ask(self, work: Callable[[Any], T], before_migrate: T | None = None) -> T | None:
-		"""Do it again where an idle connection was closed meanwhile, or another transaction went first.
+	def _ask(self, statement: str) -> tuple | None:
+		"""The first row of the answer, if any; None before a migrate, too.
 
-		:param before_migrate: the answer where there are no tables yet
+		Asked again where an idle connection was closed meanwhile, or another transaction went first.
+
 		:raises CommonStoreError: if that does not help
 		"""
 		with self._lock:
 			for left in reversed(range(MOST_TRIES)):
 				is_new = self._connection is None
 				try:
-					return self._try(work)
+					return self._try(statement)
 				except BaseException as error:
 					number = dialect.number_of(error)
 					if number == NO_SUCH_TABLE:
-						return before_migrate
+						return None
 					if number in IN_FAVOUR_OF_ANOTHER and left:
 						continue
 					self._close()
 					if not dialect.is_of_connection(error):
 						raise
-					if dialect.kind_of(error) is dialect.ErrorKind.LOST and not is_new and left:
+					was_closed = dialect.kind_of(error) is dialect.ErrorKind.LOST
+					if was_closed and left and not is_new and not isinstance(error, TimeoutError):
 						continue
 					raise CommonStoreError(f"the primary: {type(error).__name__} {number}") from error
 
-	def _try(self, work: Callable[[Any], T]) -> T:
+	def _try(self, statement: str) -> tuple | None:
 		if self._connection is None:
 			self._connection = self._connector.connect(None, SECONDS_TO_CONNECT)
-			self._connection.autocommit(True)
-			dialect.execute(self._connection, f"SET SESSION innodb_lock_wait_timeout = {SECONDS_TO_CONNECT}")
-		cursor = self._connection.cursor()
-		try:
-			return work(cursor)
-		finally:
-			cursor.close()
+			dialect.answer_within(self._connection, _BEGIN, SECONDS_TO_ANSWER)
+		return dialect.answer_within(self._connection, statement, SECONDS_TO_ANSWER)
 
 
-def _rows(cursor: Any, statement: str, values: tuple) -> tuple:
-	cursor.execute(statement, values)
-	return cursor.fetchall()
+def _literal(text: str) -> str:
+	return f"_utf8mb4 x'{text.encode().hex()}'"
 
 
 def _digest(text: str) -> str:

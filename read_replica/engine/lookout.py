@@ -74,6 +74,8 @@ class Lookout:
 						next_reading = now + SECONDS_BETWEEN_ROUNDS / 2
 						health.keep_up()
 						self._router.share_counts()
+						if health.is_prober:
+							self._router.host.shared.watch()
 					elif now >= next_reading:
 						next_reading = next_round
 						health.read_up()
@@ -85,6 +87,7 @@ class Lookout:
 				time.sleep(SECONDS_BETWEEN_LOOKS)
 		finally:
 			health.rest()
+			self._router.host.shared.close()
 
 	def _free_calls_that_hang(self) -> None:
 		now = time.monotonic()

@@ -84,8 +84,11 @@ class RedisState:
 	def _key(self, name: str) -> str:
 		return f"{self._prefix}|{name}"
 
+	def watch(self) -> None:
+		"""Called by one process of the site, once a second."""
+
 	def close(self) -> None:
-		"""Close what is kept open beside Redis: nothing."""
+		"""Close what is kept open beside Redis."""
 
 	@without_redis(lambda: None)
 	def forget(self) -> None:

@@ -4,8 +4,9 @@
 """What users have written, where the servers of a site have different Redises: kept on the primary as well.
 
 Each Redis has a random id, which is noted on the primary with the hosts that use it. While there is one,
-what is in it is all there is, and the primary is asked every few seconds whether that is still so, by one
-process for all of that Redis. While there are several, positions are kept in both, and read from the primary.
+it has all positions; one process of those that use it asks the primary every second whether that is still so,
+and lets the others know in Redis. While there are several, positions are kept there and on the primary, and
+read from the primary.
 
 Each process hears the id from the very connection that it asks for positions: a name may lead to two Redises
 by turns.
@@ -31,7 +32,7 @@ from read_replica.engine.written import SECONDS_POSITIONS_ARE_KEPT, Written
 # Of the Redis, not of a site.
 ID_KEY = "read_replica|redis_id"
 
-# How long a process goes by what it knows of the Redises.
+# How long a process goes by what it knows of the Redises, where nobody watches.
 SECONDS_BETWEEN_LOOKS = 5.0
 
 # After that, all processes know that there are several, and what was written before was not kept for all.
@@ -146,7 +147,11 @@ class SharedBySeveralRedises(Shared):
 		else:
 			self._look()
 
-	def _look(self) -> None:
+	def watch(self) -> None:
+		"""To be called once a second by one process of those that use a Redis, so that no request has to look."""
+		self._look(is_watching=True)
+
+	def _look(self, is_watching: bool = False) -> None:
 		"""Find out which Redises there are, note the one that is asked here, and let others on it know."""
 		began = time.monotonic()
 		redis_id = self._id_of_redis()
@@ -156,7 +161,7 @@ class SharedBySeveralRedises(Shared):
 			# What was known goes on; without it, written_by says that it does not know.
 			return
 		self._view, self._viewed_at = view_of(sightings), time.monotonic()
-		if not self._view.is_kept_for_others:
+		if not is_watching and not self._view.is_kept_for_others:
 			self._common.close()
 		if redis_id and self._viewed_at - began < 1:
 			self._publish(self._view)

@@ -4,6 +4,7 @@
 """Servers of one site with a cache Redis for each: what a user saves through one is seen through the other."""
 
 import contextlib
+import json
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -63,7 +64,15 @@ def apart(both, configured, servers) -> Servers:
 	for server in both[:2]:
 		assert Client().log_in(server).call(server, "sample_app.api.decorated") in EVERYWHERE
 	as_for_an_hour(configured, servers, both)
+	until(lambda: all(several_for(server) > AN_HOUR for server in both[:2]))
 	return both
+
+
+def several_for(server: WebBench) -> float:
+	"""Since when the processes of a server know of several Redises, in seconds; 0: they do not."""
+	client = redis.Redis("127.0.0.1", server.redis_port)
+	[key] = client.keys("read_replica|*|redises") or [""]
+	return json.loads(client.get(key) or "[0, 0]")[1] or 0
 
 
 @contextlib.contextmanager

@@ -1,0 +1,337 @@
+# Copyright (c) 2026, read_replica contributors
+# For license information, please see license.txt
+
+"""What processes know of each other's writes whose Redises differ, one step at a time."""
+
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import frappe
+import pytest
+import redis
+
+from read_replica import cache_redises, database
+from read_replica.common_store import DatabaseStore
+from read_replica.connector import Connector
+from read_replica.engine import several_redises
+from read_replica.engine.dialect import Position
+from read_replica.engine.redis_state import impatient
+from read_replica.engine.several_redises import CommonStoreError, SharedBySeveralRedises, Sighting, view_of
+from support.one_address import one_address
+from support.servers import Redis, free_port
+
+from .conftest import connected, overheard
+
+AN_HOUR = 3600
+SOMEBODY = "somebody@example.com"
+
+
+@pytest.fixture(scope="module")
+def redises() -> Iterator[list[Redis]]:
+	started = []
+	with tempfile.TemporaryDirectory(prefix="rr-redises-") as folder:
+		for name in ("one", "other"):
+			(Path(folder) / name).mkdir()
+			started.append(Redis(Path(folder) / name))
+			started[-1].start()
+		yield started
+		for server in started:
+			server.kill()
+
+
+@pytest.fixture
+def unrouted(sites, servers) -> Iterator[None]:
+	"""A connection to the site while nothing is routed, so that its own Redis is not noted."""
+	servers.catch_up()
+	with connected():
+		yield
+
+
+@pytest.fixture
+def process_on(unrouted, redises) -> Iterator[Callable[..., SharedBySeveralRedises]]:
+	"""What a process has that begins now, and whose Redis has this port."""
+	made = []
+
+	def begin(port: int, connector: Connector | None = None) -> SharedBySeveralRedises:
+		store = DatabaseStore(connector or Connector(database.primary_of(frappe.local.db)))
+		made.append(SharedBySeveralRedises(impatient(redis.Redis("127.0.0.1", port)), "of_the_test", store))
+		return made[-1]
+
+	for server in redises:
+		if not server.is_running:
+			server.start()
+		server.client().flushall()
+	forget()
+	yield begin
+	for process in made:
+		process.close()
+	forget()
+
+
+def forget() -> None:
+	frappe.db.rollback()
+	for doctype in ("Cache Redis", "User Position"):
+		frappe.db.delete(doctype)
+	frappe.db.commit()
+
+
+def age(seconds: int, doctype: str = "Cache Redis", columns: tuple = ("in_use_since",)) -> None:
+	"""Let that be so much older than it is."""
+	frappe.db.rollback()
+	for column in columns:
+		frappe.db.sql(f"update `tab{doctype}` set {column} = {column} - interval %s second", seconds)
+	frappe.db.commit()
+
+
+def let_all_look(*processes: SharedBySeveralRedises) -> None:
+	for process in processes:
+		process.watch()
+
+
+@pytest.fixture
+def two(process_on, redises) -> tuple[SharedBySeveralRedises, SharedBySeveralRedises]:
+	"""Two processes on a Redis each, as they have been for an hour."""
+	one, other = (process_on(server.port) for server in redises)
+	let_all_look(one, other)
+	age(AN_HOUR)
+	let_all_look(one, other)
+	return one, other
+
+
+def test_with_one_redis_it_has_all_positions_and_the_primary_is_told_none(process_on, redises, servers):
+	one, other = process_on(redises[0].port), process_on(redises[0].port)
+	one.written_by(SOMEBODY)
+	with overheard(servers.primary) as heard:
+		for number in range(1, 6):
+			one.keep_written({SOMEBODY}, Position(f"0-1-{number}"))
+			assert other.written_by(SOMEBODY).position == Position(f"0-1-{number}")
+		assert "tabUser Position" not in heard() and "tabCache Redis" not in heard()
+	assert frappe.db.count("Cache Redis") == 1 and cache_redises.problems() == []
+
+
+def test_a_write_through_one_is_known_through_the_other_in_both_directions(two):
+	for number, (one, other) in enumerate((two, reversed(two)), start=1):
+		one.keep_written({SOMEBODY}, Position(f"0-1-{number}"))
+		found = other.written_by(SOMEBODY)
+		assert found.position == Position(f"0-1-{number}")
+		assert found.known_for == pytest.approx(AN_HOUR, abs=30)
+
+
+def test_a_user_who_has_written_nothing_has_no_position(two):
+	one, other = two
+	one.keep_written({SOMEBODY}, Position("0-1-1"))
+	found = other.written_by("nobody@example.com")
+	assert found.position == Position() and found.known_for > AN_HOUR - 30
+
+
+def test_until_all_know_of_the_second_one_nobody_can_say_what_a_user_has_written(process_on, redises):
+	one, other = (process_on(server.port) for server in redises)
+	one.keep_written({SOMEBODY}, Position("0-1-1"))
+	assert other.written_by(SOMEBODY) is None
+	let_all_look(one)
+	assert one.written_by(SOMEBODY) is None
+	age(several_redises.SECONDS_UNTIL_ALL_KNOW + 3)
+	let_all_look(one, other)
+	# What was written before was not told to all: a replica must not be as late as that.
+	assert 2 <= other.written_by(SOMEBODY).known_for < 10
+
+
+def test_a_new_process_hears_in_its_first_question_that_there_are_several(two, process_on, redises):
+	two[0].keep_written({SOMEBODY}, Position("0-1-7"))
+	assert process_on(redises[1].port).written_by(SOMEBODY).position == Position("0-1-7")
+
+
+def test_a_new_process_that_only_writes_tells_the_others(two, process_on, redises):
+	process_on(redises[1].port).keep_written({SOMEBODY}, Position("0-1-8"))
+	assert two[0].written_by(SOMEBODY).position == Position("0-1-8")
+
+
+def test_a_process_whose_redis_is_gone_tells_the_others_all_the_same(two, redises):
+	one, other = two
+	redises[1].kill()
+	with pytest.raises(redis.RedisError):
+		other.keep_written({SOMEBODY}, Position("0-1-9"))
+	assert one.written_by(SOMEBODY).position == Position("0-1-9")
+
+
+def test_a_name_that_leads_to_two_redises_by_turns_hides_nothing(process_on, redises):
+	with one_address(*redises) as address:
+		let_all_look(process_on(redises[0].port), process_on(redises[1].port))
+		age(AN_HOUR)
+		let_all_look(process_on(redises[0].port), process_on(redises[1].port))
+		for number in range(1, 9):
+			# Each on a connection of its own.
+			process_on(address.port).keep_written({SOMEBODY}, Position(f"0-1-{number}"))
+			assert process_on(address.port).written_by(SOMEBODY).position == Position(f"0-1-{number}")
+
+
+def test_threads_of_one_process_with_different_redises_hide_nothing(process_on, redises):
+	with one_address(*redises) as address:
+		process = process_on(address.port)
+		for _ in redises:
+			in_a_thread(process.watch)
+		age(AN_HOUR)
+		for _ in redises:
+			in_a_thread(process.watch)
+		for number in range(1, 9):
+			in_a_thread(lambda number=number: process.keep_written({SOMEBODY}, Position(f"0-1-{number}")))
+			found = in_a_thread(lambda: process.written_by(SOMEBODY))
+			assert found.position == Position(f"0-1-{number}")
+
+
+def in_a_thread(work: Callable):
+	answers = []
+	thread = threading.Thread(target=lambda: answers.append(work()))
+	thread.start()
+	thread.join(20)
+	return answers[0]
+
+
+def test_a_redis_that_lost_its_memory_is_another_one_for_an_hour(process_on, redises):
+	process = process_on(redises[0].port)
+	process.keep_written({SOMEBODY}, Position("0-1-1"))
+	redises[0].client().flushall()
+	assert process.written_by(SOMEBODY) is None
+	assert len(process._view.redises) == 2
+	age(AN_HOUR + 1, columns=("seen_at", "in_use_since"))
+	let_all_look(process)
+	assert len(process._view.redises) == 1
+
+
+def test_when_there_is_one_again_status_is_quiet_and_then_redis_has_all_positions(two, servers):
+	one, _ = two
+	[problem] = cache_redises.problems()
+	assert "2 cache Redises" in problem and problem.count("seen") == 2 and "redis_cache" in problem
+	# The other one is not seen any more.
+	age(15 * 60 + 1, columns=("seen_at",))
+	let_all_look(one)
+	assert cache_redises.problems() == []
+	one.keep_written({SOMEBODY}, Position("0-1-5"))
+	age(AN_HOUR + several_redises.SECONDS_OF_KEEPING_FOR_OTHERS, columns=("seen_at",))
+	let_all_look(one)
+	with overheard(servers.primary) as heard:
+		assert one.written_by(SOMEBODY).position == Position("0-1-5"), "kept in Redis all the time"
+		one.keep_written({SOMEBODY}, Position("0-1-6"))
+		assert "tabUser Position" not in heard()
+
+
+def test_those_who_know_already_that_there_is_one_tell_those_who_do_not(two):
+	one, late = two
+	age(AN_HOUR + 1, columns=("seen_at",))
+	let_all_look(one)
+	assert one._view.several_for is None
+	one.keep_written({SOMEBODY}, Position("0-1-5"))
+	assert late.written_by(SOMEBODY).position == Position("0-1-5")
+
+
+def test_requests_that_end_together_keep_the_later_position_in_any_order_and_of_each_domain(two):
+	one, other = two
+	for text in ("0-1-7", "0-1-1009", "0-1-998", "2-2-51"):
+		one.keep_written({SOMEBODY}, Position(text))
+	assert other.written_by(SOMEBODY).position == Position("0-1-1009,2-2-51")
+
+
+def test_positions_that_may_be_lost_and_those_of_a_former_primary_are_known_to_all(two):
+	one, other = two
+	one.keep_written({SOMEBODY}, Position("0-1-7"))
+	one.begin_anew()
+	assert other.written_by(SOMEBODY).known_for < 5
+	one.forget_written(SOMEBODY)
+	assert other.written_by(SOMEBODY).position == Position()
+
+
+def test_a_position_counts_for_an_hour(two):
+	one, other = two
+	one.keep_written({SOMEBODY}, Position("0-1-7"))
+	age(AN_HOUR, "User Position", ("written_at",))
+	assert other.written_by(SOMEBODY).position == Position()
+
+
+def test_many_processes_that_write_for_one_user_lose_no_position(two, process_on, redises):
+	processes = [process_on(redises[number % 2].port) for number in range(6)]
+	errors = []
+
+	def work(process, first: int) -> None:
+		try:
+			for number in range(first, 300, 6):
+				process.keep_written({SOMEBODY, "Guest"}, Position(f"0-1-{number + 1}"))
+		except Exception as error:
+			errors.append(error)
+
+	threads = [threading.Thread(target=work, args=(p, first)) for first, p in enumerate(processes)]
+	for thread in threads:
+		thread.start()
+	for thread in threads:
+		thread.join(60)
+	assert errors == []
+	assert two[0].written_by(SOMEBODY).position == Position("0-1-300")
+
+
+def test_a_primary_that_cannot_be_asked_leaves_it_unknown(two, process_on, redises):
+	one, _ = two
+	connector = Connector(database.primary_of(frappe.local.db))
+	connector._settings["port"] = free_port()
+	redises[0].client().flushall()
+	blind = process_on(redises[0].port, connector)
+	assert blind.written_by(SOMEBODY) is None
+	one._common._connector = connector
+	one._common.close()
+	assert one.written_by(SOMEBODY) is None
+	with pytest.raises(CommonStoreError):
+		one.keep_written({SOMEBODY}, Position("0-1-5"))
+
+
+def test_a_frozen_primary_holds_nobody_up_for_long(two, servers):
+	one, _ = two
+	one.written_by(SOMEBODY)
+	servers.primary.freeze()
+	try:
+		began = time.monotonic()
+		assert one.written_by(SOMEBODY) is None
+		assert time.monotonic() - began < 4
+	finally:
+		servers.primary.thaw()
+	assert one.written_by(SOMEBODY) is not None
+
+
+def test_a_connection_that_was_closed_meanwhile_is_opened_again(two, servers):
+	one, other = two
+	one.keep_written({SOMEBODY}, Position("0-1-5"))
+	for process in two:
+		servers.primary.query(f"KILL {process._common._connection.thread_id()}")
+	one.keep_written({SOMEBODY}, Position("0-1-6"))
+	assert other.written_by(SOMEBODY).position == Position("0-1-6")
+
+
+def test_before_a_migrate_it_is_as_with_one_redis(process_on, redises):
+	tables = ("Cache Redis", "User Position")
+	for table in tables:
+		frappe.db.sql_ddl(f"rename table `tab{table}` to `tabAway {table}`")
+	try:
+		process = process_on(redises[0].port)
+		process.keep_written({SOMEBODY}, Position("0-1-5"))
+		assert process.written_by(SOMEBODY).position == Position("0-1-5")
+		assert cache_redises.problems() == []
+	finally:
+		for table in tables:
+			frappe.db.sql_ddl(f"rename table `tabAway {table}` to `tab{table}`")
+
+
+def test_what_was_not_seen_for_a_day_is_deleted(two, process_on, redises):
+	two[0].keep_written({SOMEBODY}, Position("0-1-5"))
+	age(25 * AN_HOUR, columns=("seen_at",))
+	age(25 * AN_HOUR, "User Position", ("written_at",))
+	process_on(redises[0].port).watch()
+	frappe.db.rollback()
+	assert frappe.db.count("Cache Redis") == 1 and frappe.db.count("User Position") == 0
+
+
+def test_there_are_several_since_the_second_one_came():
+	now = [Sighting("a", 5000, 1, 1), Sighting("b", 40, 2, None), Sighting("c", 10, 0, None)]
+	assert view_of(now).several_for == 40
+	assert view_of(now[:1]).several_for is None
+	gone = [Sighting("a", 5000, 1, 1), Sighting("b", 9000, AN_HOUR + 10, None)]
+	assert view_of(gone).several_for is None and view_of(gone).is_kept_for_others
