@@ -5,6 +5,7 @@
 
 import contextlib
 import json
+import socket
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -63,7 +64,7 @@ def apart(both, configured, servers) -> Servers:
 	configured.configure(read_replica=full_form(servers, max_lag=AN_HOUR))
 	for server in both[:2]:
 		assert Client().log_in(server).call(server, "sample_app.api.decorated") in EVERYWHERE
-	as_for_an_hour(configured, servers, both)
+	as_for_an_hour(both)
 	until(lambda: all(several_for(server) > AN_HOUR for server in both[:2]))
 	return both
 
@@ -94,14 +95,14 @@ def forget_redises() -> None:
 		frappe.db.commit()
 
 
-def as_for_an_hour(sites, servers, both) -> None:
-	"""What users have written is known of for an hour, in both Redises."""
-	prefix = f"read_replica|{sites.config()['db_name']}"
-	for port in (servers.redis.port, both.redis_of_b.port):
-		Shared(impatient(redis.Redis("127.0.0.1", port)), prefix).begin_anew(seconds_ago=AN_HOUR)
+def as_for_an_hour(both: Servers, since: str = "utc_timestamp(6) - interval 2 hour") -> None:
+	"""What users have written is known for an hour, in both Redises, and that these are two since then."""
 	with connected():
-		frappe.db.sql("update `tabCache Redis` set in_use_since = utc_timestamp(6) - interval 2 hour")
+		prefix = f"read_replica|{frappe.conf.db_name}"
+		frappe.db.sql(f"update `tabCache Redis` set in_use_since = {since}")
 		frappe.db.commit()
+	for server in both[:2]:
+		Shared(impatient(redis.Redis("127.0.0.1", server.redis_port)), prefix).begin_anew(seconds_ago=AN_HOUR)
 
 
 @pytest.fixture(scope="module")
@@ -145,6 +146,32 @@ def test_so_does_another_browser_of_the_same_user(apart, directions):
 	for one, other in directions():
 		name = first.saves(one)
 		assert second.finds(other, name)
+
+
+def test_so_it_is_while_one_of_them_has_just_begun_to_work(apart, directions, token):
+	as_for_an_hour(apart, since="utc_timestamp(6)")
+	until(lambda: all(0 < several_for(server) < AN_HOUR for server in apart[:2]))
+	for one, other in directions():
+		name = Client(token).saves(one)
+		assert Client(token).finds(other, name)
+
+
+def test_who_has_written_nothing_is_answered_by_late_replicas_and_who_has_by_the_primary(
+	apart, directions, token
+):
+	for one, other in directions():
+		Client(token).saves(one)
+		for server in (one, other):
+			assert Client(token).call(server, "sample_app.api.decorated") == 1
+			assert Client().call(server, "sample_app.api.for_a_visitor") in REPLICAS
+
+
+def test_status_names_the_redises_and_their_hosts_on_each_server(apart):
+	for server in apart[:2]:
+		said = server.bench("read-replica", "status")
+		assert "2 cache Redises" in said and said.count(f" on {socket.gethostname()}, seen ") == 2
+		for each in apart[:2]:
+			assert f"127.0.0.1:{each.redis_port} on" in said
 
 
 def test_so_does_a_job_that_works_for_the_user_on_the_other(apart, directions, token):

@@ -117,6 +117,12 @@ def for_everybody():
 
 
 @frappe.whitelist(allow_guest=True)
+@read_only
+def for_a_visitor():
+	return server_id()
+
+
+@frappe.whitelist(allow_guest=True)
 def for_everybody_as_administrator():
 	"""What an endpoint for visitors does."""
 	frappe.set_user("Administrator")
