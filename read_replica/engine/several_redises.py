@@ -25,7 +25,7 @@ import redis
 from redis.exceptions import RedisError
 
 from read_replica.engine.dialect import Position
-from read_replica.engine.redis_state import without_redis
+from read_replica.engine.redis_state import SECONDS_LEFT_ALONE, without_redis
 from read_replica.engine.shared import Shared
 from read_replica.engine.written import SECONDS_POSITIONS_ARE_KEPT, Written
 
@@ -99,11 +99,17 @@ class View(NamedTuple):
 	:param redises: the ids of those that count
 	:param several_for: seconds since there are several; None: there is one
 	:param is_kept_for_others: whether positions are kept on the primary, too
+	:param at: when this process has come to know it, by time.monotonic()
 	"""
 
 	redises: frozenset[str]
 	several_for: float | None
 	is_kept_for_others: bool
+	at: float = 0.0
+
+	@property
+	def age(self) -> float:
+		return time.monotonic() - self.at
 
 
 def view_of(sightings: list[Sighting]) -> View:
@@ -131,8 +137,9 @@ class SharedBySeveralRedises(Shared):
 	def __init__(self, client: redis.Redis, prefix: str, common: CommonStore):
 		super().__init__(client, prefix)
 		self._common = common
+		# Replaced as a whole, as other threads read it meanwhile.
 		self._view: View | None = None
-		self._viewed_at = float("-inf")
+		self._left_primary_alone_until = 0.0
 
 	# Which Redises there are
 
@@ -143,7 +150,7 @@ class SharedBySeveralRedises(Shared):
 		redis_id, text = answers
 		view = _view_in(text) if text else None
 		if view and redis_id and redis_id.decode() in view.redises:
-			self._view, self._viewed_at = view, time.monotonic()
+			self._view = view._replace(at=time.monotonic())
 		else:
 			self._look()
 
@@ -154,17 +161,20 @@ class SharedBySeveralRedises(Shared):
 	def _look(self, is_watching: bool = False) -> None:
 		"""Find out which Redises there are, note the one that is asked here, and let others on it know."""
 		began = time.monotonic()
+		if began < self._left_primary_alone_until:
+			return
 		redis_id = self._id_of_redis()
 		try:
 			sightings = self._sightings_with(redis_id)
 		except CommonStoreError:
-			# What was known goes on; without it, written_by says that it does not know.
+			# That there were several goes on; that there was one, for some seconds.
+			self._left_primary_alone_until = time.monotonic() + SECONDS_LEFT_ALONE
 			return
-		self._view, self._viewed_at = view_of(sightings), time.monotonic()
-		if not is_watching and not self._view.is_kept_for_others:
+		view = self._view = view_of(sightings)._replace(at=time.monotonic())
+		if not is_watching and not view.is_kept_for_others:
 			self._common.close()
-		if redis_id and self._viewed_at - began < 1:
-			self._publish(self._view)
+		if redis_id and view.at - began < 1:
+			self._publish(view)
 
 	def _sightings_with(self, redis_id: str | None) -> list[Sighting]:
 		host = socket.gethostname()
@@ -197,11 +207,13 @@ class SharedBySeveralRedises(Shared):
 			self._lines.ask(client, ("SET", self._key("redises"), text, "PX", milliseconds))
 
 	def _look_if_old(self) -> None:
-		if time.monotonic() - self._viewed_at > SECONDS_BETWEEN_LOOKS:
+		if self._view is None or self._view.age > SECONDS_BETWEEN_LOOKS:
 			self._look()
 
-	def _is_several(self) -> bool:
-		return self._view is not None and self._view.several_for is not None
+	def _view_of_several(self) -> View | None:
+		"""What is known, if there are several Redises."""
+		view = self._view
+		return view if view and view.several_for is not None else None
 
 	def close(self) -> None:
 		self._common.close()
@@ -223,18 +235,19 @@ class SharedBySeveralRedises(Shared):
 			self._common.keep_written(users, position)
 
 	def written_by(self, user: str) -> Written | None:
-		if self._is_several():
+		if self._view_of_several():
 			self._look_if_old()
-		if not self._is_several():
-			found = super().written_by(user)
-			# By now it may be known that there are several.
-			if not self._is_several():
-				return found if self._view else None
-		return self._written_on_primary(user)
+		if view := self._view_of_several():
+			return self._written_on_primary(user, view)
+		found = super().written_by(user)
+		if view := self._view_of_several():
+			# Redis has said so just now.
+			return self._written_on_primary(user, view)
+		is_known = self._view is not None and self._view.age < SECONDS_UNTIL_ALL_KNOW
+		return found if is_known else None
 
-	def _written_on_primary(self, user: str) -> Written | None:
-		several_for = self._view.several_for + time.monotonic() - self._viewed_at
-		complete_for = several_for - SECONDS_UNTIL_ALL_KNOW
+	def _written_on_primary(self, user: str, view: View) -> Written | None:
+		complete_for = view.several_for + view.age - SECONDS_UNTIL_ALL_KNOW
 		if complete_for <= 0:
 			return None
 		try:

@@ -284,6 +284,19 @@ def test_a_primary_that_cannot_be_asked_leaves_it_unknown(two, process_on, redis
 		one.keep_written({SOMEBODY}, Position("0-1-5"))
 
 
+def test_that_there_is_one_redis_is_not_believed_for_long_where_the_primary_cannot_be_asked(
+	process_on, redises, monkeypatch
+):
+	process = process_on(redises[0].port)
+	assert process.written_by(SOMEBODY) is not None
+	process._common._connector._settings["port"] = free_port()
+	redises[0].client().delete("of_the_test|redises")
+	assert process.written_by(SOMEBODY) is not None
+	monkeypatch.setattr(several_redises, "SECONDS_UNTIL_ALL_KNOW", 0.2)
+	time.sleep(0.3)
+	assert process.written_by(SOMEBODY) is None
+
+
 def test_a_frozen_primary_holds_nobody_up_for_long(two, servers):
 	one, _ = two
 	one.written_by(SOMEBODY)
