@@ -12,13 +12,15 @@ from read_replica.own_transaction import is_before_migrate
 # A restart or a change of configuration is over by then; so is the time without a request at night.
 MINUTES_SHOWN = 15
 
+MOST_NAMED = 3
+
 
 def problems() -> list[str]:
 	"""A sentence where more than one cache Redis was in use lately."""
 	try:
 		rows = frappe.db.sql(
 			"select redis_id, host, address, timestampdiff(second, seen_at, utc_timestamp(6)) from `tabCache Redis`"
-			" where seen_at > utc_timestamp(6) - interval %s minute order by redis_id, host",
+			" where seen_at > utc_timestamp(6) - interval %s minute order by seen_at desc",
 			MINUTES_SHOWN,
 		)
 	except Exception as error:
@@ -30,11 +32,16 @@ def problems() -> list[str]:
 		by_id[redis_id].append(f"{address} on {host}, seen {max(0, seconds)} s ago")
 	if len(by_id) < 2:
 		return []
-	named = "; ".join(f"{redis_id[:8]} ({'; '.join(users)})" for redis_id, users in sorted(by_id.items()))
+	named = "; ".join(f"{redis_id[:8]} ({_some(users)})" for redis_id, users in by_id.items())
 	return [
 		f"This site's servers have used {len(by_id)} cache Redises in the last {MINUTES_SHOWN} minutes: {named}."
 		" Positions of users are kept on the primary as well meanwhile, at the cost of one small transaction for each"
 		" request that writes. What Frappe itself keeps there (documents, permissions, sessions) is cleared on one"
-		" of them only. Give all servers the same redis_cache in common_site_config.json. One that was restarted or"
-		" flushed counts as another."
+		" of them only. Give all servers the same redis_cache in common_site_config.json. One that was restarted"
+		" without its data counts as another."
 	]
+
+
+def _some(users: list[str]) -> str:
+	more = len(users) - MOST_NAMED
+	return "; ".join(users[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")

@@ -8,6 +8,8 @@ snapshot that may be older, and must not be ended for this.
 """
 
 import hashlib
+import random
+import time
 from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
@@ -16,6 +18,7 @@ from read_replica.connector import Connector
 from read_replica.engine import dialect
 from read_replica.engine.dialect import Position
 from read_replica.engine.locks import Lock, after_fork, leave_to_parent
+from read_replica.engine.redis_state import SECONDS_LEFT_ALONE
 from read_replica.engine.several_redises import (
 	SECONDS_A_REDIS_COUNTS,
 	SECONDS_OF_KEEPING_FOR_OTHERS,
@@ -25,17 +28,21 @@ from read_replica.engine.several_redises import (
 from read_replica.engine.written import SECONDS_POSITIONS_ARE_KEPT, Written
 from read_replica.own_transaction import IN_FAVOUR_OF_ANOTHER
 
-# The primary may hang, and the thread that looks after calls must not hang with it.
+# The primary may hang, and a request must not hang with it.
 SECONDS_TO_CONNECT = 1
 SECONDS_TO_ANSWER = 2
+LONGEST_PAUSE = 0.02
 
-MOST_TRIES = 5
 HOURS_KEPT = 24
+MOST_DELETED_AT_ONCE = 1000
 
 # Before a migrate.
 NO_SUCH_TABLE = 1146
 
-_BEGIN = f"SET SESSION autocommit = 1, innodb_lock_wait_timeout = {SECONDS_TO_CONNECT}"
+_BEGIN = (
+	f"SET SESSION autocommit = 1, innodb_lock_wait_timeout = 1, max_statement_time = {SECONDS_TO_ANSWER},"
+	" group_concat_max_len = 1000000"
+)
 
 _OF_ADMINISTRATOR = "now(), now(), 'Administrator', 'Administrator'"
 
@@ -88,6 +95,7 @@ class DatabaseStore:
 		self._connector = connector
 		self._lock = Lock()
 		self._connection: Any = None
+		self._left_alone_until = 0.0
 		after_fork(self, DatabaseStore._begin_in_child)
 
 	def _begin_in_child(self) -> None:
@@ -117,7 +125,7 @@ class DatabaseStore:
 			self._ask(_NOTE.format(**literals, row=_OF_ADMINISTRATOR, seconds=SECONDS_A_REDIS_COUNTS))
 			for table, column in (("Cache Redis", "seen_at"), ("User Position", "written_at")):
 				old = f"{column} < utc_timestamp(6) - interval {HOURS_KEPT} hour"
-				self._ask(f"delete from `tab{table}` where {old}")
+				self._ask(f"delete from `tab{table}` where {old} limit {MOST_DELETED_AT_ONCE}")
 		except CommonStoreError as error:
 			if dialect.kind_of(error.__cause__) is not dialect.ErrorKind.WRITE:
 				raise
@@ -162,27 +170,34 @@ class DatabaseStore:
 	def _ask(self, statement: str) -> tuple | None:
 		"""The first row of the answer, if any; None before a migrate, too.
 
-		Asked again where an idle connection was closed meanwhile, or another transaction went first.
+		Asked again where an idle connection was closed meanwhile, or another transaction went first. A primary
+		that does not answer is left alone for a second, also by threads that have waited for this one.
 
 		:raises CommonStoreError: if that does not help
 		"""
 		with self._lock:
-			for left in reversed(range(MOST_TRIES)):
+			began = time.monotonic()
+			if began < self._left_alone_until:
+				raise CommonStoreError("the primary did not answer a moment ago")
+			while True:
 				is_new = self._connection is None
 				try:
 					return self._try(statement)
 				except BaseException as error:
-					number = dialect.number_of(error)
+					number, kind = dialect.number_of(error), dialect.kind_of(error)
 					if number == NO_SUCH_TABLE:
 						return None
-					if number in IN_FAVOUR_OF_ANOTHER and left:
+					if number in IN_FAVOUR_OF_ANOTHER and time.monotonic() - began < SECONDS_TO_ANSWER:
+						time.sleep(random.uniform(0, LONGEST_PAUSE))
 						continue
 					self._close()
 					if not dialect.is_of_connection(error):
 						raise
-					was_closed = dialect.kind_of(error) is dialect.ErrorKind.LOST
-					if was_closed and left and not is_new and not isinstance(error, TimeoutError):
+					is_lost = kind is dialect.ErrorKind.LOST
+					if is_lost and not is_new and not isinstance(error, TimeoutError):
 						continue
+					if is_lost or kind is dialect.ErrorKind.TROUBLE:
+						self._left_alone_until = time.monotonic() + SECONDS_LEFT_ALONE
 					raise CommonStoreError(f"the primary: {type(error).__name__} {number}") from error
 
 	def _try(self, statement: str) -> tuple | None:

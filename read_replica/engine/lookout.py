@@ -35,6 +35,7 @@ class Lookout:
 		self._router = router
 		self._lock = Lock()
 		self._thread: threading.Thread | None = None
+		self._teller: threading.Thread | None = None
 		self._last_call = 0.0
 		self._wanted = True
 
@@ -73,9 +74,7 @@ class Lookout:
 						)
 						next_reading = now + SECONDS_BETWEEN_ROUNDS / 2
 						health.keep_up()
-						self._router.share_counts()
-						if health.is_prober:
-							self._router.host.shared.watch()
+						self._tell_others()
 					elif now >= next_reading:
 						next_reading = next_round
 						health.read_up()
@@ -87,7 +86,23 @@ class Lookout:
 				time.sleep(SECONDS_BETWEEN_LOOKS)
 		finally:
 			health.rest()
+			if self._teller is not None:
+				self._teller.join()
 			self._router.host.shared.close()
+
+	def _tell_others(self) -> None:
+		"""In a thread beside this one, as the primary may be asked there and hang: calls must be freed meanwhile."""
+		if self._teller is None or not self._teller.is_alive():
+			self._teller = threading.Thread(target=self._tell, name="read_replica teller", daemon=True)
+			self._teller.start()
+
+	def _tell(self) -> None:
+		try:
+			self._router.share_counts()
+			if self._router.health.is_prober:
+				self._router.host.shared.watch()
+		except Exception as error:
+			self._router.host.log("lookout_failed", error=f"{type(error).__name__}: {error}")
 
 	def _free_calls_that_hang(self) -> None:
 		now = time.monotonic()

@@ -9,7 +9,7 @@ and lets the others know in Redis. While there are several, positions are kept t
 read from the primary.
 
 Each process hears the id from the very connection that it asks for positions: a name may lead to two Redises
-by turns.
+by turns. While the primary cannot be asked, what was known goes on to count.
 """
 
 import json
@@ -25,7 +25,7 @@ import redis
 from redis.exceptions import RedisError
 
 from read_replica.engine.dialect import Position
-from read_replica.engine.redis_state import SECONDS_LEFT_ALONE, without_redis
+from read_replica.engine.redis_state import without_redis
 from read_replica.engine.shared import Shared
 from read_replica.engine.written import SECONDS_POSITIONS_ARE_KEPT, Written
 
@@ -35,8 +35,9 @@ ID_KEY = "read_replica|redis_id"
 # How long a process goes by what it knows of the Redises, where nobody watches.
 SECONDS_BETWEEN_LOOKS = 5.0
 
-# After that, all processes know that there are several, and what was written before was not kept for all.
-SECONDS_UNTIL_ALL_KNOW = SECONDS_BETWEEN_LOOKS + 2.0
+# After that, all processes know that there are several, and what was written before was not kept for all:
+# what one goes by was told by another that went by it as long, and the primary may be slow to answer.
+SECONDS_UNTIL_ALL_KNOW = 2 * SECONDS_BETWEEN_LOOKS + 5.0
 
 # For as long as another Redis may hold a position that counts.
 SECONDS_A_REDIS_COUNTS = SECONDS_POSITIONS_ARE_KEPT
@@ -45,6 +46,14 @@ SECONDS_A_REDIS_COUNTS = SECONDS_POSITIONS_ARE_KEPT
 SECONDS_OF_KEEPING_FOR_OTHERS = 60
 
 SECONDS_BETWEEN_NOTES = 60
+
+
+# Only in the Redis that was looked at: where a name leads to two by turns, another one may be unknown yet.
+PUBLISH = """
+if redis.call('GET', KEYS[1]) == ARGV[1] then
+	redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[3])
+end
+"""
 
 
 class CommonStoreError(RedisError):
@@ -99,7 +108,7 @@ class View(NamedTuple):
 	:param redises: the ids of those that count
 	:param several_for: seconds since there are several; None: there is one
 	:param is_kept_for_others: whether positions are kept on the primary, too
-	:param at: when this process has come to know it, by time.monotonic()
+	:param at: when the primary was asked for it, by time.monotonic() of this process
 	"""
 
 	redises: frozenset[str]
@@ -122,13 +131,13 @@ def view_of(sightings: list[Sighting]) -> View:
 
 
 @lru_cache(maxsize=64)
-def _view_in(text: bytes) -> View | None:
-	"""What another process has found; None: it is of another version of this app."""
+def _view_in(text: bytes) -> tuple[View, float] | None:
+	"""What another process has found, and its age when it told that; None: it is of another version of this app."""
 	try:
-		redises, several_for, is_kept_for_others = json.loads(text)
+		redises, several_for, is_kept_for_others, age = json.loads(text)
 	except (ValueError, TypeError):
 		return None
-	return View(frozenset(redises), several_for, is_kept_for_others)
+	return View(frozenset(redises), several_for, is_kept_for_others), age
 
 
 class SharedBySeveralRedises(Shared):
@@ -139,42 +148,41 @@ class SharedBySeveralRedises(Shared):
 		self._common = common
 		# Replaced as a whole, as other threads read it meanwhile.
 		self._view: View | None = None
-		self._left_primary_alone_until = 0.0
 
 	# Which Redises there are
 
 	def _questions_beside(self) -> tuple:
-		return (("GET", ID_KEY), ("GET", self._key("redises")))
+		return (("GET", self._key("redises")),)
 
 	def _hear(self, answers: list) -> None:
-		redis_id, text = answers
-		view = _view_in(text) if text else None
-		if view and redis_id and redis_id.decode() in view.redises:
-			self._view = view._replace(at=time.monotonic())
+		[text] = answers
+		if text and (told := _view_in(text)):
+			view, age = told
+			self._view = view._replace(at=time.monotonic() - age)
 		else:
 			self._look()
 
 	def watch(self) -> None:
-		"""To be called once a second by one process of those that use a Redis, so that no request has to look."""
+		"""To be called once a second by one process of those that use a Redis, so that no request has to look.
+
+		Takes as long as the primary takes to answer, some seconds at most.
+		"""
 		self._look(is_watching=True)
 
 	def _look(self, is_watching: bool = False) -> None:
 		"""Find out which Redises there are, note the one that is asked here, and let others on it know."""
 		began = time.monotonic()
-		if began < self._left_primary_alone_until:
-			return
 		redis_id = self._id_of_redis()
 		try:
-			sightings = self._sightings_with(redis_id)
+			self._view = view_of(self._sightings_with(redis_id))._replace(at=began)
 		except CommonStoreError:
-			# That there were several goes on; that there was one, for some seconds.
-			self._left_primary_alone_until = time.monotonic() + SECONDS_LEFT_ALONE
-			return
-		view = self._view = view_of(sightings)._replace(at=time.monotonic())
-		if not is_watching and not view.is_kept_for_others:
+			# What was known is told again by the one that watches, or each request would ask in vain.
+			if not is_watching or self._view is None:
+				return
+		if not is_watching and not self._view.is_kept_for_others:
 			self._common.close()
-		if redis_id and view.at - began < 1:
-			self._publish(view)
+		if redis_id:
+			self._publish(redis_id, self._view)
 
 	def _sightings_with(self, redis_id: str | None) -> list[Sighting]:
 		host = socket.gethostname()
@@ -195,16 +203,17 @@ class SharedBySeveralRedises(Shared):
 		with self._redis() as client:
 			[redis_id] = self._lines.ask(client, ("GET", ID_KEY))
 			if not redis_id:
-				made = ("SET", ID_KEY, secrets.token_hex(8), "NX")
+				made = ("SET", ID_KEY, _id_of_process(client), "NX")
 				_, redis_id = self._lines.ask(client, made, ("GET", ID_KEY))
 		return redis_id.decode()
 
 	@without_redis(lambda: None)
-	def _publish(self, view: View) -> None:
-		text = json.dumps([sorted(view.redises), view.several_for, view.is_kept_for_others])
+	def _publish(self, redis_id: str, view: View) -> None:
+		text = json.dumps([sorted(view.redises), view.several_for, view.is_kept_for_others, round(view.age, 1)])
 		milliseconds = round(SECONDS_BETWEEN_LOOKS * 1000)
+		keys = (ID_KEY, self._key("redises"))
 		with self._redis() as client:
-			self._lines.ask(client, ("SET", self._key("redises"), text, "PX", milliseconds))
+			self._lines.ask(client, ("EVAL", PUBLISH, len(keys), *keys, redis_id, text, milliseconds))
 
 	def _look_if_old(self) -> None:
 		if self._view is None or self._view.age > SECONDS_BETWEEN_LOOKS:
@@ -225,12 +234,13 @@ class SharedBySeveralRedises(Shared):
 		try:
 			super().keep_written(users, position)
 		except RedisError:
-			self._look_if_old()
 			self._keep_for_others(users, position)
 			raise
 		self._keep_for_others(users, position)
 
 	def _keep_for_others(self, users: set[str], position: Position) -> None:
+		# Whoever has committed can ask the primary, also where the one that watches cannot.
+		self._look_if_old()
 		if self._view and self._view.is_kept_for_others:
 			self._common.keep_written(users, position)
 
@@ -243,8 +253,7 @@ class SharedBySeveralRedises(Shared):
 		if view := self._view_of_several():
 			# Redis has said so just now.
 			return self._written_on_primary(user, view)
-		is_known = self._view is not None and self._view.age < SECONDS_UNTIL_ALL_KNOW
-		return found if is_known else None
+		return found if self._view else None
 
 	def _written_on_primary(self, user: str, view: View) -> Written | None:
 		complete_for = view.several_for + view.age - SECONDS_UNTIL_ALL_KNOW
@@ -267,6 +276,14 @@ class SharedBySeveralRedises(Shared):
 			# What is left is dropped by the next call that finds it.
 			with suppress(CommonStoreError):
 				self._common.forget_written(user)
+
+
+def _id_of_process(client: redis.Redis) -> str:
+	"""A random id that a Redis keeps for as long as it runs, also when it is flushed; a new one where it tells none."""
+	with suppress(RedisError):
+		if run_id := client.info("server").get("run_id"):
+			return str(run_id)
+	return secrets.token_hex(20)
 
 
 def _address_of(client: redis.Redis) -> str:

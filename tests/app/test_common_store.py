@@ -18,7 +18,7 @@ from read_replica.common_store import DatabaseStore
 from read_replica.connector import Connector
 from read_replica.engine import several_redises
 from read_replica.engine.dialect import Position
-from read_replica.engine.redis_state import impatient
+from read_replica.engine.redis_state import SECONDS_LEFT_ALONE, impatient
 from read_replica.engine.several_redises import CommonStoreError, SharedBySeveralRedises, Sighting, view_of
 from support.one_address import one_address
 from support.servers import Redis, free_port
@@ -190,10 +190,21 @@ def in_a_thread(work: Callable):
 	return answers[0]
 
 
-def test_a_redis_that_lost_its_memory_is_another_one_for_an_hour(process_on, redises):
+def test_a_redis_that_was_flushed_is_the_same_one(process_on, redises):
 	process = process_on(redises[0].port)
 	process.keep_written({SOMEBODY}, Position("0-1-1"))
 	redises[0].client().flushall()
+	assert process.written_by(SOMEBODY).known_for < 5, "what it had is lost"
+	assert process_on(redises[0].port).written_by(SOMEBODY).known_for < 5
+	assert len(process._view.redises) == 1 and cache_redises.problems() == []
+	assert frappe.db.count("Cache Redis") == 1
+
+
+def test_a_redis_that_was_restarted_without_its_data_is_another_one_for_an_hour(process_on, redises):
+	process = process_on(redises[0].port)
+	process.keep_written({SOMEBODY}, Position("0-1-1"))
+	redises[0].kill()
+	redises[0].start()
 	assert process.written_by(SOMEBODY) is None
 	assert len(process._view.redises) == 2
 	age(AN_HOUR + 1, columns=("seen_at", "in_use_since"))
@@ -284,17 +295,39 @@ def test_a_primary_that_cannot_be_asked_leaves_it_unknown(two, process_on, redis
 		one.keep_written({SOMEBODY}, Position("0-1-5"))
 
 
-def test_that_there_is_one_redis_is_not_believed_for_long_where_the_primary_cannot_be_asked(
-	process_on, redises, monkeypatch
-):
-	process = process_on(redises[0].port)
-	assert process.written_by(SOMEBODY) is not None
-	process._common._connector._settings["port"] = free_port()
+def test_while_the_primary_cannot_be_asked_one_redis_goes_on_as_one(process_on, redises, monkeypatch):
+	one, other = process_on(redises[0].port), process_on(redises[0].port)
+	for process in (one, other):
+		process.keep_written({SOMEBODY}, Position("0-1-5"))
+		process._common.close()
+		process._common._connector._settings["port"] = free_port()
+		process._view = process._view._replace(at=process._view.at - AN_HOUR)
 	redises[0].client().delete("of_the_test|redises")
-	assert process.written_by(SOMEBODY) is not None
-	monkeypatch.setattr(several_redises, "SECONDS_UNTIL_ALL_KNOW", 0.2)
-	time.sleep(0.3)
-	assert process.written_by(SOMEBODY) is None
+	assert other.written_by(SOMEBODY).position == Position("0-1-5")
+	# The one that watches tells what was known, so that no other has to ask.
+	one.watch()
+	with monkeypatch.context() as without:
+		without.setattr(other, "_common", None)
+		assert other.written_by(SOMEBODY).position == Position("0-1-5")
+
+
+def test_who_has_just_committed_does_not_go_by_what_was_known_long_ago(process_on, redises):
+	one, other = (process_on(server.port) for server in redises)
+	one.written_by(SOMEBODY)
+	one._view = one._view._replace(at=one._view.at - AN_HOUR)
+	working, one._common._connector = one._common._connector, unreachable()
+	one.watch()
+	one._common._connector = working
+	other.watch()
+	time.sleep(SECONDS_LEFT_ALONE)
+	one.keep_written({SOMEBODY}, Position("0-1-5"))
+	assert other._common.written_by(SOMEBODY).position == Position("0-1-5")
+
+
+def unreachable() -> Connector:
+	connector = Connector(database.primary_of(frappe.local.db))
+	connector._settings["port"] = free_port()
+	return connector
 
 
 def test_a_frozen_primary_holds_nobody_up_for_long(two, servers):
@@ -303,11 +336,81 @@ def test_a_frozen_primary_holds_nobody_up_for_long(two, servers):
 	servers.primary.freeze()
 	try:
 		began = time.monotonic()
+		threads = [threading.Thread(target=one.written_by, args=(SOMEBODY,)) for _ in range(8)]
+		for thread in threads:
+			thread.start()
+		for thread in threads:
+			thread.join(30)
+		assert time.monotonic() - began < 4, "they do not wait for each other"
 		assert one.written_by(SOMEBODY) is None
-		assert time.monotonic() - began < 4
 	finally:
 		servers.primary.thaw()
+	time.sleep(SECONDS_LEFT_ALONE)
 	assert one.written_by(SOMEBODY) is not None
+
+
+def test_a_row_that_somebody_keeps_locked_is_waited_for_and_not_for_ever(two, servers):
+	one, other = two
+	one.keep_written({SOMEBODY}, Position("0-1-5"))
+	with servers.primary.admin(frappe.conf.db_name) as connection, connection.cursor() as cursor:
+		cursor.execute("begin")
+		cursor.execute("select * from `tabUser Position` for update")
+		threading.Timer(1.4, connection.rollback).start()
+		one.keep_written({SOMEBODY}, Position("0-1-6"))
+		assert other.written_by(SOMEBODY).position == Position("0-1-6")
+		cursor.execute("begin")
+		cursor.execute("select * from `tabUser Position` for update")
+		began = time.monotonic()
+		with pytest.raises(CommonStoreError):
+			one.keep_written({SOMEBODY}, Position("0-1-7"))
+		assert time.monotonic() - began < 3.5
+		connection.rollback()
+
+
+def test_many_redises_fit_into_an_answer_however_short_the_server_keeps_it(two, servers):
+	one, _ = two
+	[[before]] = servers.primary.query("select @@global.group_concat_max_len")
+	servers.primary.query("set global group_concat_max_len = 64")
+	try:
+		one._common.close()
+		for number in range(20):
+			one._common.note(f"{number:016x}", "a-host", "a-host:6379")
+		assert len(one._common.sightings("a-host")) == 22
+	finally:
+		servers.primary.query(f"set global group_concat_max_len = {before}")
+
+
+def test_what_hosts_that_are_gone_have_left_costs_nothing(two):
+	one, _ = two
+	fill("Cache Redis", 15_000, "redis_id, host, seen_at", "concat('redis', seq), 'gone', {gone}")
+	fill("User Position", 100_000, "for_whom, gtid, written_at", "sha1(seq), '0-1-1', {gone}")
+	for ask in (lambda: one._common.sightings("a-host"), lambda: one._common.written_by(SOMEBODY)):
+		assert rows_read_by(one, ask) < 50
+	# Deleted in steps, each of which is soon done, and which replicas can follow.
+	assert rows_read_by(one, lambda: one._common.note("a", "a-host", "a-host:6379")) < 10_000
+	frappe.db.rollback()
+	assert frappe.db.count("Cache Redis") < 15_000 and frappe.db.count("User Position") < 100_000
+
+
+def fill(doctype: str, rows: int, columns: str, values: str) -> None:
+	frappe.db.rollback()
+	gone = values.format(gone="utc_timestamp(6) - interval 25 hour")
+	frappe.db.sql(f"insert into `tab{doctype}` (name, {columns}) select seq, {gone} from seq_1_to_{rows}")
+	frappe.db.commit()
+
+
+def rows_read_by(process: SharedBySeveralRedises, ask: Callable) -> int:
+	"""How many rows the server has read for it."""
+
+	def so_far() -> int:
+		with process._common._connection.cursor() as cursor:
+			cursor.execute("show session status like 'Handler_read%'")
+			return sum(int(value) for _, value in cursor.fetchall())
+
+	ask()
+	before = so_far()
+	ask()
+	return so_far() - before
 
 
 def test_a_connection_that_was_closed_meanwhile_is_opened_again(two, servers):

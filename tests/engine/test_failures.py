@@ -13,6 +13,7 @@ import pytest
 
 from read_replica.engine import lookout
 from read_replica.engine.choice import Reason
+from read_replica.engine.dialect import Position
 from read_replica.engine.settings import Need
 from support.servers import MariaDB
 
@@ -211,6 +212,18 @@ def test_nor_a_commit_inside_a_scope(revived, host, one):
 	thread.start()
 	thread.join(SECONDS)
 	assert answers == [1]
+
+
+@pytest.mark.parametrize("question", ["watch", "begin_anew"])
+def test_nor_while_the_primary_hangs_that_is_asked_what_others_have_written(revived, host, one, question):
+	hangs = threading.Event()
+	setattr(host.shared, question, lambda: hangs.set() or time.sleep(10))
+	one.session.left["somebody"] = Position("0-1-1")
+	assert hangs.wait(10)
+	revived.replicas[0].freeze()
+	report = Report(host, one, "SELECT @@server_id")
+	assert report.ended_within(SECONDS)
+	assert report.rows == ((1,),)
 
 
 def test_nor_the_first_call_of_a_process_that_knows_nothing_yet(revived, host):
