@@ -33,6 +33,9 @@ SECONDS_TO_CONNECT = 1
 SECONDS_TO_ANSWER = 2
 LONGEST_PAUSE = 0.02
 
+# What a column holds.
+LONGEST = 140
+
 HOURS_KEPT = 24
 MOST_DELETED_AT_ONCE = 1000
 
@@ -104,7 +107,7 @@ class DatabaseStore:
 
 	def sightings(self, host: str) -> list[Sighting]:
 		seconds = SECONDS_A_REDIS_COUNTS + SECONDS_OF_KEEPING_FOR_OTHERS
-		[found] = self._ask(_SIGHTINGS.format(host=_literal(host), seconds=seconds)) or [None]
+		[found] = self._ask(_SIGHTINGS.format(host=_literal(host[:LONGEST]), seconds=seconds)) or [None]
 		sightings = []
 		for one in filter(None, dialect.text(found).split(",")):
 			redis_id, in_use_for, seen, *here = one.split("|")
@@ -120,7 +123,7 @@ class DatabaseStore:
 			"address": address,
 			"name": _digest(f"{redis_id}|{host}"),
 		}
-		literals = {key: _literal(value) for key, value in values.items()}
+		literals = {key: _literal(value[:LONGEST]) for key, value in values.items()}
 		try:
 			self._ask(_NOTE.format(**literals, row=_OF_ADMINISTRATOR, seconds=SECONDS_A_REDIS_COUNTS))
 			for table, column in (("Cache Redis", "seen_at"), ("User Position", "written_at")):

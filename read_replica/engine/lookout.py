@@ -102,7 +102,7 @@ class Lookout:
 			if self._router.health.is_prober:
 				self._router.host.shared.watch()
 		except Exception as error:
-			self._router.host.log("lookout_failed", error=f"{type(error).__name__}: {error}")
+			self._router.events.now_and_then("lookout_failed", error=f"{type(error).__name__}: {error}")
 
 	def _free_calls_that_hang(self) -> None:
 		now = time.monotonic()

@@ -166,6 +166,8 @@ class SharedBySeveralRedises(Shared):
 		"""To be called once a second by one process of those that use a Redis, so that no request has to look.
 
 		Takes as long as the primary takes to answer, some seconds at most.
+
+		:raises CommonStoreError: if that cannot be asked; what was known before has been told again
 		"""
 		self._look(is_watching=True)
 
@@ -176,13 +178,17 @@ class SharedBySeveralRedises(Shared):
 		try:
 			self._view = view_of(self._sightings_with(redis_id))._replace(at=began)
 		except CommonStoreError:
-			# What was known is told again by the one that watches, or each request would ask in vain.
-			if not is_watching or self._view is None:
-				return
+			if self._view and redis_id and redis_id not in self._view.redises:
+				# What was known is of another one.
+				self._view = None
+			if is_watching:
+				# Or each request would ask, in vain.
+				self._publish(redis_id)
+				raise
+			return
 		if not is_watching and not self._view.is_kept_for_others:
 			self._common.close()
-		if redis_id:
-			self._publish(redis_id, self._view)
+		self._publish(redis_id)
 
 	def _sightings_with(self, redis_id: str | None) -> list[Sighting]:
 		host = socket.gethostname()
@@ -208,8 +214,13 @@ class SharedBySeveralRedises(Shared):
 		return redis_id.decode()
 
 	@without_redis(lambda: None)
-	def _publish(self, redis_id: str, view: View) -> None:
-		text = json.dumps([sorted(view.redises), view.several_for, view.is_kept_for_others, round(view.age, 1)])
+	def _publish(self, redis_id: str | None) -> None:
+		view = self._view
+		if not view or not redis_id:
+			return
+		text = json.dumps(
+			[sorted(view.redises), view.several_for, view.is_kept_for_others, round(view.age, 1)]
+		)
 		milliseconds = round(SECONDS_BETWEEN_LOOKS * 1000)
 		keys = (ID_KEY, self._key("redises"))
 		with self._redis() as client:

@@ -305,10 +305,24 @@ def test_while_the_primary_cannot_be_asked_one_redis_goes_on_as_one(process_on, 
 	redises[0].client().delete("of_the_test|redises")
 	assert other.written_by(SOMEBODY).position == Position("0-1-5")
 	# The one that watches tells what was known, so that no other has to ask.
-	one.watch()
+	with pytest.raises(CommonStoreError):
+		one.watch()
 	with monkeypatch.context() as without:
 		without.setattr(other, "_common", None)
 		assert other.written_by(SOMEBODY).position == Position("0-1-5")
+
+
+def test_nothing_is_known_of_another_redis_that_comes_while_the_primary_cannot_be_asked(process_on, redises):
+	process = process_on(redises[0].port)
+	process.keep_written({SOMEBODY}, Position("0-1-5"))
+	process._common._connector = unreachable()
+	process._common.close()
+	redises[0].kill()
+	redises[0].start()
+	with pytest.raises(CommonStoreError):
+		process.watch()
+	assert process.written_by(SOMEBODY) is None
+	assert process_on(redises[0].port, unreachable()).written_by(SOMEBODY) is None
 
 
 def test_who_has_just_committed_does_not_go_by_what_was_known_long_ago(process_on, redises):
@@ -316,7 +330,9 @@ def test_who_has_just_committed_does_not_go_by_what_was_known_long_ago(process_o
 	one.written_by(SOMEBODY)
 	one._view = one._view._replace(at=one._view.at - AN_HOUR)
 	working, one._common._connector = one._common._connector, unreachable()
-	one.watch()
+	one._common.close()
+	with pytest.raises(CommonStoreError):
+		one.watch()
 	one._common._connector = working
 	other.watch()
 	time.sleep(SECONDS_LEFT_ALONE)
@@ -378,6 +394,12 @@ def test_many_redises_fit_into_an_answer_however_short_the_server_keeps_it(two, 
 		assert len(one._common.sightings("a-host")) == 22
 	finally:
 		servers.primary.query(f"set global group_concat_max_len = {before}")
+
+
+def test_a_long_name_of_a_host_or_of_a_socket_is_cut_off(two):
+	store = two[0]._common
+	store.note("of-a-socket", "host" * 60, "/sockets" * 30)
+	assert [one.seen_here is None for one in store.sightings("host" * 60)].count(False) == 1
 
 
 def test_what_hosts_that_are_gone_have_left_costs_nothing(two):
