@@ -130,7 +130,8 @@ class DatabaseStore:
 				old = f"{column} < utc_timestamp(6) - interval {HOURS_KEPT} hour"
 				self._ask(f"delete from `tab{table}` where {old} limit {MOST_DELETED_AT_ONCE}")
 		except CommonStoreError as error:
-			if dialect.kind_of(error.__cause__) is not dialect.ErrorKind.WRITE:
+			cause = error.__cause__
+			if cause is None or dialect.kind_of(cause) is not dialect.ErrorKind.WRITE:
 				raise
 			# On a primary that is read-only, nobody writes anything that could be missed.
 

@@ -252,7 +252,7 @@ class SharedBySeveralRedises(Shared):
 	def _keep_for_others(self, users: set[str], position: Position) -> None:
 		# Whoever has committed can ask the primary, also where the one that watches cannot.
 		self._look_if_old()
-		if self._view and self._view.is_kept_for_others:
+		if users and self._view and self._view.is_kept_for_others:
 			self._common.keep_written(users, position)
 
 	def written_by(self, user: str) -> Written | None:

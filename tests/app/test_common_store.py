@@ -365,6 +365,23 @@ def test_a_frozen_primary_holds_nobody_up_for_long(two, servers):
 	assert one.written_by(SOMEBODY) is not None
 
 
+def test_a_primary_that_is_left_alone_says_so_whatever_it_is_asked(two):
+	one, _ = two
+	store, store._left_alone_until = one._common, time.monotonic() + 60
+	for ask in (
+		lambda: store.sightings("a-host"),
+		lambda: store.note("a", "a-host", "a-host:6379"),
+		lambda: store.written_by(SOMEBODY),
+		lambda: store.keep_written({SOMEBODY}, Position("0-1-5")),
+		lambda: one.keep_written({SOMEBODY}, Position("0-1-5")),
+	):
+		with pytest.raises(CommonStoreError):
+			ask()
+	one.keep_written((), Position("0-1-5"))
+	store._left_alone_until = 0
+	one.keep_written((), Position("0-1-5"))
+
+
 def test_a_row_that_somebody_keeps_locked_is_waited_for_and_not_for_ever(two, servers):
 	one, other = two
 	one.keep_written({SOMEBODY}, Position("0-1-5"))
