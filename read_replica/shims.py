@@ -9,6 +9,7 @@ function where it does not. What would make it unnecessary:
 - frappe.connect_replica: a hook in core's read_only that names the database to read from.
 - background_jobs.get_queue: a hook that may choose a job's queue and add to its meta data.
 - RedisWrapper and ClientCache, set and get: a core cache that asks whether its value may be kept.
+- rq.Worker.work, in processes of workers: an event of Frappe's, or of RQ's, as a worker begins and ends.
 - conf.read_from_replica, set for a request whose site names its replicas in another way: the same
   hook, asked before the key.
 """
@@ -59,6 +60,17 @@ def install_in_queues() -> None:
 	with _lock:
 		if not any(owner is background_jobs for owner, _, _ in _replaced):
 			_replace([(background_jobs, {"get_queue": _get_queue_with(background_jobs.get_queue)})])
+
+
+def install_in_workers() -> None:
+	"""Let each RQ worker that begins in this process, or is forked by it, note itself; once per process."""
+	from rq import Worker
+
+	from read_replica import heartbeat
+
+	with _lock:
+		if not any(owner is Worker for owner, _, _ in _replaced):
+			_replace([(Worker, {"work": heartbeat.work_with(Worker.work)})])
 
 
 def _replace(replacements: list[tuple[Any, dict[str, Any]]]) -> None:

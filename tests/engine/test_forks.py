@@ -20,7 +20,7 @@ MODULE = "imported_slowly"
 @pytest.fixture
 def importing(tmp_path, monkeypatch) -> Iterator[threading.Event]:
 	"""A thread is in the middle of an import; it goes on when the event is set."""
-	forks.let_forks_wait_for_imports()
+	forks.let_forks_wait()
 	may_end = threading.Event()
 	monkeypatch.setattr(forks, "may_end", may_end, raising=False)
 	(tmp_path / f"{MODULE}.py").write_text(
@@ -54,7 +54,7 @@ def test_an_import_that_does_not_end_does_not_keep_a_process_from_forking(import
 
 
 def test_a_module_that_forks_as_it_is_imported_waits_for_nothing(tmp_path, monkeypatch):
-	forks.let_forks_wait_for_imports()
+	forks.let_forks_wait()
 	looks = []
 	monkeypatch.setattr(forks, "_others_are_importing", spied(forks._others_are_importing, looks))
 	(tmp_path / "imported_with_a_fork.py").write_text(

@@ -1,0 +1,172 @@
+# Copyright (c) 2026, read_replica contributors
+# For license information, please see license.txt
+
+"""Which workers there are, by what each says of itself: rows of Job Worker on the primary.
+
+RQ's own list stands in Redis, which forgets it: after FLUSHALL, a restart without persistence or some
+minutes without Redis, workers go on, and are in no list for good. It also has the workers of any other
+bench that shares the Redis and, by mistake, the `bench_id`. So each worker notes itself, in each site that
+it works for (see `heartbeat`). RQ's list is an addition: for workers that began before they could note
+themselves, and for what happens between two notes. All times are the database's.
+"""
+
+import os
+import socket
+from typing import NamedTuple
+
+import frappe
+from frappe.utils import get_bench_id, now
+from frappe.utils.background_jobs import generate_qname, get_queue_list, get_redis_conn
+from redis.exceptions import RedisError
+
+from read_replica import job_rules, servers
+from read_replica.own_transaction import change, is_before_migrate
+from read_replica.queues import Reader, is_own
+
+# A worker that has missed so many of its notes is not alive.
+MOST_NOTES_MISSED = 3
+
+# Rows of workers that are gone tell whose they were while RQ lists them; and since when workers note themselves.
+DAYS_KEPT = 1
+SECONDS_RQ_LISTS_WORKERS = 3600
+
+# In the Redis of the queues, for as long as a worker notes itself, in whichever database.
+NOTES_ITSELF = "rq:read_replica:notes_itself:"
+
+_NOTE = """
+	insert into `tabJob Worker` (name, creation, modified, owner, modified_by, server_id, host, bench, pid, queues,
+		seconds_between_notes, noted_since, alive_at, has_ended)
+	values (%(name)s, %(now)s, %(now)s, 'Administrator', 'Administrator', %(server_id)s, %(host)s, %(bench)s,
+		%(pid)s, %(queues)s, %(seconds)s, utc_timestamp(6), utc_timestamp(6), 0)
+	on duplicate key update modified = values(modified), queues = values(queues),
+		seconds_between_notes = values(seconds_between_notes), alive_at = values(alive_at), has_ended = 0"""
+
+
+class _Noted(NamedTuple):
+	reader: Reader
+	bench: str
+	is_alive: bool
+
+
+def note(name: str, rq_queues: list[str], seconds: float) -> None:
+	"""From a worker: note that it is alive, and its server with it. Commits.
+
+	:param name: as RQ calls it
+	:param rq_queues: what it reads, as RQ calls them
+	:param seconds: until it does so again
+	"""
+	here = servers.this_server()
+	queues = [queue for queue in get_queue_list() if generate_qname(queue) in rq_queues]
+	values = {"name": name, "now": now(), "server_id": here, "host": socket.gethostname()}
+	values |= {"bench": get_bench_id(), "pid": os.getpid(), "queues": ", ".join(queues), "seconds": seconds}
+	change(_NOTE, values)
+	if not is_own(here) or here in queues:
+		servers.note_that_workers_are_alive()
+
+
+def note_end(name: str) -> None:
+	"""From a worker: note that it has ended. Commits."""
+	change("update `tabJob Worker` set has_ended = 1 where name = %s", (name,))
+
+
+def shortest_limit() -> float:
+	"""Seconds after which the first server of this site would be taken for gone; 0: none ever is."""
+	limits = [job_rules.default_takeover_after()]
+	for row in frappe.local.conf.get(job_rules.CONFIG_KEY) or []:
+		limits.append(row.get("takeover_after") if isinstance(row, dict) else None)
+	of_desk = "select min(takeover_after) from `tabScheduler Config` where enabled and takeover_after > 0"
+	limits.append(frappe.db.sql(of_desk)[0][0])
+	return min((float(limit) for limit in limits if isinstance(limit, int | float) and limit > 0), default=0)
+
+
+def say_that_it_notes_itself(name: str, seconds: float) -> None:
+	"""From a worker, in Redis: that it is in the database of each site that it works for."""
+	try:
+		get_redis_conn().set(NOTES_ITSELF + name, 1, ex=int(seconds * MOST_NOTES_MISSED) + 60)
+	except RedisError:
+		# As far as RQ lists it at all, it counts as ours meanwhile.
+		return
+
+
+def seen(listed: list[Reader]) -> list[Reader]:
+	"""The workers of this bench and site: those that note themselves, and those that RQ lists beside them.
+
+	:param listed: what RQ lists
+	"""
+	noted = _noted(listed)
+	others = {reader.name for reader in _of_another_bench(listed, noted)}
+	readers = [_as_noted(reader, noted) for reader in listed if reader.name not in others]
+	names = {reader.name for reader in listed}
+	bench = get_bench_id()
+	for name, of_worker in noted.items():
+		if of_worker.is_alive and of_worker.bench == bench and name not in names:
+			readers.append(of_worker.reader)
+	return readers
+
+
+def of_another_bench(listed: list[Reader]) -> list[Reader]:
+	"""Those that RQ lists, and that work for another bench: they take this one's jobs, and can do none of them."""
+	return _of_another_bench(listed, _noted(listed))
+
+
+def _as_noted(reader: Reader, noted: dict[str, _Noted]) -> Reader:
+	of_worker = noted.get(reader.name)
+	if not of_worker:
+		return reader
+	itself = of_worker.reader
+	# RQ trusts a worker that is gone for some minutes.
+	age = min(reader.age, itself.age) if of_worker.is_alive else itself.age
+	return reader._replace(age=age, server_id=itself.server_id)
+
+
+def _of_another_bench(listed: list[Reader], noted: dict[str, _Noted]) -> list[Reader]:
+	"""Each of our workers is in this site's database, if it is one that notes itself."""
+	unknown = [reader for reader in listed if reader.name and reader.name not in noted]
+	if not unknown or not _have_noted_themselves_for_long():
+		return []
+	try:
+		marks = get_redis_conn().mget([NOTES_ITSELF + reader.name for reader in unknown])
+	except RedisError:
+		return []
+	return [reader for reader, mark in zip(unknown, marks, strict=True) if mark]
+
+
+def _have_noted_themselves_for_long() -> bool:
+	"""Whether this site has had this table for a while: all workers have noted themselves here since."""
+	found = frappe.db.sql(
+		"select 1 from `tabJob Worker`"
+		" where noted_since < utc_timestamp(6) - interval %s * seconds_between_notes second limit 1",
+		MOST_NOTES_MISSED,
+	)
+	return bool(found)
+
+
+def _noted(listed: list[Reader]) -> dict[str, _Noted]:
+	"""Workers that have noted themselves: all that are alive, and those that RQ lists."""
+	try:
+		rows = frappe.db.sql(
+			"select name, server_id, host, bench, queues,"
+			" timestampdiff(microsecond, alive_at, utc_timestamp(6)) / 1e6,"
+			" not has_ended and alive_at > utc_timestamp(6) - interval %s * seconds_between_notes second"
+			" from `tabJob Worker` where alive_at > utc_timestamp(6) - interval %s second or name in %s",
+			(MOST_NOTES_MISSED, SECONDS_RQ_LISTS_WORKERS, tuple(reader.name for reader in listed) or ("",)),
+		)
+	except Exception as error:
+		if not is_before_migrate(error):
+			raise
+		return {}
+	noted = {}
+	for name, server_id, host, bench, queues, age, is_alive in rows:
+		read = tuple(queues.split(", ")) if queues else ()
+		reader = Reader(host, max(0.0, float(age)), read, name, server_id)
+		noted[name] = _Noted(reader, bench, bool(is_alive))
+	return noted
+
+
+def clean_up() -> None:
+	"""Delete the rows of workers that are gone; the last one stays. Commits."""
+	change(
+		"delete from `tabJob Worker` where alive_at < utc_timestamp(6) - interval %s day"
+		" and alive_at < (select at from (select max(alive_at) at from `tabJob Worker`) newest)",
+		(DAYS_KEPT,),
+	)
