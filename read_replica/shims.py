@@ -10,6 +10,7 @@ function where it does not. What would make it unnecessary:
 - background_jobs.get_queue: a hook that may choose a job's queue and add to its meta data.
 - RedisWrapper and ClientCache, set and get: a core cache that asks whether its value may be kept.
 - rq.Worker.work, in processes of workers: an event of Frappe's, or of RQ's, as a worker begins and ends.
+- scheduler.start_scheduler, in `bench schedule`: a word of core's own when the lock of its file is another's.
 - conf.read_from_replica, set for a request whose site names its replicas in another way: the same
   hook, asked before the key.
 """
@@ -71,6 +72,17 @@ def install_in_workers() -> None:
 	with _lock:
 		if not any(owner is Worker for owner, _, _ in _replaced):
 			_replace([(Worker, {"work": heartbeat.work_with(Worker.work)})])
+
+
+def install_in_scheduler() -> None:
+	"""Let a scheduler say so that ends because another one runs; once per process."""
+	from frappe.utils import scheduler
+
+	from read_replica import schedulers
+
+	with _lock:
+		if not any(owner is scheduler for owner, _, _ in _replaced):
+			_replace([(scheduler, {"start_scheduler": schedulers.start_with(scheduler.start_scheduler)})])
 
 
 def _replace(replacements: list[tuple[Any, dict[str, Any]]]) -> None:
