@@ -160,3 +160,19 @@ def work_with(core: Callable) -> Callable:
 			return core(self, *args, **kwargs)
 
 	return work
+
+
+# RQ's own, where it is replaced.
+core_run_worker: Callable | None = None
+
+
+def run_worker(*args, **kwargs) -> None:
+	"""RQ's worker_pool.run_worker, in a new process: one that was not forked knows nothing of this app yet.
+
+	A pool of workers that do not fork starts its processes as Python likes best, from 3.14 on by a server of
+	forks. There, this function is found by its name.
+	"""
+	from read_replica import shims
+
+	shims.install_in_workers()
+	core_run_worker(*args, **kwargs)

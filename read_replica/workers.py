@@ -133,34 +133,38 @@ def _of_another_bench(listed: list[Reader], noted: dict[str, _Noted]) -> list[Re
 
 def _have_noted_themselves_for_long() -> bool:
 	"""Whether this site has had this table for a while: all workers have noted themselves here since."""
-	found = frappe.db.sql(
+	found = _rows(
 		"select 1 from `tabJob Worker`"
 		" where noted_since < utc_timestamp(6) - interval %s * seconds_between_notes second limit 1",
-		MOST_NOTES_MISSED,
+		(MOST_NOTES_MISSED,),
 	)
 	return bool(found)
 
 
 def _noted(listed: list[Reader]) -> dict[str, _Noted]:
 	"""Workers that have noted themselves: all that are alive, and those that RQ lists."""
-	try:
-		rows = frappe.db.sql(
-			"select name, server_id, host, bench, queues,"
-			" timestampdiff(microsecond, alive_at, utc_timestamp(6)) / 1e6,"
-			" not has_ended and alive_at > utc_timestamp(6) - interval %s * seconds_between_notes second"
-			" from `tabJob Worker` where alive_at > utc_timestamp(6) - interval %s second or name in %s",
-			(MOST_NOTES_MISSED, SECONDS_RQ_LISTS_WORKERS, tuple(reader.name for reader in listed) or ("",)),
-		)
-	except Exception as error:
-		if not is_before_migrate(error):
-			raise
-		return {}
+	rows = _rows(
+		"select name, server_id, host, bench, queues,"
+		" timestampdiff(microsecond, alive_at, utc_timestamp(6)) / 1e6,"
+		" not has_ended and alive_at > utc_timestamp(6) - interval %s * seconds_between_notes second"
+		" from `tabJob Worker` where alive_at > utc_timestamp(6) - interval %s second or name in %s",
+		(MOST_NOTES_MISSED, SECONDS_RQ_LISTS_WORKERS, tuple(reader.name for reader in listed) or ("",)),
+	)
 	noted = {}
 	for name, server_id, host, bench, queues, age, is_alive in rows:
 		read = tuple(queues.split(", ")) if queues else ()
 		reader = Reader(host, max(0.0, float(age)), read, name, server_id)
 		noted[name] = _Noted(reader, bench, bool(is_alive))
 	return noted
+
+
+def _rows(statement: str, values: tuple) -> tuple:
+	try:
+		return frappe.db.sql(statement, values)
+	except Exception as error:
+		if not is_before_migrate(error):
+			raise
+		return ()
 
 
 def clean_up() -> None:

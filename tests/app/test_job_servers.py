@@ -229,23 +229,6 @@ def test_a_server_whose_scheduler_is_dead_is_gone_though_its_workers_work_off_ot
 	assert tick(monkeypatch, "primary") == [HOURLY]
 
 
-def test_workers_that_a_restarted_redis_does_not_know_any_more_are_trusted_for_a_while(
-	own_queues, monkeypatch
-):
-	rule(HOURLY, "secondary")
-	with worker("secondary"), worker("primary"):
-		tick(monkeypatch, "third")
-	for queue in ("secondary", "primary"):
-		get_queue(queue).empty()
-	later(61)
-	tick(monkeypatch, "primary")
-	assert waiting("secondary") == [HOURLY]
-	minutes_pass(16)
-	tick(monkeypatch, "primary")
-	assert waiting("secondary") == []
-	assert waiting("default") == [HOURLY]
-
-
 def test_a_worker_that_was_killed_is_gone_at_once_unless_redis_was_started_after_it(own_queues):
 	redis = get_redis_conn()
 	redis_started = time.time() - redis.info("server")["uptime_in_seconds"]
