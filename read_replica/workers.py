@@ -12,10 +12,12 @@ themselves, and for what happens between two notes. All times are the database's
 
 import os
 import socket
+from datetime import datetime
 from typing import NamedTuple
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import frappe
-from frappe.utils import get_bench_id, now
+from frappe.utils import DATETIME_FORMAT, get_bench_id
 from frappe.utils.background_jobs import generate_qname, get_queue_list, get_redis_conn
 from redis.exceptions import RedisError
 
@@ -25,6 +27,9 @@ from read_replica.queues import Reader, is_own
 
 # A worker that has missed so many of its notes is not alive.
 MOST_NOTES_MISSED = 3
+
+# As core has it.
+ZONE_OF_NEW_SITES = "Asia/Kolkata"
 
 # Rows of workers that are gone tell whose they were while RQ lists them; and since when workers note themselves.
 DAYS_KEPT = 1
@@ -57,11 +62,24 @@ def note(name: str, rq_queues: list[str], seconds: float) -> None:
 	"""
 	here = servers.this_server()
 	queues = [queue for queue in get_queue_list() if generate_qname(queue) in rq_queues]
-	values = {"name": name, "now": now(), "server_id": here, "host": socket.gethostname()}
+	now = _now()
+	values = {"name": name, "now": now, "server_id": here, "host": socket.gethostname()}
 	values |= {"bench": get_bench_id(), "pid": os.getpid(), "queues": ", ".join(queues), "seconds": seconds}
 	change(_NOTE, values)
 	if not is_own(here) or here in queues:
-		servers.note_that_workers_are_alive()
+		servers.note_that_workers_are_alive(now)
+
+
+def _now() -> str:
+	"""As frappe.utils.now, which would load all that a document needs into each process of a worker."""
+	found = frappe.db.sql(
+		"select value from tabSingles where doctype = 'System Settings' and field = 'time_zone' and value != ''"
+	)
+	try:
+		zone = ZoneInfo(found[0][0] if found else ZONE_OF_NEW_SITES)
+	except (ZoneInfoNotFoundError, ValueError):
+		zone = ZoneInfo("UTC")
+	return datetime.now(zone).strftime(DATETIME_FORMAT)
 
 
 def note_end(name: str) -> None:

@@ -70,6 +70,7 @@ def minutes_pass(minutes: float, ticking: tuple[str, ...] = ("primary",)) -> Non
 		" scheduler_alive_at = scheduler_alive_at - interval if(server_id in %(ticking)s, 0, %(s)s) second",
 		{"s": minutes * 60, "ticking": (*ticking, "")},
 	)
+	frappe.db.sql("update `tabJob Worker` set alive_at = alive_at - interval %s second", minutes * 60)
 	frappe.db.commit()
 
 

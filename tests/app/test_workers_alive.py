@@ -187,7 +187,9 @@ def test_a_worker_that_was_killed_is_not_known_any_more_and_one_that_was_stopped
 		until(lambda: not seen("secondary"))
 		assert not ended()
 		bench.start("workers")
-		until(lambda: seen("secondary"))
+		until(lambda: seen("secondary") and listed())
+		# RQ listens to signals a moment later.
+		time.sleep(1)
 		for process in bench.processes("workers"):
 			os.kill(process.pid, signal.SIGTERM)
 		until(ended)

@@ -16,3 +16,4 @@ if "SAMPLE_APP_SECONDS_BETWEEN_BEATS" in os.environ:
 	from read_replica import heartbeat
 
 	heartbeat.SECONDS_BETWEEN_BEATS = float(os.environ["SAMPLE_APP_SECONDS_BETWEEN_BEATS"])
+	heartbeat.LEAST_TIMES_OF_A_ROUND = 0
