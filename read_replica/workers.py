@@ -17,8 +17,8 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import frappe
-from frappe.utils import DATETIME_FORMAT, get_bench_id
-from frappe.utils.background_jobs import generate_qname, get_queue_list, get_redis_conn
+from frappe.utils import DATETIME_FORMAT, background_jobs, get_bench_id
+from frappe.utils.background_jobs import generate_qname, get_queue_list
 from redis.exceptions import RedisError
 
 from read_replica import job_rules, servers
@@ -100,7 +100,7 @@ def shortest_limit() -> float:
 def say_that_it_notes_itself(name: str, seconds: float) -> None:
 	"""From a worker, in Redis: that it is in the database of each site that it works for."""
 	try:
-		get_redis_conn().set(NOTES_ITSELF + name, 1, ex=int(seconds * MOST_NOTES_MISSED) + 60)
+		background_jobs.get_redis_conn().set(NOTES_ITSELF + name, 1, ex=int(seconds * MOST_NOTES_MISSED) + 60)
 	except RedisError:
 		# As far as RQ lists it at all, it counts as ours meanwhile.
 		return
@@ -143,7 +143,7 @@ def _of_another_bench(listed: list[Reader], noted: dict[str, _Noted]) -> list[Re
 	if not unknown or not _have_noted_themselves_for_long():
 		return []
 	try:
-		marks = get_redis_conn().mget([NOTES_ITSELF + reader.name for reader in unknown])
+		marks = background_jobs.get_redis_conn().mget([NOTES_ITSELF + reader.name for reader in unknown])
 	except RedisError:
 		return []
 	return [reader for reader, mark in zip(unknown, marks, strict=True) if mark]
@@ -187,8 +187,12 @@ def _rows(statement: str, values: tuple) -> tuple:
 
 def clean_up() -> None:
 	"""Delete the rows of workers that are gone; the last one stays. Commits."""
-	change(
-		"delete from `tabJob Worker` where alive_at < utc_timestamp(6) - interval %s day"
-		" and alive_at < (select at from (select max(alive_at) at from `tabJob Worker`) newest)",
-		(DAYS_KEPT,),
-	)
+	try:
+		change(
+			"delete from `tabJob Worker` where alive_at < utc_timestamp(6) - interval %s day"
+			" and alive_at < (select at from (select max(alive_at) at from `tabJob Worker`) newest)",
+			(DAYS_KEPT,),
+		)
+	except Exception as error:
+		if not is_before_migrate(error):
+			raise

@@ -31,7 +31,7 @@ __all__ = ["hourly"]
 @contextlib.contextmanager
 def worker(*names: str) -> Iterator[Worker]:
 	"""A worker that reads these queues, as Redis sees it; it works off nothing."""
-	working = Worker([generate_qname(name) for name in names], connection=get_redis_conn())
+	working = Worker([generate_qname(name) for name in names], connection=background_jobs.get_redis_conn())
 	working.register_birth()
 	try:
 		yield working
