@@ -90,6 +90,7 @@ class Heartbeat:
 		"""What `work` returns in each site of this bench that has this app."""
 		found = []
 		for site in self._sites():
+			# What Frappe cannot even begin with has no log of its own either, and fails in all else.
 			with apart_from_forks(), suppress(Exception):
 				found += self._in_site(site, work)
 			# A fork that waits goes first.

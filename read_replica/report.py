@@ -34,8 +34,7 @@ def print_status() -> None:
 	if rows := _count_rows():
 		console.print(_table(("Answered by", "Reason", "Count"), rows))
 	print_writers()
-	if where := schedulers.where():
-		console.print(where, highlight=False, markup=False)
+	_print_where_scheduler_runs(console)
 	replicas = routing.router.settings.replicas if routing.router else ()
 	for problem in (*core_keys.problems(frappe.local.conf, replicas), *job_servers.problems()):
 		console.print(problem, highlight=False, markup=False)
@@ -143,8 +142,14 @@ def print_servers() -> None:
 	if takeovers := job_servers.takeover_rows():
 		columns = ("Taken over from", "By", "Began (UTC)", "Ended (UTC)", "Runs", "Last job")
 		console.print(_table(columns, takeovers))
+	_print_where_scheduler_runs(console)
 	for problem in job_servers.problems():
 		console.print(problem, highlight=False, markup=False)
+
+
+def _print_where_scheduler_runs(console: Console) -> None:
+	if where := schedulers.where():
+		console.print(where, highlight=False, markup=False)
 
 
 def job_rows() -> list[dict[str, str]]:

@@ -13,7 +13,8 @@ from typing import NamedTuple
 import click
 import frappe
 from frappe import _
-from frappe.utils import get_bench_id, scheduler
+from frappe.utils import background_jobs, get_bench_id, scheduler
+from redis.exceptions import RedisError
 
 from read_replica import job_rules, network_files
 from read_replica.queues import is_own
@@ -105,6 +106,10 @@ def _nowhere(ticks: list[Ticks]) -> str:
 			f"{said}: it is switched off (maintenance_mode or pause_scheduler in the configuration, or Enable"
 			" Scheduler in System Settings). No scheduled job runs."
 		)
+	try:
+		background_jobs.get_redis_conn().ping()
+	except RedisError as error:
+		return f"{said}: Redis, which holds the queues, does not answer: {error}. No scheduled job runs."
 	return f"{said}. No scheduled job runs. Start one: bench schedule, or what your bench uses for it."
 
 

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 
 import frappe
 import pytest
+import redis
+from frappe.utils import background_jobs
 from frappe.utils.background_jobs import get_redis_conn
 from rq import Worker
 
@@ -53,6 +55,16 @@ def test_a_scheduler_that_is_switched_off_is_said_to_be(hourly, monkeypatch):
 		hourly.configure(pause_scheduler=None)
 
 
+def test_where_redis_is_away_nobody_is_told_to_start_a_scheduler(hourly, monkeypatch):
+	tick(monkeypatch, "primary")
+	minutes_pass(40.5, ticking=())
+	nowhere = redis.Redis("127.0.0.1", 1)
+	monkeypatch.setattr(background_jobs, "get_redis_conn", lambda *_, **__: nowhere)
+	said = "\n".join(schedulers.problems())
+	assert "No scheduler has ticked for 40 min" in said and "Redis, which holds the queues" in said
+	assert "bench schedule" not in said
+
+
 def test_a_scheduler_that_ticks_seldom_is_not_missed(hourly, monkeypatch):
 	tick(monkeypatch, "primary")
 	frappe.db.sql("update `tabJob Server` set seconds_between_ticks = 3600")
@@ -67,8 +79,9 @@ def test_a_server_without_a_scheduler_says_where_it_runs(hourly, monkeypatch, br
 	tick(monkeypatch, "secondary")
 	sentence = f"The scheduler of this site runs on host {HOST} (server secondary); it last ticked"
 	assert sentence in browser.call("read_replica.api.where_scheduler_runs")
-	output = " ".join(hourly.bench("--site", SITE, "read-replica", "status").split())
-	assert sentence in output
+	for command in ("status", "servers"):
+		output = " ".join(hourly.bench("--site", SITE, "read-replica", command).split())
+		assert output.count(sentence) == 1
 	if frappe.db.exists("DocType", "System Health Report"):
 		answer = browser.ask("frappe.desk.form.load.getdoctype", doctype="System Health Report")
 		assert "where_scheduler_runs" in answer.json["docs"][0]["__js"]

@@ -5,6 +5,7 @@
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,6 +36,9 @@ from .test_scheduled_runs import HOURLY, as_with_another_queue, executed, hourly
 __all__ = ["hourly", "own_queues"]
 
 BENCH_ID = "workers_alive"
+# With those of connecting, committing and setting limits.
+MOST_STATEMENTS_OF_A_NOTE = 20
+
 COUNTER = "sample_app_hourly_runs"
 
 
@@ -178,12 +182,31 @@ def test_a_site_without_the_table_is_left_alone_until_its_migrate(noting, server
 		with real_workers(noting, tmp_path / "b", "secondary", servers.redis.port, *command):
 			until(listed)
 			assert [reader.queues for reader in workers.seen(queues.readers())] == [("secondary",)]
+			workers.clean_up()
 			time.sleep(2)
 			frappe.db.sql_ddl("rename table `tabJob Worker Later` to `tabJob Worker`")
 			until(alive)
 	finally:
 		if frappe.db.sql("show tables like 'tabJob Worker Later'"):
 			frappe.db.sql_ddl("rename table `tabJob Worker Later` to `tabJob Worker`")
+
+
+def test_a_note_takes_few_statements(noting):
+	worker = Worker([generate_qname("secondary")], connection=get_redis_conn())
+	beat = heartbeat.Heartbeat(worker)
+	counts = []
+
+	def note() -> float:
+		seconds = beat._note()
+		[[_, count]] = frappe.db.sql("show session status like 'Questions'")
+		counts.append(int(count))
+		return seconds
+
+	thread = threading.Thread(target=beat._in_each_site, args=(note,))
+	thread.start()
+	thread.join()
+	print(f"statements of one note, with those of the connection: {counts}")
+	assert len(counts) == 1 and counts[0] <= MOST_STATEMENTS_OF_A_NOTE
 
 
 @pytest.mark.parametrize(
