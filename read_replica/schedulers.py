@@ -13,10 +13,10 @@ from typing import NamedTuple
 import click
 import frappe
 from frappe import _
-from frappe.utils import background_jobs, get_bench_id, scheduler
+from frappe.utils import background_jobs, scheduler
 from redis.exceptions import RedisError
 
-from read_replica import job_rules, network_files
+from read_replica import job_rules, network_files, workers
 from read_replica.queues import is_own
 from read_replica.servers import this_server
 
@@ -26,24 +26,18 @@ MOST_TICKS_MISSED = 3
 # Of core's scheduler on a site that nobody uses (v14, v15).
 SECONDS_BETWEEN_TICKS_OF_A_DORMANT_SITE = 86_400
 
-# A worker that says so each minute.
-SECONDS_A_WORKER_IS_ALIVE = 300
-
 
 class Ticks(NamedTuple):
 	"""Of one scheduler.
 
 	:param age: seconds since the last one
 	:param usual: seconds between two of them
-	:param workers_age: seconds since workers of its server were last alive there
 	"""
 
 	server_id: str
 	host: str
-	bench: str
 	age: float | None
 	usual: float
-	workers_age: float | None
 
 	@property
 	def goes_on(self) -> bool:
@@ -57,17 +51,14 @@ class Ticks(NamedTuple):
 
 
 def of_servers() -> list[Ticks]:
-	"""The last ticks of each server, on whichever host, that of the last one first."""
+	"""The last tick of each server, on whichever host; that of the last one first."""
 	rows = frappe.db.sql(
-		"select server_id, host, bench, timestampdiff(second, scheduler_alive_at, utc_timestamp()) age,"
-		" seconds_between_ticks, timestampdiff(second, workers_alive_at, utc_timestamp())"
-		" from `tabJob Server` where host != '' order by age is null, age"
+		"select server_id, host, timestampdiff(second, scheduler_alive_at, utc_timestamp()) age,"
+		" seconds_between_ticks from `tabJob Server` where host != '' order by age is null, age"
 	)
 	of_server: dict[str, Ticks] = {}
 	for ticks in (Ticks(*row) for row in rows):
-		first = of_server.setdefault(ticks.server_id, ticks)
-		ages = [age for age in (first.workers_age, ticks.workers_age) if age is not None]
-		of_server[ticks.server_id] = first._replace(workers_age=min(ages, default=None))
+		of_server.setdefault(ticks.server_id, ticks)
 	return list(of_server.values())
 
 
@@ -115,17 +106,13 @@ def _nowhere(ticks: list[Ticks]) -> str:
 
 def _servers_without_scheduler(ticks: list[Ticks]) -> list[str]:
 	"""Servers with workers that no other server's scheduler reaches."""
-	named = job_rules.named_servers()
+	named = job_rules.named_servers() & workers.servers_alive()
 	return [
 		f"Server {of_server.server_id!r}, host {of_server.host}: its workers are alive, and its scheduler"
 		f" {_last_ticked(of_server)}. Nobody else puts jobs where its workers find them. Start it there:"
 		" bench schedule"
 		for of_server in ticks
-		if of_server.server_id in named
-		and not is_own(of_server.server_id)
-		and not of_server.goes_on
-		and of_server.workers_age is not None
-		and of_server.workers_age < SECONDS_A_WORKER_IS_ALIVE
+		if of_server.server_id in named and not is_own(of_server.server_id) and not of_server.goes_on
 	]
 
 

@@ -161,24 +161,15 @@ def note_worker() -> None:
 			return
 	except RedisError:
 		return
+	values = {"name": name, "server_id": this_server(), "host": socket.gethostname(), "bench": get_bench_id()}
+	values |= {"app_version": __version__, "is_scheduler": False, "age": 0, "workers": None, "queues": None}
+	values |= {"now": now(), "seconds_between_ticks": 0, "ticks_since": None}
 	try:
-		note_that_workers_are_alive(now())
+		change(_NOTE, values)
 	except Exception as error:
 		# The job must not fail for a note: a migrate has not made the table yet, the primary is read-only.
 		frappe.db.rollback()
 		log_event("worker_not_noted", error=f"{type(error).__name__} {error}")
-
-
-def note_that_workers_are_alive(at: str) -> None:
-	"""From a worker: note that this server has one that is alive. Commits.
-
-	:param at: now, by the site's time zone
-	"""
-	host, bench = socket.gethostname(), get_bench_id()
-	values = {"name": _name(this_server(), host, bench), "server_id": this_server(), "host": host}
-	values |= {"bench": bench, "app_version": __version__, "is_scheduler": False, "age": 0, "workers": None}
-	values |= {"now": at, "seconds_between_ticks": 0, "ticks_since": None, "queues": None}
-	change(_NOTE, values)
 
 
 class _Row(NamedTuple):

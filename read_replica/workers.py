@@ -10,10 +10,11 @@ it works for (see `heartbeat`). RQ's list is an addition: for workers that began
 themselves, and for what happens between two notes. All times are the database's.
 """
 
+import hashlib
 import os
 import socket
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import frappe
@@ -27,6 +28,11 @@ from read_replica.queues import Reader, is_own
 
 # A worker that has missed so many of its notes is not alive.
 MOST_NOTES_MISSED = 3
+
+# A worker asks only now and then whether a site has this app by now. In some rounds more, one that could not
+# note itself at first has done so.
+ROUNDS_BETWEEN_LOOKS_FOR_THE_APP = 10
+ROUNDS_UNTIL_NOTED = 3
 
 # As core has it.
 ZONE_OF_NEW_SITES = "Asia/Kolkata"
@@ -43,8 +49,12 @@ _NOTE = """
 		seconds_between_notes, noted_since, alive_at, has_ended)
 	values (%(name)s, %(now)s, %(now)s, 'Administrator', 'Administrator', %(server_id)s, %(host)s, %(bench)s,
 		%(pid)s, %(queues)s, %(seconds)s, utc_timestamp(6), utc_timestamp(6), 0)
-	on duplicate key update modified = values(modified), queues = values(queues),
+	on duplicate key update modified = values(modified), server_id = values(server_id), host = values(host),
+		bench = values(bench), pid = values(pid), queues = values(queues),
 		seconds_between_notes = values(seconds_between_notes), alive_at = values(alive_at), has_ended = 0"""
+
+# Of the field `name`. RQ's names of workers hold those of the host and of all queues.
+LONGEST_NAME = 140
 
 
 class _Noted(NamedTuple):
@@ -54,20 +64,31 @@ class _Noted(NamedTuple):
 
 
 def note(name: str, rq_queues: list[str], seconds: float) -> None:
-	"""From a worker: note that it is alive, and its server with it. Commits.
+	"""From a worker: note that it is alive. Commits. Not tried again: the next note is soon enough.
 
 	:param name: as RQ calls it
 	:param rq_queues: what it reads, as RQ calls them
 	:param seconds: until it does so again
 	"""
-	here = servers.this_server()
 	queues = [queue for queue in get_queue_list() if generate_qname(queue) in rq_queues]
-	now = _now()
-	values = {"name": name, "now": now, "server_id": here, "host": socket.gethostname()}
-	values |= {"bench": get_bench_id(), "pid": os.getpid(), "queues": ", ".join(queues), "seconds": seconds}
-	change(_NOTE, values)
-	if not is_own(here) or here in queues:
-		servers.note_that_workers_are_alive(now)
+	values = {"name": _key(name), "now": _now(), "server_id": servers.this_server(), "bench": get_bench_id()}
+	values |= {"host": socket.gethostname(), "pid": os.getpid(), "seconds": seconds}
+	values["queues"] = ", ".join(queues)
+	_write(_NOTE, values)
+
+
+def _write(statement: str, values: dict) -> None:
+	# What was read before would be the statement's view of the table.
+	frappe.db.commit()
+	frappe.db.sql(statement, values)
+	frappe.db.commit()
+
+
+def _key(name: str) -> str:
+	"""The row of a worker."""
+	if len(name) <= LONGEST_NAME:
+		return name
+	return hashlib.sha1(name.encode(), usedforsecurity=False).hexdigest()
 
 
 def _now() -> str:
@@ -84,7 +105,11 @@ def _now() -> str:
 
 def note_end(name: str) -> None:
 	"""From a worker: note that it has ended. Commits."""
-	change("update `tabJob Worker` set has_ended = 1 where name = %s", (name,))
+	_write(
+		"update `tabJob Worker` set has_ended = 1"
+		" where name = %(name)s and host = %(host)s and pid = %(pid)s",
+		{"name": _key(name), "host": socket.gethostname(), "pid": os.getpid()},
+	)
 
 
 def shortest_limit() -> float:
@@ -97,13 +122,12 @@ def shortest_limit() -> float:
 	return min((float(limit) for limit in limits if isinstance(limit, int | float) and limit > 0), default=0)
 
 
-def say_that_it_notes_itself(name: str, seconds: float) -> None:
-	"""From a worker, in Redis: that it is in the database of each site that it works for."""
-	try:
-		background_jobs.get_redis_conn().set(NOTES_ITSELF + name, 1, ex=int(seconds * MOST_NOTES_MISSED) + 60)
-	except RedisError:
-		# As far as RQ lists it at all, it counts as ours meanwhile.
-		return
+def say_that_it_notes_itself(redis: Any, name: str, seconds: float) -> None:
+	"""From a worker, in the Redis of its queues: that it is in the database of each site that it works for.
+
+	:raises RedisError: if Redis does not answer, or refuses it
+	"""
+	redis.set(NOTES_ITSELF + name, 1, ex=int(seconds * MOST_NOTES_MISSED) + 60)
 
 
 def seen(listed: list[Reader]) -> list[Reader]:
@@ -120,6 +144,11 @@ def seen(listed: list[Reader]) -> list[Reader]:
 		if of_worker.is_alive and of_worker.bench == bench and name not in names:
 			readers.append(of_worker.reader)
 	return readers
+
+
+def servers_alive() -> set[str]:
+	"""The ids of servers with a worker that notes itself."""
+	return {of_worker.reader.server_id for of_worker in _noted([]).values() if of_worker.is_alive}
 
 
 def of_another_bench(listed: list[Reader]) -> list[Reader]:
@@ -150,33 +179,38 @@ def _of_another_bench(listed: list[Reader], noted: dict[str, _Noted]) -> list[Re
 
 
 def _have_noted_themselves_for_long() -> bool:
-	"""Whether this site has had this table for a while: all workers have noted themselves here since."""
+	"""Whether this site has had this table for so long that all workers have noted themselves here since."""
 	found = _rows(
 		"select 1 from `tabJob Worker`"
 		" where noted_since < utc_timestamp(6) - interval %s * seconds_between_notes second limit 1",
-		(MOST_NOTES_MISSED,),
+		(ROUNDS_BETWEEN_LOOKS_FOR_THE_APP + ROUNDS_UNTIL_NOTED,),
 	)
 	return bool(found)
 
 
 def _noted(listed: list[Reader]) -> dict[str, _Noted]:
-	"""Workers that have noted themselves: all that are alive, and those that RQ lists."""
-	rows = _rows(
+	"""Workers that have noted themselves, by their names: all that are alive, and those that RQ lists."""
+	names = {_key(reader.name): reader.name for reader in listed}
+	select = (
 		"select name, server_id, host, bench, queues,"
 		" timestampdiff(microsecond, alive_at, utc_timestamp(6)) / 1e6,"
-		" not has_ended and alive_at > utc_timestamp(6) - interval %s * seconds_between_notes second"
-		" from `tabJob Worker` where alive_at > utc_timestamp(6) - interval %s second or name in %s",
-		(MOST_NOTES_MISSED, SECONDS_RQ_LISTS_WORKERS, tuple(reader.name for reader in listed) or ("",)),
+		" not has_ended and alive_at > utc_timestamp(6) - interval %(missed)s * seconds_between_notes second"
+		" from `tabJob Worker` where "
+	)
+	# With "or", the database would read the whole table.
+	rows = _rows(
+		f"{select} alive_at > utc_timestamp(6) - interval %(listed_for)s second union {select} name in %(names)s",
+		{"missed": MOST_NOTES_MISSED, "listed_for": SECONDS_RQ_LISTS_WORKERS, "names": tuple(names) or ("",)},
 	)
 	noted = {}
-	for name, server_id, host, bench, queues, age, is_alive in rows:
+	for key, server_id, host, bench, queues, age, is_alive in rows:
 		read = tuple(queues.split(", ")) if queues else ()
-		reader = Reader(host, max(0.0, float(age)), read, name, server_id)
-		noted[name] = _Noted(reader, bench, bool(is_alive))
+		name = names.get(key, key)
+		noted[name] = _Noted(Reader(host, max(0.0, float(age)), read, name, server_id), bench, bool(is_alive))
 	return noted
 
 
-def _rows(statement: str, values: tuple) -> tuple:
+def _rows(statement: str, values: tuple | dict) -> tuple:
 	try:
 		return frappe.db.sql(statement, values)
 	except Exception as error:

@@ -12,7 +12,6 @@ from frappe.utils import background_jobs
 from rq import Worker
 
 from read_replica import rq_data
-from read_replica.servers import known
 from support.servers import Redis
 from support.waiting import until
 
@@ -61,15 +60,6 @@ def until_rq_lists(redis: Redis) -> None:
 	until(lambda: rq_data.workers(redis.client()))
 
 
-def until_noted_again(server_id: str) -> None:
-	until(lambda: alive(server_id) and seen_seconds_ago(server_id) < 60)
-
-
-def seen_seconds_ago(server_id: str) -> float:
-	frappe.db.rollback()
-	return known()[server_id].missed_for
-
-
 def last_run():
 	frappe.db.rollback()
 	[run] = frappe.get_all("Scheduled Run", fields=["server_id", "taken_from", "begun_by"])
@@ -90,7 +80,7 @@ def test_a_job_of_a_server_runs_there_and_is_not_taken_over(
 		until(alive)
 		forget()
 		minutes_pass(16)
-		until_noted_again("secondary")
+		until(lambda: alive("secondary"))
 		tick(monkeypatch, "primary")
 		assert takeovers() == []
 		until(lambda: executed() == 1, SECONDS_UNTIL_A_JOB_RUNS)
@@ -108,6 +98,7 @@ def test_a_takeover_that_has_begun_ends_when_the_worker_is_seen(
 	with real_workers(noting, tmp_path / "b", "secondary", queue_redis.port, *command) as bench:
 		until_rq_lists(queue_redis)
 		until(alive)
+		tick(monkeypatch, "primary")
 		process = next(p for p in reversed(bench.processes("workers")) if "worker" in p.cmdline())
 		process.suspend()
 		until(lambda: not alive())
@@ -117,7 +108,7 @@ def test_a_takeover_that_has_begun_ends_when_the_worker_is_seen(
 			tick(monkeypatch, "primary")
 			assert [row.ended_at for row in takeovers()] == [None]
 			process.resume()
-			until_noted_again("secondary")
+			until(lambda: alive("secondary"))
 			tick(monkeypatch, "primary")
 			assert takeovers()[0].ended_at
 
@@ -129,7 +120,7 @@ def test_the_default_servers_own_jobs_run_on_it(queue_redis, noting, forget, tmp
 		until(lambda: alive("primary"))
 		forget()
 		minutes_pass(16)
-		until_noted_again("primary")
+		until(lambda: alive("primary"))
 		tick(monkeypatch, "primary")
 		assert waiting("default") == [], "any server's worker would take it there"
 		until(lambda: executed() == 1, SECONDS_UNTIL_A_JOB_RUNS)
@@ -152,7 +143,7 @@ def test_with_a_redis_for_each_server_its_jobs_run_there(
 			until(alive)
 			forget()
 			minutes_pass(16, ticking=("primary", "secondary"))
-			until_noted_again("secondary")
+			until(lambda: alive("secondary"))
 			with pytest.MonkeyPatch.context() as on_primary:
 				on_primary.setattr(background_jobs, "get_redis_conn", lambda *_, **__: servers.redis.client())
 				assert tick(monkeypatch, "primary") == []
@@ -167,6 +158,22 @@ def test_with_a_redis_for_each_server_its_jobs_run_there(
 		frappe.db.rollback()
 		frappe.db.delete("Job Worker")
 		frappe.db.commit()
+
+
+def test_a_worker_that_does_not_reach_its_redis_can_take_no_job_and_does_not_say_that_it_is_alive(
+	queue_redis, noting, tmp_path
+):
+	command = ("worker", "--queue", "secondary")
+	with real_workers(noting, tmp_path / "b", "secondary", queue_redis.port, *command):
+		until(alive)
+		queue_redis.kill()
+		until(lambda: not alive())
+		queue_redis.start()
+		until(alive)
+		queue_redis.freeze()
+		until(lambda: not alive())
+		queue_redis.thaw()
+		until(alive)
 
 
 def test_rq_lists_no_worker_again_that_redis_has_forgotten(queue_redis, noting, tmp_path):

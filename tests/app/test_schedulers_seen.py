@@ -94,8 +94,9 @@ def test_workers_that_no_scheduler_gives_anything_are_said_to_lack_one(hourly, m
 		tick(monkeypatch, "primary")
 	assert "its workers are alive" not in problems()
 	minutes_pass(20.5, ticking=("primary",))
-	frappe.db.sql("update `tabJob Server` set workers_alive_at = utc_timestamp(6)")
-	frappe.db.commit()
+	with pytest.MonkeyPatch.context() as there:
+		there.setenv("SERVER_ID", "secondary")
+		workers.note("theirs", ["default"], 60)
 	assert (
 		f"Server 'secondary', host {HOST}: its workers are alive, and its scheduler has not ticked for 20 min"
 		in (problems())

@@ -16,9 +16,10 @@ from frappe.utils.background_jobs import generate_qname, get_queue, get_redis_co
 from rq import Worker
 
 from read_replica import heartbeat, queues, sweep, workers
-from read_replica.servers import known
+from read_replica.engine import forks
+from support.bench import SITE
 from support.job_bench import JobBench
-from support.servers import Redis
+from support.servers import run
 from support.waiting import until
 
 from .test_job_servers import (
@@ -38,6 +39,8 @@ __all__ = ["hourly", "own_queues"]
 BENCH_ID = "workers_alive"
 # With those of connecting, committing and setting limits.
 MOST_STATEMENTS_OF_A_NOTE = 20
+# On a busy machine.
+MOST_SECONDS_OF_A_NOTE = 0.2
 
 COUNTER = "sample_app_hourly_runs"
 
@@ -99,13 +102,13 @@ def test_each_worker_of_a_pool_notes_itself(noting, servers, tmp_path, monkeypat
 		pytest.skip("v14 has no pool of workers")
 	command = ("worker-pool", "--num-workers", "2", "--queue", "secondary")
 	with real_workers(noting, tmp_path / "b", "secondary", servers.redis.port, *command):
-		until(lambda: alive() == 2)
+		until(lambda: alive() == 2, seconds=60)
 	monkeypatch.setenv("FRAPPE_BACKGROUND_WORKERS_NOFORK", "1")
 	frappe.db.delete("Job Worker")
 	frappe.db.commit()
 	with real_workers(noting, tmp_path / "c", "secondary", servers.redis.port, *command):
 		# Processes that were not forked know nothing of what this test has set.
-		until(lambda: alive(seconds=60) == 2)
+		until(lambda: alive(seconds=60) == 2, seconds=60)
 		count_up(20, "secondary")
 
 
@@ -191,29 +194,196 @@ def test_a_site_without_the_table_is_left_alone_until_its_migrate(noting, server
 			frappe.db.sql_ddl("rename table `tabJob Worker Later` to `tabJob Worker`")
 
 
-def test_a_note_takes_few_statements(noting):
+@contextmanager
+def a_table_that_is_locked(servers) -> Iterator[None]:
+	"""As by a migrate or a backup."""
+	connection = servers.primary.admin(frappe.local.conf.db_name)
+	run(connection, "lock tables `tabJob Worker` write")
+	try:
+		yield
+	finally:
+		connection.close()
+
+
+@contextmanager
+def a_primary_that_is_read_only(servers) -> Iterator[None]:
+	servers.primary.query("set global read_only = 1")
+	try:
+		yield
+	finally:
+		servers.primary.query("set global read_only = 0")
+
+
+@pytest.mark.parametrize("trouble", [a_table_that_is_locked, a_primary_that_is_read_only])
+def test_jobs_begin_in_time_while_their_worker_cannot_note_itself(noting, servers, tmp_path, trouble):
+	command = ("worker", "--queue", "secondary")
+	with real_workers(noting, tmp_path / "b", "secondary", servers.redis.port, *command):
+		until(alive)
+		frappe.db.rollback()
+		with trouble(servers):
+			time.sleep(1)
+			began = time.monotonic()
+			count_up(5, "secondary")
+			assert time.monotonic() - began < 15
+		until(alive)
+
+
+def test_a_database_that_hangs_keeps_no_job_from_its_fork(noting, servers, monkeypatch):
+	beat = heartbeat.Heartbeat(Worker([generate_qname("secondary")], connection=get_redis_conn()))
+	many_sites_there = [SITE] * 5
+	monkeypatch.setattr(beat, "_sites", lambda: many_sites_there)
+	frappe.db.rollback()
+	servers.primary.freeze()
+	try:
+		assert seconds_of_a_round(beat) < forks.MOST_SECONDS
+	finally:
+		servers.primary.thaw()
+	seconds_of_a_round(beat)
+	assert alive("primary", seconds=60) == 1
+
+
+def seconds_of_a_round(beat: heartbeat.Heartbeat, work=None) -> float:
+	began = time.monotonic()
+	thread = threading.Thread(target=beat._in_each_site, args=(work or beat._note,))
+	thread.start()
+	thread.join()
+	return time.monotonic() - began
+
+
+def test_a_worker_works_that_cannot_have_a_thread(noting, monkeypatch):
+	def no_thread(self):
+		raise RuntimeError("can't start new thread")
+
+	monkeypatch.setattr(threading.Thread, "start", no_thread)
 	worker = Worker([generate_qname("secondary")], connection=get_redis_conn())
-	beat = heartbeat.Heartbeat(worker)
-	counts = []
+	assert heartbeat.work_with(lambda self, burst: burst)(worker, burst="it has worked") == "it has worked"
+
+
+def test_the_clock_of_a_workers_host_does_not_matter(noting, servers, tmp_path):
+	command = ("worker", "--queue", "secondary")
+	for name, hours in (("early", 3), ("late", -3)):
+		with real_workers(
+			noting, tmp_path / name, "secondary", servers.redis.port, *command, clock=3600 * hours
+		):
+			until(alive)
+		frappe.db.delete("Job Worker")
+		frappe.db.commit()
+
+
+def test_a_worker_of_the_same_name_is_the_one_that_noted_itself_last(noting, monkeypatch):
+	def note(server_id: str) -> None:
+		monkeypatch.setenv("SERVER_ID", server_id)
+		workers.note("same", [generate_qname("secondary")], 60)
+
+	note("third")
+	note("secondary")
+	[reader] = workers.seen([])
+	assert reader.server_id == "secondary"
+	with pytest.MonkeyPatch.context() as before:
+		before.setattr(os, "getpid", lambda: 1)
+		workers.note_end("same")
+	assert workers.seen([]), "it has not ended, the one before has"
+	workers.note_end("same")
+	assert not workers.seen([])
+
+
+def test_a_worker_with_a_name_as_long_as_its_host_and_its_queues_is_known(noting, monkeypatch):
+	monkeypatch.setenv("SERVER_ID", "third")
+	name = "x" * 200
+	worker = Worker([generate_qname("secondary")], name=name, connection=get_redis_conn())
+	worker.register_birth()
+	workers.note(name, [generate_qname("secondary")], 60)
+	[reader] = workers.seen(queues.readers())
+	assert (reader.name, reader.server_id) == (name, "third")
+	workers.note_end(name)
+	worker.register_death()
+	assert not workers.seen(queues.readers())
+
+
+def test_a_note_costs_few_statements_and_writes_one_row(noting):
+	beat = heartbeat.Heartbeat(Worker([generate_qname("secondary")], connection=get_redis_conn()))
+	costs = []
 
 	def note() -> float:
 		seconds = beat._note()
-		[[_, count]] = frappe.db.sql("show session status like 'Questions'")
-		counts.append(int(count))
+		costs.append({name: status(name) for name in ("Questions", "Com_insert", "Com_update", "Com_delete")})
 		return seconds
 
-	thread = threading.Thread(target=beat._in_each_site, args=(note,))
-	thread.start()
-	thread.join()
-	print(f"statements of one note, with those of the connection: {counts}")
-	assert len(counts) == 1 and counts[0] <= MOST_STATEMENTS_OF_A_NOTE
+	times = [seconds_of_a_round(beat, note) for _ in range(10)]
+	print(f"{costs[-1]}, with the connection; {sorted(times)[5]:.3f} s of time")
+	assert costs[-1]["Questions"] <= MOST_STATEMENTS_OF_A_NOTE
+	assert costs[-1]["Com_insert"] == 1 and costs[-1]["Com_update"] + costs[-1]["Com_delete"] == 0
+	assert sorted(times)[5] < MOST_SECONDS_OF_A_NOTE
+
+
+def status(name: str) -> int:
+	"""A counter, or the sum of several, of this connection."""
+	return sum(int(count) for _, count in frappe.db.sql(f"show session status like '{name}'"))
+
+
+def test_workers_that_are_gone_cost_neither_a_tick_nor_a_call_anything(noting, monkeypatch):
+	rule("sample_app.jobs.*", "secondary")
+	workers.note("alive", [generate_qname("secondary")], 60)
+	with worker("secondary"), worker("primary"):
+		tick(monkeypatch, "primary")
+		few = rows_read_by_a_tick_and_a_call()
+		for hundred in range(150):
+			note_workers_that_are_gone(hundred)
+		frappe.db.commit()
+		many = rows_read_by_a_tick_and_a_call()
+		print(f"rows read: {few}, with 15,000 workers that are gone: {many}")
+		assert len(frappe.get_all("Job Worker")) > 15_000
+		for step, rows in few.items():
+			assert many[step] <= 1.5 * rows + 10, step
+
+
+def rows_read_by_a_tick_and_a_call() -> dict[str, int]:
+	frappe.db.commit()
+	steps = {
+		"readers": lambda: workers.seen(queues.readers()),
+		"of another bench": lambda: workers.of_another_bench(queues.readers()),
+		"servers alive": workers.servers_alive,
+		"clean up": workers.clean_up,
+		"call": lambda: frappe.enqueue("sample_app.jobs.hourly_job"),
+		"note": lambda: workers.note("alive", [generate_qname("secondary")], 60),
+	}
+	found = {}
+	for name, step in steps.items():
+		before = status("Handler_read%")
+		step()
+		# What it takes to ask for the status is read from a table as well.
+		found[name] = status("Handler_read%") - before
+	return found
+
+
+def note_workers_that_are_gone(number: int) -> None:
+	"""A hundred of them, in the last day."""
+	row = "(%s, 'secondary', 'pod', %s, '', 60, utc_timestamp() - interval %s minute, utc_timestamp())"
+	values = [(f"gone {number} {one}", frappe.utils.get_bench_id(), 70 + number * 9) for one in range(100)]
+	frappe.db.sql(
+		"insert into `tabJob Worker`"
+		" (name, server_id, host, bench, queues, seconds_between_notes, alive_at, noted_since) values "
+		+ ", ".join([row] * 100),
+		[value for of_one in values for value in of_one],
+	)
 
 
 @pytest.mark.parametrize(
-	("limits", "seconds"), [([], 60), ([0], 60), ([900, 0], 60), ([900, 60], 20), ([1], 5)]
+	("limits", "round_took", "seconds"),
+	[
+		([], 0, 60),
+		([0], 0, 60),
+		([900, 0], 0, 60),
+		([900, 60], 0, 20),
+		([1], 0, 5),
+		([900], 6, 120),
+		([900], 1000, 300),
+		([], 1000, 300),
+		([60], 1000, 20),
+	],
 )
-def test_a_worker_notes_itself_several_times_in_the_shortest_limit(limits, seconds):
-	assert heartbeat.seconds_between_beats(limits) == seconds
+def test_a_worker_notes_itself_several_times_in_the_shortest_limit(limits, round_took, seconds):
+	assert heartbeat.seconds_between_beats(limits, round_took) == seconds
 
 
 def test_the_shortest_limit_is_the_one_of_any_place(hourly):
