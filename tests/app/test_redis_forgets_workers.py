@@ -12,6 +12,7 @@ from frappe.utils import background_jobs
 from rq import Worker
 
 from read_replica import rq_data
+from read_replica.tick import places_seen_by_scheduler
 from support.servers import Redis
 from support.waiting import until
 
@@ -98,7 +99,8 @@ def test_a_takeover_that_has_begun_ends_when_the_worker_is_seen(
 	with real_workers(noting, tmp_path / "b", "secondary", queue_redis.port, *command) as bench:
 		until_rq_lists(queue_redis)
 		until(alive)
-		tick(monkeypatch, "primary")
+		monkeypatch.setenv("SERVER_ID", "primary")
+		places_seen_by_scheduler()
 		process = next(p for p in reversed(bench.processes("workers")) if "worker" in p.cmdline())
 		process.suspend()
 		until(lambda: not alive())
