@@ -16,11 +16,15 @@ from read_replica.engine.forks import let_forks_wait
 # bench reads this file in each of its processes as it starts, and so in workers, before they have threads.
 let_forks_wait()
 
-# Only there, as all that is imported for it would make every other command slow.
-if {"worker", "worker-pool", "schedule"}.intersection(sys.argv):
+# Only there, as what is imported for it would make every other command slow, and each worker large.
+if "schedule" in sys.argv:
 	from read_replica import shims
 
-	shims.install_in_scheduler() if "schedule" in sys.argv else shims.install_in_workers()
+	shims.install_in_scheduler()
+if {"worker", "worker-pool"}.intersection(sys.argv):
+	from read_replica import shims
+
+	shims.install_in_workers()
 
 
 @contextmanager

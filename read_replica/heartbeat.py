@@ -19,7 +19,6 @@ from typing import Any
 import click
 import frappe
 from frappe.utils import get_sites
-from redis.exceptions import RedisError
 
 from read_replica import rq_data, workers
 from read_replica.engine.forks import apart_from_forks
@@ -91,7 +90,8 @@ class Heartbeat:
 					self._redis.ping()
 				else:
 					workers.say_that_it_notes_itself(self._redis, self._name, self._seconds)
-			except RedisError as error:
+			except Exception as error:
+				# One that answers, and refuses it, does for the worker's own questions.
 				return not rq_data.is_no_answer(error)
 			finally:
 				# No process of a job inherits it.

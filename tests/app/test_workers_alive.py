@@ -5,6 +5,7 @@
 
 import os
 import signal
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -13,13 +14,16 @@ from contextlib import contextmanager
 import frappe
 import pytest
 from frappe.utils.background_jobs import generate_qname, get_queue, get_redis_conn
+from redis import Redis
+from redis.exceptions import RedisError
 from rq import Worker
 
 from read_replica import heartbeat, queues, sweep, workers
 from read_replica.engine import forks
+from read_replica.engine.redis_state import impatient
 from support.bench import SITE
 from support.job_bench import JobBench
-from support.servers import run
+from support.servers import find_program, run
 from support.waiting import until
 
 from .test_job_servers import (
@@ -259,6 +263,23 @@ def test_a_worker_works_that_cannot_have_a_thread(noting, monkeypatch):
 	assert heartbeat.work_with(lambda self, burst: burst)(worker, burst="it has worked") == "it has worked"
 
 
+def test_a_redis_at_a_socket_of_this_host_is_asked_like_any_other(tmp_path):
+	"""Clients of some versions of Frappe take other settings for it."""
+	path = str(tmp_path / "s")
+	with pytest.raises(RedisError):
+		impatient(Redis(unix_socket_path=path)).ping()
+	server = subprocess.Popen(
+		[find_program("redis-server"), "--port", "0", "--unixsocket", path, "--save", ""],
+		stdout=subprocess.DEVNULL,
+	)
+	try:
+		until(lambda: os.path.exists(path))
+		assert impatient(Redis(unix_socket_path=path)).ping()
+	finally:
+		server.kill()
+		server.wait()
+
+
 def test_the_clock_of_a_workers_host_does_not_matter(noting, servers, tmp_path):
 	command = ("worker", "--queue", "secondary")
 	for name, hours in (("early", 3), ("late", -3)):
@@ -360,8 +381,10 @@ def rows_read_by_a_tick_and_a_call() -> dict[str, int]:
 
 def note_workers_that_are_gone(number: int) -> None:
 	"""A hundred of them, in the last day."""
-	row = "(%s, 'secondary', 'pod', %s, '', 60, utc_timestamp() - interval %s minute, utc_timestamp())"
-	values = [(f"gone {number} {one}", frappe.utils.get_bench_id(), 70 + number * 9) for one in range(100)]
+	ended = "utc_timestamp() - interval %s minute"
+	row = f"(%s, 'secondary', 'pod', %s, '', 60, {ended}, {ended} - interval 5 hour)"
+	minutes = 70 + number * 9
+	values = [(f"gone {number} {one}", frappe.utils.get_bench_id(), minutes, minutes) for one in range(100)]
 	frappe.db.sql(
 		"insert into `tabJob Worker`"
 		" (name, server_id, host, bench, queues, seconds_between_notes, alive_at, noted_since) values "
