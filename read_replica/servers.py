@@ -3,9 +3,9 @@
 
 """Which servers there are, and when each was last seen: rows of Job Server on the primary.
 
-Not in Redis, which two servers need not share. Each scheduler notes itself and the workers that it sees on
-its Redis, and each worker notes itself; all times are the database's. A server that a rule names and
-nobody has seen has a row as well, so that it is known for how long it has been missing.
+Not in Redis, which two servers need not share. Each scheduler notes itself and the workers that it sees (see
+`workers`), and a worker its server as it begins a job; all times are the database's. A server that a rule
+names and nobody has seen has a row as well, so that it is known for how long it has been missing.
 """
 
 import hashlib
