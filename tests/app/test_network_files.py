@@ -7,11 +7,12 @@ import os
 
 import frappe
 import pytest
+from frappe.utils import scheduler
 
 from read_replica import network_files, schedulers
 from read_replica.network_files import mount_of
 
-from .test_job_servers import problems
+from .test_job_servers import problems, tick
 from .test_scheduled_runs import hourly
 
 __all__ = ["hourly"]
@@ -105,6 +106,26 @@ def test_a_bench_on_a_network_file_system_is_told_what_follows(hourly, monkeypat
 	mount = mount._replace(options=frozenset({"nolock", "actimeo=3"}))
 	said = problems()
 	assert "one scheduler runs" not in said and "up to 3 s later" in said
+
+
+def test_a_server_whose_scheduler_one_on_another_host_keeps_from_running_is_told_so(hourly, monkeypatch):
+	if not hasattr(scheduler, "is_schduler_process_running"):
+		pytest.skip("core of this version cannot be asked for the lock")
+	from filelock import FileLock
+
+	monkeypatch.setenv("FRAPPE_BENCH_ROOT", str(hourly.path.parent))
+	tick(monkeypatch, "secondary")
+	frappe.db.sql("update `tabJob Server` set host = 'host-b' where server_id = 'secondary'")
+	frappe.db.commit()
+	monkeypatch.setenv("SERVER_ID", "primary")
+	config = hourly.path.parent / "config"
+	with FileLock(str(config / "scheduler_process")):
+		assert "Another host holds the lock" not in problems(), "the folder is this host's own"
+		monkeypatch.setattr(network_files, "of_folder", lambda path: mount_of("/home/frappe", NFS))
+		said = problems()
+		assert f"Another host holds the lock {config}/scheduler_process" in said
+		assert "no scheduler of server 'primary' run beside the one on host-b" in said
+	assert "Another host holds the lock" not in problems()
 
 
 def test_core_locks_a_file_as_its_version_does():
