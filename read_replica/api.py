@@ -6,7 +6,7 @@
 import frappe
 from werkzeug.wrappers import Response
 
-from read_replica import job_servers
+from read_replica import job_servers, schedulers
 from read_replica.host import shared_of_site
 
 
@@ -22,6 +22,13 @@ def job_problems() -> list[str]:
 	"""What is wrong with the servers of jobs, for core's System Health Report, in sentences."""
 	frappe.only_for("System Manager")
 	return job_servers.problems()
+
+
+@frappe.whitelist()
+def where_scheduler_runs() -> str:
+	"""Where a scheduler ticks, for the same report, which looks for a process on this host alone; "" if nowhere."""
+	frappe.only_for("System Manager")
+	return schedulers.where()
 
 
 @frappe.whitelist(methods=["POST"])

@@ -3,6 +3,7 @@
 
 """bench --site SITE read-replica status | jobs | servers | queues | writers"""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -10,10 +11,20 @@ import click
 import frappe
 from frappe.commands import get_site, pass_context
 
-from read_replica.engine.forks import let_forks_wait_for_imports
+from read_replica.engine.forks import let_forks_wait
 
 # bench reads this file in each of its processes as it starts, and so in workers, before they have threads.
-let_forks_wait_for_imports()
+let_forks_wait()
+
+# Only there, as what is imported for it would make every other command slow, and each worker large.
+if "schedule" in sys.argv:
+	from read_replica import shims
+
+	shims.install_in_scheduler()
+if {"worker", "worker-pool"}.intersection(sys.argv):
+	from read_replica import shims
+
+	shims.install_in_workers()
 
 
 @contextmanager

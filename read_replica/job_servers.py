@@ -13,13 +13,16 @@ from redis.exceptions import RedisError
 from read_replica import (
 	cache_redises,
 	job_rules,
+	network_files,
 	overdue,
 	queues,
 	rule_checks,
 	run_locks,
 	scheduled_runs,
+	schedulers,
 	servers,
 	tick_problems,
+	workers,
 )
 from read_replica.job_rules import DEFAULT_SERVER, TAKEOVER_AFTER, Rule, rule_for
 from read_replica.own_transaction import is_before_migrate
@@ -97,13 +100,16 @@ def note_on(rule: Rule, known: dict[str, Server]) -> str:
 def problems() -> list[str]:
 	"""What is wrong with the servers, the rules and the runs of jobs, in sentences."""
 	return [
+		*schedulers.problems(),
 		*_servers_that_are_gone(),
+		*_workers_of_another_bench(),
 		*_queues_without_readers(),
 		*_runs_given_up(),
 		*_runs_that_failed(),
 		*_runs_without_locks(),
 		*_locks_of_servers_without_power(),
 		*_jobs_of_a_dormant_site(),
+		*network_files.problems(schedulers.locks_a_file()),
 		*job_rules.problems_of_config(),
 		*_rules_without_job(),
 		*tick_problems.sentences(),
@@ -137,14 +143,31 @@ def _queues_without_readers() -> list[str]:
 	if not own:
 		return []
 	try:
-		read = {queue for reader in queues.readers() for queue in reader.queues}
+		read = {queue for reader in workers.seen(queues.readers()) for queue in reader.queues}
 		waiting = {queue: get_queue(queue).count for queue in own if queue not in read}
 	except RedisError as error:
 		return [f"Redis, which holds the queues, does not answer: {error}"]
 	return [
-		f"RQ knows no worker that reads the queue {queue!r}. Jobs that wait in it: {count}."
+		f"No worker is known that reads the queue {queue!r}. Jobs that wait in it: {count}."
 		f" On that server, run: bench worker --queue {queue}"
 		for queue, count in waiting.items()
+	]
+
+
+def _workers_of_another_bench() -> list[str]:
+	try:
+		others = workers.of_another_bench(queues.readers())
+	except RedisError:
+		# Said already.
+		return []
+	if not others:
+		return []
+	bench = frappe.utils.get_bench_id()
+	return [
+		f"Workers of another bench, on {_some(sorted({reader.host for reader in others}))}, read this one's queues:"
+		f" both share a Redis and are called {bench!r} there. Each takes jobs of the other and can do none of"
+		" them. In common_site_config.json, give each bench a bench_id of its own, the same on all of its"
+		' servers, such as "bench_id": "erp"; then bench restart.'
 	]
 
 

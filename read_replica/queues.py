@@ -37,11 +37,15 @@ class Reader(NamedTuple):
 	"""A worker that reads a queue.
 
 	:param age: seconds since its last sign of life
+	:param name: as RQ calls it
+	:param server_id: of its process, if it has said so
 	"""
 
 	host: str
 	age: float
 	queues: tuple[str, ...]
+	name: str = ""
+	server_id: str = ""
 
 
 def is_own(queue: str) -> bool:
@@ -64,7 +68,7 @@ def readers() -> list[Reader]:
 	for worker in rq_data.workers(connection):
 		queues = tuple(names[name] for name in worker.queues if name in names)
 		if queues:
-			found.append(Reader(worker.host or "", _age(worker, connected, uptime), queues))
+			found.append(Reader(worker.host or "", _age(worker, connected, uptime), queues, worker.name))
 	return found
 
 

@@ -12,7 +12,7 @@ import frappe
 from rich.console import Console
 from rich.table import Table
 
-from read_replica import core_keys, job_rules, job_servers, servers
+from read_replica import core_keys, job_rules, job_servers, schedulers, servers
 from read_replica.engine.verdict import Verdict
 from read_replica.host import shared_of_site
 from read_replica.site import is_installed, routing_of_site
@@ -34,6 +34,7 @@ def print_status() -> None:
 	if rows := _count_rows():
 		console.print(_table(("Answered by", "Reason", "Count"), rows))
 	print_writers()
+	_print_where_scheduler_runs(console)
 	replicas = routing.router.settings.replicas if routing.router else ()
 	for problem in (*core_keys.problems(frappe.local.conf, replicas), *job_servers.problems()):
 		console.print(problem, highlight=False, markup=False)
@@ -141,8 +142,14 @@ def print_servers() -> None:
 	if takeovers := job_servers.takeover_rows():
 		columns = ("Taken over from", "By", "Began (UTC)", "Ended (UTC)", "Runs", "Last job")
 		console.print(_table(columns, takeovers))
+	_print_where_scheduler_runs(console)
 	for problem in job_servers.problems():
 		console.print(problem, highlight=False, markup=False)
+
+
+def _print_where_scheduler_runs(console: Console) -> None:
+	if where := schedulers.where():
+		console.print(where, highlight=False, markup=False)
 
 
 def job_rows() -> list[dict[str, str]]:

@@ -8,7 +8,7 @@ from typing import Any
 import frappe
 from frappe import _
 
-from read_replica import queues, scheduled_runs, tick
+from read_replica import queues, scheduled_runs, tick, workers
 from read_replica.job_rules import TAKEOVER_AFTER, Rule, rule_for
 from read_replica.placement import Place, Places
 
@@ -19,7 +19,7 @@ def run(job: Any) -> bool:
 	Tells the user where it runs.
 	"""
 	rule = rule_for(job.method)
-	places = tick.places_with(queues.readers())
+	places = tick.places_with(workers.seen(queues.readers()))
 	place = places.of_run(rule)
 	if not place and _is_alive(rule, places):
 		if scheduled_runs.waits(job):

@@ -3,9 +3,9 @@
 
 """Which servers there are, and when each was last seen: rows of Job Server on the primary.
 
-Not in Redis, which two servers need not share. Each scheduler notes itself and the workers that it sees on
-its Redis, and each worker notes itself; all times are the database's. A server that a rule names and
-nobody has seen has a row as well, so that it is known for how long it has been missing.
+Not in Redis, which two servers need not share. Each scheduler notes itself and the workers that it sees (see
+`workers`), and a worker its server as it begins a job; all times are the database's. A server that a rule
+names and nobody has seen has a row as well, so that it is known for how long it has been missing.
 """
 
 import hashlib
@@ -69,7 +69,6 @@ class Server:
 	:param tells_every: seconds between its signs of life, if it is known by those of its scheduler
 	:param seen_at: when it was last able to run jobs, by the database's clock
 	:param is_known: whether anything of it was ever seen
-	:param queues: what its workers read, where they are of this bench
 	"""
 
 	server_id: str
@@ -78,7 +77,6 @@ class Server:
 	tells_every: float
 	seen_at: datetime
 	is_known: bool
-	queues: frozenset[str] = frozenset()
 
 	def is_gone(self, takeover_after: float) -> bool:
 		"""Whether its jobs are another's now; never where `takeover_after` is 0.
@@ -94,8 +92,9 @@ def this_server() -> str:
 
 
 def note(readers: list[Reader], named: Iterable[str]) -> None:
-	"""From the scheduler of this server: note it, the workers on its Redis, and servers never seen. Commits.
+	"""From the scheduler of this server: note it, the workers that it sees, and servers never seen. Commits.
 
+	:param readers: see `workers.seen`
 	:param named: the ids of the servers that rules name
 	"""
 	here = this_server()
@@ -117,12 +116,12 @@ def note(readers: list[Reader], named: Iterable[str]) -> None:
 def _by_server_and_host(
 	readers: list[Reader], here: str, server_ids: set[str]
 ) -> dict[tuple[str, str], list[Reader]]:
-	"""Whose workers they are: of the server whose own queue they read; without such queues, of this one."""
+	"""Whose workers they are: of the server whose own queue they read; without such queues, of their own."""
 	hosts = defaultdict(list)
-	others = [] if is_own(here) else [here]
 	for reader in readers:
 		own = [queue for queue in reader.queues if queue in server_ids and is_own(queue)]
-		for server_id in own or others:
+		its_server = reader.server_id or here
+		for server_id in own or ([] if is_own(its_server) else [its_server]):
 			hosts[server_id, reader.host].append(reader)
 	return hosts
 
@@ -150,7 +149,7 @@ def _write(server_id: str, host: str, readers: list[Reader], is_scheduler: bool)
 
 
 def note_worker() -> None:
-	"""From a worker of this server: note that it is at work. Commits, so only before a job begins."""
+	"""From a job's worker of this server: note that it is at work. Commits, so only before a job begins."""
 	job = get_current_job()
 	if is_own(this_server()) and job and job.origin != generate_qname(this_server()):
 		# That it works off other queues does not help those that wait in its own.
@@ -176,8 +175,6 @@ def note_worker() -> None:
 class _Row(NamedTuple):
 	server_id: str
 	host: str
-	bench: str
-	queues: str
 	workers_alive_at: datetime
 	scheduler_alive_at: datetime
 	seconds_between_ticks: float
@@ -188,7 +185,7 @@ class _Row(NamedTuple):
 def known() -> dict[str, Server]:
 	"""All servers of the site by their ids."""
 	found = frappe.db.sql(
-		"select server_id, host, bench, queues, coalesce(workers_alive_at, missed_since),"
+		"select server_id, host, coalesce(workers_alive_at, missed_since),"
 		" coalesce(scheduler_alive_at, missed_since), seconds_between_ticks, ticks_since, utc_timestamp(6)"
 		" from `tabJob Server`"
 	)
@@ -216,10 +213,8 @@ def _server(server_id: str, rows: list[_Row], watched_for: float) -> Server:
 		seen_at = min(seen_at, max(row.scheduler_alive_at for row in rows))
 		tells_every = max(row.seconds_between_ticks for row in rows)
 	age = (rows[0].now - seen_at).total_seconds()
-	bench = get_bench_id()
-	read = {queue for row in rows if row.bench == bench and row.queues for queue in row.queues.split(", ")}
 	is_known = any(row.host for row in rows)
-	return Server(server_id, age, min(age, watched_for), tells_every, seen_at, is_known, frozenset(read))
+	return Server(server_id, age, min(age, watched_for), tells_every, seen_at, is_known)
 
 
 def note_jobs(counts: dict[str, int]) -> None:

@@ -9,10 +9,13 @@ function where it does not. What would make it unnecessary:
 - frappe.connect_replica: a hook in core's read_only that names the database to read from.
 - background_jobs.get_queue: a hook that may choose a job's queue and add to its meta data.
 - RedisWrapper and ClientCache, set and get: a core cache that asks whether its value may be kept.
+- rq.Worker.work and worker_pool.run_worker, in processes of workers: an event of Frappe's, or of RQ's, as a worker begins and ends.
+- scheduler.start_scheduler, in `bench schedule`: a word of core's own when the lock of its file is another's.
 - conf.read_from_replica, set for a request whose site names its replicas in another way: the same
   hook, asked before the key.
 """
 
+import contextlib
 import sys
 from typing import Any
 
@@ -59,6 +62,36 @@ def install_in_queues() -> None:
 	with _lock:
 		if not any(owner is background_jobs for owner, _, _ in _replaced):
 			_replace([(background_jobs, {"get_queue": _get_queue_with(background_jobs.get_queue)})])
+
+
+def install_in_workers() -> None:
+	"""Let each RQ worker of this process, and of those that it starts, note itself; once per process."""
+	from rq import Worker
+
+	from read_replica import heartbeat
+
+	with _lock:
+		if any(owner is Worker for owner, _, _ in _replaced):
+			return
+		replacements = [(Worker, {"work": heartbeat.work_with(Worker.work)})]
+		with contextlib.suppress(ImportError):
+			# v14's RQ has no pools.
+			from rq import worker_pool
+
+			heartbeat.core_run_worker = worker_pool.run_worker
+			replacements.append((worker_pool, {"run_worker": heartbeat.run_worker}))
+		_replace(replacements)
+
+
+def install_in_scheduler() -> None:
+	"""Let a scheduler say so that ends because another one runs; once per process."""
+	from frappe.utils import scheduler
+
+	from read_replica import schedulers
+
+	with _lock:
+		if not any(owner is scheduler for owner, _, _ in _replaced):
+			_replace([(scheduler, {"start_scheduler": schedulers.start_with(scheduler.start_scheduler)})])
 
 
 def _replace(replacements: list[tuple[Any, dict[str, Any]]]) -> None:

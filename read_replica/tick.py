@@ -30,6 +30,7 @@ from read_replica import (
 	shims,
 	sweep,
 	takeovers,
+	workers,
 )
 from read_replica.job_rules import TAKEOVER_AFTER, rule_for
 from read_replica.own_transaction import is_before_migrate
@@ -204,6 +205,7 @@ class Tick:
 		rules = [self._guard(method, partial(rule_for, method)) for method in methods]
 		counts = Counter(rule.server_id for rule in rules if rule)
 		servers.note_jobs({server_id: counts[server_id] for server_id in {*self.places.known, *counts}})
+		workers.clean_up()
 
 
 def _jobs_that_run() -> list[Any]:
@@ -220,22 +222,15 @@ def current() -> Tick:
 
 def places_seen_by_scheduler() -> Places:
 	"""What this server's scheduler sees of the servers; it notes it for all others, and commits."""
-	readers = queues.readers()
+	readers = workers.seen(queues.readers())
 	servers.note(readers, job_rules.named_servers())
 	return places_with(readers)
 
 
 def places_with(readers: list[queues.Reader]) -> Places:
-	"""What is known of the servers, where these are the workers on this server's Redis."""
+	"""What is known of the servers, where these are the workers of this bench."""
 	read = {queue for reader in readers for queue in reader.queues}
-	known = servers.known()
-	# Workers go on after a Redis that has forgotten them came back; RQ does not register them again.
-	read |= {
-		server_id
-		for server_id, server in known.items()
-		if server_id in server.queues and not server.is_gone(TAKEOVER_AFTER)
-	}
-	return Places(servers.this_server(), known, read)
+	return Places(servers.this_server(), servers.known(), read)
 
 
 def put(run: str, job: Any, place: Place, why: Literal["due", "asked for", "asked for here"] = "due") -> None:

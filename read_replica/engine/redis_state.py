@@ -43,7 +43,10 @@ def impatient(client: Any) -> redis.Redis:
 	Newer clients try three times, with pauses of seconds, where a server refuses them.
 	"""
 	pool = client.connection_pool
-	limits = {"socket_timeout": SECONDS_TO_ANSWER, "socket_connect_timeout": SECONDS_TO_ANSWER}
+	limits: dict[str, Any] = {"socket_timeout": SECONDS_TO_ANSWER}
+	if not issubclass(pool.connection_class, redis.UnixDomainSocketConnection):
+		# Older clients do not take it for a socket of this host.
+		limits["socket_connect_timeout"] = SECONDS_TO_ANSWER
 	try:
 		from redis.backoff import NoBackoff
 		from redis.retry import Retry

@@ -20,7 +20,7 @@ MODULE = "imported_slowly"
 @pytest.fixture
 def importing(tmp_path, monkeypatch) -> Iterator[threading.Event]:
 	"""A thread is in the middle of an import; it goes on when the event is set."""
-	forks.let_forks_wait_for_imports()
+	forks.let_forks_wait()
 	may_end = threading.Event()
 	monkeypatch.setattr(forks, "may_end", may_end, raising=False)
 	(tmp_path / f"{MODULE}.py").write_text(
@@ -53,8 +53,56 @@ def test_an_import_that_does_not_end_does_not_keep_a_process_from_forking(import
 	assert not importing.is_set()
 
 
+@pytest.fixture
+def at_work() -> Iterator[tuple[threading.Event, threading.Event]]:
+	"""A thread does what no fork is to cut in two: whether it is at it, and that it may end."""
+	forks.let_forks_wait()
+	is_at_it, may_end = threading.Event(), threading.Event()
+
+	def work() -> None:
+		with forks.apart_from_forks():
+			is_at_it.set()
+			may_end.wait(30)
+			is_at_it.clear()
+
+	thread = threading.Thread(target=work)
+	thread.start()
+	is_at_it.wait(10)
+	yield is_at_it, may_end
+	may_end.set()
+	thread.join()
+
+
+def work_apart_from_forks(number, report) -> None:
+	with forks.apart_from_forks():
+		pass
+
+
+def test_a_process_is_forked_before_or_after_such_work_and_may_do_it_as_well(at_work):
+	is_at_it, may_end = at_work
+
+	def look(number, report) -> None:
+		assert not is_at_it.is_set()
+		work_apart_from_forks(number, report)
+
+	threading.Timer(0.3, may_end.set).start()
+	with Processes(1, look, seconds=10) as child:
+		assert child.report().complaints == []
+	work_apart_from_forks(0, None)
+
+
+def test_such_work_that_does_not_end_keeps_no_process_from_forking_nor_the_fork_from_it(at_work, monkeypatch):
+	monkeypatch.setattr(forks, "MOST_SECONDS", 0.2)
+	is_at_it, may_end = at_work
+	with Processes(1, work_apart_from_forks, seconds=10) as child:
+		assert child.report().complaints == []
+	assert is_at_it.is_set()
+	may_end.set()
+	work_apart_from_forks(0, None)
+
+
 def test_a_module_that_forks_as_it_is_imported_waits_for_nothing(tmp_path, monkeypatch):
-	forks.let_forks_wait_for_imports()
+	forks.let_forks_wait()
 	looks = []
 	monkeypatch.setattr(forks, "_others_are_importing", spied(forks._others_are_importing, looks))
 	(tmp_path / "imported_with_a_fork.py").write_text(

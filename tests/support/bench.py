@@ -32,6 +32,8 @@ class Sites:
 		# v14 looks for an app's commands there, in the folder and not in the package.
 		(folder / "bench" / "apps" / "frappe").symlink_to(Path(frappe.__file__).parents[1])
 		(folder / "bench" / "apps" / "read_replica").symlink_to(Path(__file__).parents[2])
+		# v14 looks there for what an app adds to bench.
+		(folder / "bench" / "apps" / "sample_app").symlink_to(Path(__file__).parent / "sample_app")
 		(self.path / "apps.txt").write_text("\n".join(apps) + "\n")
 		redis = f"redis://127.0.0.1:{servers.redis.port}"
 		self.write_common(

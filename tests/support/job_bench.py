@@ -77,6 +77,11 @@ class JobBench:
 		process = self._processes.get(what)
 		return bool(process) and process.poll() is None
 
+	def processes(self, what: str) -> list[psutil.Process]:
+		"""The process, and all that it has started."""
+		process = self._processes[what]
+		return [process, *process.children(recursive=True)]
+
 	def kill(self, what: str) -> None:
 		"""End it, and all that it has started, as a power cut would."""
 		process = self._processes.pop(what, None)

@@ -9,5 +9,9 @@ frappe.ui.form.on("System Health Report", {
 				frm.dashboard.set_headline(lines.join("<br>"), "orange");
 			}
 		});
+		// Core looks for a process on this host alone.
+		frappe.xcall("read_replica.api.where_scheduler_runs").then((sentence) => {
+			frm.set_df_property("scheduler_status", "description", frappe.utils.escape_html(sentence));
+		});
 	},
 });

@@ -10,3 +10,10 @@ from importlib import import_module
 if "SAMPLE_APP_MAY_IMPORT" in os.environ:
 	# As a scheduler does in a thread of a worker.
 	threading.Thread(target=import_module, args=("sample_app.imported_slowly",), daemon=True).start()
+
+if "SAMPLE_APP_SECONDS_BETWEEN_BEATS" in os.environ:
+	# A test does not wait for minutes.
+	from read_replica import heartbeat
+
+	heartbeat.SECONDS_BETWEEN_BEATS = float(os.environ["SAMPLE_APP_SECONDS_BETWEEN_BEATS"])
+	heartbeat.LEAST_TIMES_OF_A_ROUND = 0
