@@ -10,10 +10,13 @@ import click
 import frappe
 from frappe.commands import get_site, pass_context
 
+from read_replica import shims
 from read_replica.engine.forks import let_forks_wait_for_imports
 
-# bench reads this file in each of its processes as it starts, and so in workers, before they have threads.
+# bench reads this file in each of its processes as it starts, and so in workers, before they have threads;
+# and in schedulers, which no hook of this app runs in.
 let_forks_wait_for_imports()
+shims.install_in_controllers()
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from redis.exceptions import RedisError
 
 from read_replica import (
 	job_rules,
+	other_classes,
 	overdue,
 	queues,
 	rule_checks,
@@ -103,6 +104,7 @@ def problems() -> list[str]:
 		*_runs_without_locks(),
 		*_locks_of_servers_without_power(),
 		*_jobs_of_a_dormant_site(),
+		*other_classes.problems(),
 		*job_rules.problems_of_config(),
 		*_rules_without_job(),
 		*tick_problems.sentences(),

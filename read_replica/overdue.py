@@ -15,8 +15,6 @@ from redis.exceptions import RedisError
 from read_replica import due_times, queues, run_locks, scheduled_runs, servers, tick_problems
 from read_replica.job_rules import rule_for
 
-FIELDS = ("name", "method", "frequency", "cron_format", "last_execution", "creation")
-
 TICKS = 2
 
 # Core spreads long jobs over so many seconds.
@@ -37,7 +35,7 @@ def problems() -> list[str]:
 
 
 def _overdue() -> list[Any]:
-	jobs = frappe.get_all("Scheduled Job Type", filters={"stopped": 0}, fields=FIELDS, order_by="method")
+	jobs = due_times.jobs({"stopped": 0})
 	ticks, begun = _seconds_between_ticks(), _last_begun()
 	return [job for job in jobs if _is_overdue(job, ticks, begun.get(job.name))]
 

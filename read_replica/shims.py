@@ -8,11 +8,14 @@ function where it does not. What would make it unnecessary:
 
 - frappe.connect_replica: a hook in core's read_only that names the database to read from.
 - background_jobs.get_queue: a hook that may choose a job's queue and add to its meta data.
+- base_document.get_controller: classes of several apps for one doctype, as v16's extend_doctype_class has
+  them, in an order that does not depend on which app was installed last.
 - RedisWrapper and ClientCache, set and get: a core cache that asks whether its value may be kept.
 - conf.read_from_replica, set for a request whose site names its replicas in another way: the same
   hook, asked before the key.
 """
 
+import functools
 import sys
 from typing import Any
 
@@ -21,12 +24,15 @@ import frappe
 from read_replica.config_source import SWITCHED_ON
 from read_replica.engine.locks import Lock
 from read_replica.engine.settings import Need
+from read_replica.other_classes import JOB_TYPE
 
 # As long as the names of doctypes and reports may be.
 LONGEST_SUBJECT = 140
 
 _lock = Lock()
+# Each with its owner and its name: what was there, and what is there in its place.
 _replaced: list[tuple[Any, str, Any]] = []
+_ours: list[tuple[Any, str, Any]] = []
 
 
 def install() -> None:
@@ -61,12 +67,47 @@ def install_in_queues() -> None:
 			_replace([(background_jobs, {"get_queue": _get_queue_with(background_jobs.get_queue)})])
 
 
+def install_in_controllers() -> None:
+	"""Let the class of Scheduled Job Type be ours over whatever other apps make of it; once per process.
+
+	The hook override_doctype_class would be the last installed app's alone.
+	"""
+	from frappe.model import base_document, document
+
+	with _lock:
+		if any(owner is base_document for owner, _, _ in _replaced):
+			return
+		get_controller = _get_controller_with(base_document.get_controller)
+		_replace([(module, {"get_controller": get_controller}) for module in (base_document, document)])
+		# v16 keeps classes that it has made of those.
+		for classes in getattr(frappe, "lazy_controllers", {}).values():
+			classes.pop(JOB_TYPE, None)
+
+
 def _replace(replacements: list[tuple[Any, dict[str, Any]]]) -> None:
 	originals = [(owner, name, getattr(owner, name)) for owner, methods in replacements for name in methods]
 	for owner, methods in replacements:
 		for name, method in methods.items():
 			setattr(owner, name, method)
 	_replaced.extend(originals)
+	_ours.extend((owner, name, method) for owner, methods in replacements for name, method in methods.items())
+
+
+def replaced_by_others() -> list[tuple[str, Any]]:
+	"""What stands in this process where a replacement of ours stood, by the name of that place."""
+	found = [(owner, name, getattr(owner, name), ours) for owner, name, ours in _ours]
+	return [
+		(f"{owner.__name__}.{name}", there)
+		for owner, name, there, ours in found
+		if there is not ours and not _wraps(there, ours)
+	]
+
+
+def _wraps(function: Any, inner: Any) -> bool:
+	"""Whether a function says that it calls another one."""
+	while function is not None and function is not inner:
+		function = getattr(function, "__wrapped__", None)
+	return function is inner
 
 
 def core_function(owner: Any, name: str) -> Any:
@@ -113,6 +154,20 @@ def _get_queue_with(core):
 		return queue
 
 	return get_queue
+
+
+def _get_controller_with(core):
+	@functools.wraps(core)
+	def get_controller(doctype):
+		class_ = core(doctype)
+		if doctype != JOB_TYPE:
+			return class_
+		from read_replica import scheduler_split
+		from read_replica.site import has_app
+
+		return scheduler_split.over(class_) if has_app() else class_
+
+	return get_controller
 
 
 def _is_entering_maintenance() -> bool:

@@ -131,6 +131,7 @@ def begin(*args, **kwargs) -> None:
 	"""before_request and before_job: the site has this app, and core's read_only goes through it."""
 	frappe.local.read_replica_installed = (frappe.local.site, True)
 	if is_mariadb():
+		shims.install_in_controllers()
 		shims.install_in_queues()
 	config_source.renew(frappe.local.conf)
 	frappe.local.read_replica_routing = None

@@ -20,6 +20,7 @@ from read_replica import (
 	due_times,
 	execution,
 	job_rules,
+	queued_jobs,
 	queues,
 	rq_data,
 	run_locks,
@@ -53,8 +54,6 @@ SECONDS_OF_ANOTHER_TICK = 30
 
 SECONDS_BETWEEN_COUNTS = 600
 _counted_at: dict[str, float] = {}
-
-FIELDS = ("name", "method", "frequency", "cron_format", "last_execution", "creation")
 
 
 class Tick:
@@ -120,18 +119,25 @@ class Tick:
 
 	def _due_run(self, job: Any) -> Due | None:
 		place = self.places.of_run(rule_for(job.method))
-		return Due(job, due_times.next_due(job), place) if place and due_times.is_due(job) else None
+		return Due(job, due_times.due_at(job), place) if place and due_times.is_due(job) else None
 
 	def _claim_all(self) -> dict[str, Due]:
-		jobs = self._guard("due", _jobs_that_run, [])
+		jobs = self._guard("due", lambda: due_times.jobs({"stopped": 0}), [])
 		found = {job.name: self._guard(job.method, partial(self._due_run, job)) for job in jobs}
 		due = {name: run for name, run in found.items() if run}
 		for name in _under_way([run.job for run in due.values()], self._guard):
 			due.pop(name, None)
+		due = self._one_of_each_id(due)
 		names = self._claim(list(due.values()))
 		claimed = {name: run for name, run in due.items() if run.name in names}
 		self._note_takeovers([(run.place, run.job.method) for run in claimed.values()])
 		return claimed
+
+	def _one_of_each_id(self, due: dict[str, Due]) -> dict[str, Due]:
+		"""Where jobs share an id in Redis, one of them: in a queue, the next one would take its place."""
+		ids = {name: self._guard(run.job.method, partial(due_times.job_id, run.job)) for name, run in due.items()}
+		one_of_id = {job_id: name for name, job_id in reversed(ids.items())}
+		return {name: run for name, run in due.items() if one_of_id[ids[name]] == name}
 
 	def _claim(self, runs: list[Due]) -> set[str]:
 		try:
@@ -156,9 +162,7 @@ class Tick:
 		if not runs:
 			return
 		names = {run.job_type for run in runs}
-		fields = (*FIELDS, "stopped")
-		found = frappe.get_all("Scheduled Job Type", filters={"name": ["in", list(names)]}, fields=fields)
-		jobs = {job.name: job for job in found}
+		jobs = {job.name: job for job in due_times.jobs({"name": ["in", list(names)]})}
 		waiting = queues.Waiting()
 		# Of a job, one run at a time: in a queue, the next one would take its place.
 		busy = _executed_now(jobs)
@@ -204,10 +208,6 @@ class Tick:
 		servers.note_jobs({server_id: counts[server_id] for server_id in {*self.places.known, *counts}})
 
 
-def _jobs_that_run() -> list[Any]:
-	return frappe.get_all("Scheduled Job Type", filters={"stopped": 0}, fields=FIELDS)
-
-
 def current() -> Tick:
 	"""The tick that this code runs in: as long as core works on one site."""
 	tick = getattr(frappe.local, "read_replica_tick", None)
@@ -238,9 +238,17 @@ def places_with(readers: list[queues.Reader]) -> Places:
 
 def put(run: str, job: Any, place: Place, after_commit: bool = False) -> None:
 	"""Put a claimed run into its queue."""
+	if due_times.puts_itself(job):
+		put_it = partial(queued_jobs.put_by_itself, run, job, place)
+		if after_commit and hasattr(frappe.db, "after_commit"):
+			frappe.db.after_commit.add(put_it)
+		else:
+			# On v14, a worker that is faster than the commit leaves it to the tick after the next minute.
+			put_it()
+		return
 	meant_for = due_times.queue_of(job)
 	frappe.enqueue(
-		"read_replica.execution.run_once",
+		queued_jobs.RUN_ONCE,
 		queue=place.queue or meant_for,
 		# Of the queue that it is meant for, as a server's own queue holds short and long ones.
 		timeout=queues.timeout_of(meant_for),
