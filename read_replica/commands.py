@@ -14,7 +14,7 @@ from read_replica import shims
 from read_replica.engine.forks import let_forks_wait_for_imports
 
 # bench reads this file in each of its processes as it starts, and so in workers, before they have threads;
-# and in schedulers, which no hook of this app runs in.
+# and in schedulers, in which no hook of this app need run.
 let_forks_wait_for_imports()
 shims.install_in_controllers()
 

@@ -102,7 +102,11 @@ def due_at(job: Any) -> datetime:
 	Another app may call a job due before its time. Then what follows its last run is as good on all servers.
 	"""
 	at = next_due(job)
-	return at if at <= now_datetime() else get_datetime(job.last_execution or job.creation) + timedelta(seconds=1)
+	return (
+		at
+		if at <= now_datetime()
+		else get_datetime(job.last_execution or job.creation) + timedelta(seconds=1)
+	)
 
 
 def queue_of(job: Any) -> str:

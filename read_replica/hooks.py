@@ -17,6 +17,12 @@ after_request = ["read_replica.site.end"]
 before_job = ["read_replica.site.begin"]
 after_job = ["read_replica.site.end"]
 
+# The scheduler makes a document of each due job and asks it to enqueue itself. Where another app has this hook
+# as well, the last one counts, so commands.py and the hooks above see to it, too.
+override_doctype_class = {
+	"Scheduled Job Type": "read_replica.scheduler_split.SplitScheduledJobType",
+}
+
 # System Health Report shows what is wrong with the servers of jobs; Log Settings clears old takeovers.
 doctype_js = {"System Health Report": "public/js/system_health_report.js"}
 default_log_clearing_doctypes = {"Job Takeover": 180}

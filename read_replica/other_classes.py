@@ -17,7 +17,15 @@ JOB_TYPE = "Scheduled Job Type"
 CORE = "frappe.core.doctype.scheduled_job_type.scheduled_job_type"
 
 # What Frappe, and ours over it, ask of the class.
-ASKED = ("execute", "enqueue", "log_status", "get_queue_name", "get_next_execution", "is_event_due", "rq_job_id")
+ASKED = (
+	"execute",
+	"enqueue",
+	"log_status",
+	"get_queue_name",
+	"get_next_execution",
+	"is_event_due",
+	"rq_job_id",
+)
 
 
 def class_without_ours() -> type:
@@ -86,7 +94,9 @@ def _names_in_reach(class_: type, function: Any, seen: set[CodeType]) -> set[str
 	seen.add(code)
 	names = _names_in(code)
 	# It is what leads to the next class's.
-	called = (_function_of(inspect.getattr_static(class_, name, None)) for name in sorted(names - {"execute"}))
+	called = (
+		_function_of(inspect.getattr_static(class_, name, None)) for name in sorted(names - {"execute"})
+	)
 	return names.union(*(_names_in_reach(class_, method, seen) for method in called))
 
 

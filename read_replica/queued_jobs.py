@@ -64,7 +64,9 @@ class RunPutByItself:
 			"instead": (given["method"], given["kwargs"]),
 		}
 		job = given | {"method": RUN_ONCE, "kwargs": arguments}
-		return enqueue_call(*args, kwargs=job, meta={**(meta or {}), **job_positions.meta()} or None, **kwargs)
+		return enqueue_call(
+			*args, kwargs=job, meta={**(meta or {}), **job_positions.meta()} or None, **kwargs
+		)
 
 
 def put_by_itself(run: str, job: Any, place: Place) -> None:
@@ -79,9 +81,9 @@ def put_by_itself(run: str, job: Any, place: Place) -> None:
 		frappe.local.read_replica_run_to_be_put = None
 	if not by_itself.is_put:
 		frappe.throw(
-			_("{0} was not put into a queue by the class that another app gives to it; it is asked again.").format(
-				job.method
-			)
+			_(
+				"{0} was not put into a queue by the class that another app gives to it; it is asked again."
+			).format(job.method)
 		)
 
 

@@ -14,7 +14,7 @@ import click
 import frappe
 from frappe.model import base_document
 
-from read_replica import execution, other_classes, run_now, tick
+from read_replica import execution, other_classes, run_now, shims, tick
 from read_replica.job_rules import rule_for
 from read_replica.logs import log_event
 from read_replica.other_classes import JOB_TYPE
@@ -99,16 +99,24 @@ def _empty_document() -> Any:
 @functools.lru_cache
 def over(class_: type) -> type:
 	"""This class of Scheduled Job Type with ours before it, so that neither loses what it does."""
+	if issubclass(class_, Split):
+		return class_
 	return type(class_.__name__, (Split, class_), {"__module__": class_.__module__})
 
 
 def __getattr__(name: str) -> Any:
-	# The class up to 0.1, in documents and hooks that Redis holds until the next migrate.
-	if name == "SplitScheduledJobType":
-		from frappe.core.doctype.scheduled_job_type.scheduled_job_type import ScheduledJobType
+	"""What the hook for the class names: the class that there would be without this app.
 
-		return over(ScheduledJobType)
-	raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+	`shims` puts ours over it. Where nothing has installed that so far, as in a scheduler that was not started
+	by bench, ours is over it already.
+	"""
+	if name != "SplitScheduledJobType":
+		raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+	is_installed = shims.install_in_controllers()
+	paths = frappe.get_hooks("override_doctype_class").get(JOB_TYPE, [])
+	others = [path for path in paths if not path.startswith(f"{__name__}.")]
+	class_ = frappe.get_attr(others[-1] if others else f"{other_classes.CORE}.ScheduledJobType")
+	return over(class_) if is_installed == "now" else class_
 
 
 def _say_that_it_bypasses_its_rule(method: str) -> None:

@@ -17,7 +17,7 @@ function where it does not. What would make it unnecessary:
 
 import functools
 import sys
-from typing import Any
+from typing import Any, Literal
 
 import frappe
 
@@ -67,21 +67,22 @@ def install_in_queues() -> None:
 			_replace([(background_jobs, {"get_queue": _get_queue_with(background_jobs.get_queue)})])
 
 
-def install_in_controllers() -> None:
+def install_in_controllers() -> Literal["now", "before"]:
 	"""Let the class of Scheduled Job Type be ours over whatever other apps make of it; once per process.
 
-	The hook override_doctype_class would be the last installed app's alone.
+	The hook override_doctype_class is the last installed app's alone.
 	"""
 	from frappe.model import base_document, document
 
 	with _lock:
 		if any(owner is base_document for owner, _, _ in _replaced):
-			return
+			return "before"
 		get_controller = _get_controller_with(base_document.get_controller)
 		_replace([(module, {"get_controller": get_controller}) for module in (base_document, document)])
 		# v16 keeps classes that it has made of those.
 		for classes in getattr(frappe, "lazy_controllers", {}).values():
 			classes.pop(JOB_TYPE, None)
+	return "now"
 
 
 def _replace(replacements: list[tuple[Any, dict[str, Any]]]) -> None:

@@ -135,7 +135,9 @@ class Tick:
 
 	def _one_of_each_id(self, due: dict[str, Due]) -> dict[str, Due]:
 		"""Where jobs share an id in Redis, one of them: in a queue, the next one would take its place."""
-		ids = {name: self._guard(run.job.method, partial(due_times.job_id, run.job)) for name, run in due.items()}
+		ids = {
+			name: self._guard(run.job.method, partial(due_times.job_id, run.job)) for name, run in due.items()
+		}
 		one_of_id = {job_id: name for name, job_id in reversed(ids.items())}
 		return {name: run for name, run in due.items() if one_of_id[ids[name]] == name}
 

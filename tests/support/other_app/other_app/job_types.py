@@ -66,7 +66,10 @@ def execute_with(job_type, name, arguments):
 
 
 class SameId(WithArguments):
-	"""Knows its jobs in Redis by their method, as core up to v15."""
+	"""Knows its jobs in Redis by their method, as core up to v15, and has several for one method."""
+
+	def autoname(self):
+		self.name = f"{self.method} {self.frequency}"
 
 	@property
 	def rq_job_id(self):
