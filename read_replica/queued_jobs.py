@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 import frappe
-from frappe import _
 from rq import Queue
 
 from read_replica import calls, job_positions, queues
@@ -69,22 +68,14 @@ class RunPutByItself:
 		)
 
 
-def put_by_itself(run: str, job: Any, place: Place) -> None:
-	"""Let a job put a claimed run into its queue by the `enqueue` of its own class.
-
-	:raises frappe.ValidationError: if that has put nothing there
-	"""
+def put_by_itself(run: str, job: Any, place: Place) -> bool:
+	"""Let a job put a claimed run into its queue by the `enqueue` of its own class; whether it has."""
 	frappe.local.read_replica_run_to_be_put = by_itself = RunPutByItself(run, job, place)
 	try:
 		job.put_by_itself()
 	finally:
 		frappe.local.read_replica_run_to_be_put = None
-	if not by_itself.is_put:
-		frappe.throw(
-			_(
-				"{0} was not put into a queue by the class that another app gives to it; it is asked again."
-			).format(job.method)
-		)
+	return by_itself.is_put
 
 
 def _run_to_be_put() -> RunPutByItself | None:

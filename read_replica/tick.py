@@ -179,7 +179,7 @@ class Tick:
 		if not place:
 			return False
 		if not job:
-			scheduled_runs.drop(run)
+			scheduled_runs.drop(run.name, run.attempts)
 			return False
 		if (job.stopped and not run.asked_for) or self._waits(run, job, place, waiting):
 			return False
@@ -241,7 +241,7 @@ def places_with(readers: list[queues.Reader]) -> Places:
 def put(run: str, job: Any, place: Place, after_commit: bool = False) -> None:
 	"""Put a claimed run into its queue."""
 	if due_times.puts_itself(job):
-		put_it = partial(queued_jobs.put_by_itself, run, job, place)
+		put_it = partial(_let_it_put_itself, run, job, place)
 		if after_commit and hasattr(frappe.db, "after_commit"):
 			frappe.db.after_commit.add(put_it)
 		else:
@@ -260,6 +260,12 @@ def put(run: str, job: Any, place: Place, after_commit: bool = False) -> None:
 		job_type=job.method,
 		scheduled_job_type=job.name,
 	)
+
+
+def _let_it_put_itself(run: str, job: Any, place: Place) -> None:
+	if not queued_jobs.put_by_itself(run, job, place):
+		# As with core, it is asked again for as long as it is due: it may have said no, or done its work here.
+		scheduled_runs.drop(run)
 
 
 def is_under_way(job: Any) -> bool:

@@ -17,7 +17,7 @@ import frappe
 import pytest
 from frappe.utils.background_jobs import get_queue
 
-from read_replica import job_servers
+from read_replica import other_classes
 from support.bench import SITE, Sites
 
 from .conftest import in_another_worker
@@ -211,8 +211,7 @@ def test_an_execute_that_never_says_when_its_job_begins_is_marked_at_its_end_and
 
 
 def about_the_other_app() -> list[str]:
-	frappe.db.rollback()
-	return [problem for problem in job_servers.problems() if problem.startswith("App other_app")]
+	return [problem for problem in other_classes.problems() if problem.startswith("App other_app")]
 
 
 def test_what_works_is_no_problem(beside):
@@ -254,7 +253,7 @@ def test_run_now_by_the_other_apps_enqueue_runs_it_once(beside, monkeypatch):
 
 
 def test_a_job_that_the_other_app_calls_due_is_due_and_one_that_it_does_not_is_not(beside, monkeypatch):
-	use(beside, "NeverByCore")
+	use(beside, "DueByItself")
 	frappe.cache().set_value("other_app_holiday", 1)
 	assert tick(monkeypatch, "primary") == []
 	frappe.cache().delete_value("other_app_holiday")
@@ -266,6 +265,39 @@ def test_a_job_that_the_other_app_calls_due_is_due_and_one_that_it_does_not_is_n
 	assert tick(monkeypatch, "primary") == []
 	work_off()
 	assert len(executed()) == 1
+
+
+def test_an_enqueue_of_the_other_app_that_puts_nothing_into_a_queue_is_asked_again_while_it_is_due(
+	beside, monkeypatch
+):
+	use(beside, "RunsAtOnce")
+	frappe.cache().set_value("other_app_holiday", 1)
+	for _ in range(2):
+		tick(monkeypatch, "primary")
+		assert (executed(), runs(), waiting()) == ([], [], {})
+	frappe.cache().delete_value("other_app_holiday")
+	for _ in range(2):
+		tick(monkeypatch, "primary")
+		assert (len(executed()), runs(), waiting()) == (1, [], {})
+
+
+def test_a_class_that_is_no_scheduled_job_type_is_named_and_holds_up_no_other_job(beside, monkeypatch):
+	use(beside, "OfItsOwn")
+	if HAS_EXTENSIONS:
+		with pytest.raises(frappe.ValidationError):
+			frappe.get_doc("Scheduled Job Type", name_of())
+		return
+	[told] = about_the_other_app()
+	assert "other_app.job_types.OfItsOwn" in told and "get_queue_name" in told
+	assert tick(monkeypatch, "primary") == []
+
+
+def test_what_the_other_app_has_put_in_the_place_of_ours_is_named(beside, monkeypatch):
+	from other_app import jobs
+
+	monkeypatch.setattr("frappe.utils.background_jobs.get_queue", jobs.get_queue)
+	[told] = about_the_other_app()
+	assert "frappe.utils.background_jobs.get_queue" in told and "other_app.jobs.get_queue" in told
 
 
 def test_two_jobs_with_one_id_in_redis_wait_for_each_other(beside, monkeypatch):

@@ -5,6 +5,7 @@
 
 import frappe
 from frappe.core.doctype.scheduled_job_type.scheduled_job_type import ScheduledJobType
+from frappe.model.document import Document
 from frappe.utils import now_datetime
 from frappe.utils.background_jobs import enqueue
 
@@ -61,6 +62,23 @@ class PutsItself(WithArguments):
 		return True
 
 
+class RunsAtOnce(WithArguments):
+	"""Needs no queue; and does nothing on holidays."""
+
+	def enqueue(self, force=False):
+		if not self.is_event_due() or frappe.cache().get_value("other_app_holiday"):
+			return False
+		self.execute()
+		return True
+
+
+class OfItsOwn(Document):
+	"""Has nothing of core's class; v16 refuses it."""
+
+	def execute(self):
+		frappe.get_attr(self.method)(of=self.name)
+
+
 def execute_with(job_type, name, arguments):
 	frappe.get_doc("Scheduled Job Type", name).execute(**arguments)
 
@@ -76,7 +94,7 @@ class SameId(WithArguments):
 		return f"of_other_app||{self.method}"
 
 
-class NeverByCore(WithArguments):
+class DueByItself(WithArguments):
 	"""Is due when it says so, whatever core's fields say."""
 
 	def is_event_due(self, current_time=None):
