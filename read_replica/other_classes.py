@@ -12,6 +12,7 @@ from types import CodeType
 from typing import Any
 
 import frappe
+from frappe.utils import strip_html
 
 JOB_TYPE = "Scheduled Job Type"
 CORE = "frappe.core.doctype.scheduled_job_type.scheduled_job_type"
@@ -54,7 +55,10 @@ def _function_of(method: Any) -> Any:
 
 def problems() -> list[str]:
 	"""What other apps have made of the class that this app cannot work beside, and what to do, in sentences."""
-	class_ = class_without_ours()
+	try:
+		class_ = class_without_ours()
+	except Exception as error:
+		return [_cannot_be_loaded(error)]
 	missing = [name for name in ASKED if not hasattr(class_, name)]
 	if missing:
 		return [
@@ -62,6 +66,14 @@ def problems() -> list[str]:
 			f" {', '.join(missing)}: its jobs cannot be split over servers. Let it inherit from core's ScheduledJobType."
 		]
 	return [*_execute_that_says_nothing(class_), *_shims_that_are_gone()]
+
+
+def _cannot_be_loaded(error: Exception) -> str:
+	path = frappe.get_hooks("override_doctype_class").get(JOB_TYPE, [CORE])[-1]
+	return (
+		f"App {path.split('.')[0]} gives Scheduled Job Type a class that Frappe cannot load ({path}), so that no"
+		f" scheduled job runs: {type(error).__name__} {strip_html(str(error))}"
+	)
 
 
 def _execute_that_says_nothing(class_: type) -> Iterator[str]:
