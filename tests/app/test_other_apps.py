@@ -106,9 +106,8 @@ def work_off() -> list[str]:
 	"""Let workers execute what waits in the queues, as RQ does; the queues that it stood in."""
 	taken = [(queue, job) for queue, jobs in waiting().items() for job in jobs]
 	for queue, job in taken:
-		get_queue(queue).remove(job.id)
-		execute_job_in_a_worker(job.kwargs["method"], **job.kwargs["kwargs"])
 		job.delete()
+		execute_job_in_a_worker(job.kwargs["method"], **job.kwargs["kwargs"])
 	return [queue for queue, _ in taken]
 
 
