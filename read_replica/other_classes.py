@@ -122,8 +122,9 @@ def _shims_that_are_gone() -> Iterator[str]:
 
 	for name, function in shims.replaced_by_others():
 		yield (
-			f"App {_app_of(function)} has replaced {name} ({_name_of(function)}), which this app replaces as well,"
-			" without calling what was there. Let it call that, or ask its authors to."
+			f"App {_app_of(function)} has replaced {name} ({_name_of(function)}), which this app replaces as well. If"
+			" that does not call what was there, this app does not see what goes through it. Let it call that, and"
+			" say so with functools.wraps."
 		)
 
 

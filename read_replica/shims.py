@@ -24,6 +24,7 @@ import frappe
 from read_replica.config_source import SWITCHED_ON
 from read_replica.engine.locks import Lock
 from read_replica.engine.settings import Need
+from read_replica.logs import log_event
 from read_replica.other_classes import JOB_TYPE
 
 # As long as the names of doctypes and reports may be.
@@ -33,6 +34,7 @@ _lock = Lock()
 # Each with its owner and its name: what was there, and what is there in its place.
 _replaced: list[tuple[Any, str, Any]] = []
 _ours: list[tuple[Any, str, Any]] = []
+_logged: set[str] = set()
 
 
 def install() -> None:
@@ -77,8 +79,8 @@ def install_in_controllers() -> Literal["now", "before"]:
 	with _lock:
 		if any(owner is base_document for owner, _, _ in _replaced):
 			return "before"
-		get_controller = _get_controller_with(base_document.get_controller)
-		_replace([(module, {"get_controller": get_controller}) for module in (base_document, document)])
+		modules = (base_document, document)
+		_replace([(one, {"get_controller": _get_controller_with(one.get_controller)}) for one in modules])
 		# v16 keeps classes that it has made of those.
 		for classes in getattr(frappe, "lazy_controllers", {}).values():
 			classes.pop(JOB_TYPE, None)
@@ -104,6 +106,14 @@ def replaced_by_others() -> list[tuple[str, Any]]:
 	]
 
 
+def log_what_others_replaced() -> None:
+	"""Once per process: `status` sees only what was replaced in its own."""
+	for name, there in replaced_by_others():
+		if name not in _logged:
+			_logged.add(name)
+			log_event("replaced_by_another_app", what=name, by=f"{there.__module__}.{there.__qualname__}")
+
+
 def _wraps(function: Any, inner: Any) -> bool:
 	"""Whether a function says that it calls another one."""
 	while function is not None and function is not inner:
@@ -120,6 +130,7 @@ def core_function(owner: Any, name: str) -> Any:
 def uninstall() -> None:
 	"""Put back all that was replaced."""
 	with _lock:
+		_ours.clear()
 		while _replaced:
 			owner, name, original = _replaced.pop()
 			setattr(owner, name, original)

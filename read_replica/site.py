@@ -137,6 +137,7 @@ def begin(*args, **kwargs) -> None:
 	frappe.local.read_replica_routing = None
 	begins_here = not transaction.is_watched(database.primary_of(frappe.local.db))
 	router = router_of_site()
+	shims.log_what_others_replaced()
 	shims.leave_core_replica(router)
 	if router:
 		shims.switch_core_on(frappe.local.conf)

@@ -17,7 +17,7 @@ import frappe
 import pytest
 from frappe.utils.background_jobs import get_queue
 
-from read_replica import other_classes, tick_problems
+from read_replica import other_classes, shims, tick_problems
 from support.bench import SITE, Sites
 
 from .conftest import in_another_worker
@@ -105,7 +105,7 @@ def waiting() -> dict[str, list]:
 def work_off() -> list[str]:
 	"""Let workers execute what waits in the queues, as RQ does; the queues that it stood in."""
 	taken = [(queue, job) for queue, jobs in waiting().items() for job in jobs]
-	for queue, job in taken:
+	for _, job in taken:
 		job.delete()
 		execute_job_in_a_worker(job.kwargs["method"], **job.kwargs["kwargs"])
 	return [queue for queue, _ in taken]
@@ -294,9 +294,17 @@ def test_a_class_that_is_no_scheduled_job_type_is_named_and_holds_up_no_other_jo
 def test_what_the_other_app_has_put_in_the_place_of_ours_is_named(beside, monkeypatch):
 	from other_app import jobs
 
+	shims._logged.clear()
 	monkeypatch.setattr("frappe.utils.background_jobs.get_queue", jobs.get_queue)
 	[told] = about_the_other_app()
 	assert "frappe.utils.background_jobs.get_queue" in told and "other_app.jobs.get_queue" in told
+	log = beside.path / SITE / "logs" / "read_replica.log"
+	before = log.read_text()
+	for _ in range(2):
+		in_another_worker(lambda: None)
+	[line] = log.read_text().removeprefix(before).splitlines()
+	assert "event=replaced_by_another_app what='frappe.utils.background_jobs.get_queue'" in line
+	assert "by='other_app.jobs.get_queue'" in line
 
 
 def test_two_jobs_with_one_id_in_redis_wait_for_each_other(beside, monkeypatch):
