@@ -47,7 +47,8 @@ def _is_overdue(job: Any, ticks: dict[str, float], begun: datetime | None) -> bo
 		late = TICKS * max(ticks.get(server_id, 0), get_scheduler_tick())
 		late += SECONDS_OF_LONG_JOBS if "Long" in job.frequency else 0
 		since = max(due_times.next_due(job), begun or datetime.min)
-		return since + timedelta(seconds=late) < now_datetime()
+		# Another app may call it due on working days only.
+		return since + timedelta(seconds=late) < now_datetime() and due_times.is_due(job)
 	except Exception:
 		# Nobody can say when it is due: the scheduler's tick has said why.
 		return False
