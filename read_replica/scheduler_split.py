@@ -107,16 +107,16 @@ def over(class_: type) -> type:
 def __getattr__(name: str) -> Any:
 	"""What the hook for the class names: the class that there would be without this app.
 
-	`shims` puts ours over it. Where nothing has installed that so far, as in a scheduler that was not started
-	by bench, ours is over it already.
+	`shims` asks for it and puts ours over it. Frappe itself asks in a process without our shims, such as a
+	scheduler that was not started by bench, which has them from now on.
 	"""
 	if name != "SplitScheduledJobType":
 		raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-	is_installed = shims.install_in_controllers()
+	shims.install_in_controllers()
 	paths = frappe.get_hooks("override_doctype_class").get(JOB_TYPE, [])
 	others = [path for path in paths if not path.startswith(f"{__name__}.")]
 	class_ = frappe.get_attr(others[-1] if others else f"{other_classes.CORE}.ScheduledJobType")
-	return over(class_) if is_installed == "now" else class_
+	return class_ if other_classes.is_asking() else over(class_)
 
 
 def _say_that_it_bypasses_its_rule(method: str) -> None:

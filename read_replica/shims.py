@@ -17,10 +17,11 @@ function where it does not. What would make it unnecessary:
 
 import functools
 import sys
-from typing import Any, Literal
+from typing import Any
 
 import frappe
 
+from read_replica import other_classes
 from read_replica.config_source import SWITCHED_ON
 from read_replica.engine.locks import Lock
 from read_replica.engine.settings import Need
@@ -69,7 +70,7 @@ def install_in_queues() -> None:
 			_replace([(background_jobs, {"get_queue": _get_queue_with(background_jobs.get_queue)})])
 
 
-def install_in_controllers() -> Literal["now", "before"]:
+def install_in_controllers() -> None:
 	"""Let the class of Scheduled Job Type be ours over whatever other apps make of it; once per process.
 
 	The hook override_doctype_class is the last installed app's alone.
@@ -78,13 +79,12 @@ def install_in_controllers() -> Literal["now", "before"]:
 
 	with _lock:
 		if any(owner is base_document for owner, _, _ in _replaced):
-			return "before"
+			return
 		modules = (base_document, document)
 		_replace([(one, {"get_controller": _get_controller_with(one.get_controller)}) for one in modules])
 		# v16 keeps classes that it has made of those.
 		for classes in getattr(frappe, "lazy_controllers", {}).values():
 			classes.pop(JOB_TYPE, None)
-	return "now"
 
 
 def _replace(replacements: list[tuple[Any, dict[str, Any]]]) -> None:
@@ -171,13 +171,12 @@ def _get_queue_with(core):
 def _get_controller_with(core):
 	@functools.wraps(core)
 	def get_controller(doctype):
-		class_ = core(doctype)
 		if doctype != JOB_TYPE:
-			return class_
+			return core(doctype)
 		from read_replica import scheduler_split
 		from read_replica.site import has_app
 
-		return scheduler_split.over(class_) if has_app() else class_
+		return scheduler_split.over(other_classes.class_by(core)) if has_app() else core(doctype)
 
 	return get_controller
 
