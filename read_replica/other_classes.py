@@ -54,6 +54,12 @@ def class_by(get_controller: Callable[[str], type]) -> type:
 		frappe.local.read_replica_asks_for_class = False
 
 
+def paths_of_others() -> list[str]:
+	"""The classes that other apps name in the hook for it; the last one is in effect."""
+	paths = frappe.get_hooks("override_doctype_class").get(JOB_TYPE, [])
+	return [path for path in paths if not path.startswith("read_replica.")]
+
+
 def is_asking() -> bool:
 	"""Whether the class is asked for without ours."""
 	return getattr(frappe.local, "read_replica_asks_for_class", False)
@@ -90,7 +96,7 @@ def problems() -> list[str]:
 
 
 def _cannot_be_loaded(error: Exception) -> str:
-	path = frappe.get_hooks("override_doctype_class").get(JOB_TYPE, [CORE])[-1]
+	path = [CORE, *paths_of_others()][-1]
 	return (
 		f"App {path.split('.')[0]} gives Scheduled Job Type a class that Frappe cannot load ({path}), so that no"
 		f" scheduled job runs: {type(error).__name__} {strip_html(str(error))}"

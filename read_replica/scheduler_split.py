@@ -113,9 +113,8 @@ def __getattr__(name: str) -> Any:
 	if name != "SplitScheduledJobType":
 		raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 	shims.install_in_controllers()
-	paths = frappe.get_hooks("override_doctype_class").get(JOB_TYPE, [])
-	others = [path for path in paths if not path.startswith(f"{__name__}.")]
-	class_ = frappe.get_attr(others[-1] if others else f"{other_classes.CORE}.ScheduledJobType")
+	path = [f"{other_classes.CORE}.ScheduledJobType", *other_classes.paths_of_others()][-1]
+	class_ = frappe.get_attr(path)
 	return class_ if other_classes.is_asking() else over(class_)
 
 
