@@ -10,6 +10,7 @@ from typing import Any
 
 import frappe
 
+from read_replica.clients import user_of
 from read_replica.engine.request import RequestState
 from read_replica.engine.settings import Endpoint
 from read_replica.logs import log_event
@@ -45,8 +46,9 @@ def _roles_of(state: RequestState) -> set[str]:
 	"""
 	now = frappe.session.user
 	roles = set(frappe.get_roles(now))
-	if state.asked_by and state.asked_by != now:
-		roles &= set(frappe.get_roles(state.asked_by))
+	asked_by = user_of(state.asked_by or now)
+	if asked_by != now:
+		roles &= set(frappe.get_roles(asked_by))
 	return roles
 
 

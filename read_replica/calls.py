@@ -21,9 +21,6 @@ from read_replica.own_transaction import is_before_migrate
 from read_replica.placement import Place, Places
 from read_replica.transaction import is_giving_rows
 
-# In a job's meta data: its rule says that it reads from a replica.
-READS = "read_replica_reads"
-
 # Its runs are placed by the scheduler.
 PLACED_ALREADY = ("read_replica.", "frappe.core.doctype.scheduled_job_type.")
 
@@ -97,8 +94,10 @@ def place(queue: Queue, job: dict, named: str) -> tuple[Queue, dict]:
 	# While rows are being read one by one, no rule can be asked for on their connection.
 	if not name or name.startswith(PLACED_ALREADY) or is_giving_rows(primary_of(frappe.local.db)):
 		return queue, {}
+	from read_replica.job_reads import meta_of
+
 	rule = rule_for(name)
-	reads = {READS: rule.reads} if rule.reads == "replica" else {}
+	reads = meta_of(rule.need) if rule.reads == "replica" else {}
 	if rule.source in ("default", "annotation") or named in named_servers():
 		return queue, reads
 	found = _place_by(rule)
@@ -140,8 +139,9 @@ def begin_job(method: str) -> None:
 	"""In a worker: let a job whose rule says so read from a replica, until it ends."""
 	from rq import get_current_job
 
-	from read_replica.job_reads import open_scope
+	from read_replica.job_reads import need_in, open_scope
 
 	job = get_current_job()
-	if job and job.meta.get(READS) == "replica":
-		open_scope(method)
+	need = need_in(job.meta) if job else None
+	if need:
+		open_scope(method, need)

@@ -67,8 +67,9 @@ class Work:
 
 	def begins(self) -> None:
 		"""The method is called next, and nothing is uncommitted."""
-		if rule_for(self.method).reads == "replica":
-			self._scope = open_scope(self.method)
+		rule = rule_for(self.method)
+		if rule.reads == "replica":
+			self._scope = open_scope(self.method, rule.need)
 		self._mark_with_first_commit(database.primary_of(frappe.local.db))
 		self.has_begun = True
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import frappe
 
-from read_replica import database, transaction
+from read_replica import clients, database, transaction
 from read_replica.connector import Connector
 from read_replica.engine import dialect
 from read_replica.engine.redis_state import impatient
@@ -52,6 +52,9 @@ class FrappeHost:
 
 	def log_names(self, table: str, statement: str) -> tuple[str, ...]:
 		return log_names(table, statement, _ask_primary)
+
+	def reader(self) -> str:
+		return clients.reader(self.user(), self.state().asked_by)
 
 	def pending_writes(self, db: Any) -> int:
 		return transaction.pending_writes(db)

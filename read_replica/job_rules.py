@@ -18,6 +18,7 @@ from typing import Any, Literal
 import frappe
 
 from read_replica import annotations
+from read_replica.engine.settings import Need
 from read_replica.logs import log_event
 
 DEFAULT_SERVER = "primary"
@@ -25,6 +26,10 @@ CONFIG_KEY = "scheduler_config"
 TAKEOVER_KEY = "scheduler_takeover_after"
 TAKEOVER_AFTER = 15 * 60
 WILDCARDS = "*?"
+KEYS = ("job", "server_id", "takeover_after", "reads", "consistency", "max_lag")
+
+# What a rule asks of a replica that says nothing of it.
+AS_CONFIGURED = Need()
 
 # For requests that put a job into a queue: each would have to read the rules again.
 SECONDS_KNOWN = 5.0
@@ -36,6 +41,7 @@ class Rule:
 
 	:param takeover_after: seconds after which the default server runs the jobs of a server that is gone; 0: never
 	:param reads: where the job's reads go
+	:param need: what they ask of a replica, where they go to one
 	"""
 
 	job: str
@@ -43,6 +49,7 @@ class Rule:
 	source: Literal["desk", "site_config", "common_site_config", "annotation", "default"]
 	takeover_after: float = TAKEOVER_AFTER
 	reads: Literal["primary", "replica"] = "primary"
+	need: Need = AS_CONFIGURED
 
 	@property
 	def is_glob(self) -> bool:
@@ -133,7 +140,22 @@ def _from_desk(takeover_after: float) -> Iterable[Rule]:
 		own = row.get("takeover_after")
 		reads = (row.get("reads") or "Primary").lower()
 		after = takeover_after if own is None else float(own)
-		yield Rule(row.job, row.server_id, "desk", after, reads)
+		try:
+			need = need_of_desk(row)
+		except (TypeError, ValueError) as error:
+			# Not by the desk, which checks it: its server counts all the same.
+			log_event("configuration", problem=f"Scheduler Config for {row.job}: {error}")
+			need = AS_CONFIGURED
+		yield Rule(row.job, row.server_id, "desk", after, reads, need)
+
+
+def need_of_desk(row: Any) -> Need:
+	"""What a rule of the desk asks of a replica; its empty number is a 0.
+
+	:raises TypeError, ValueError: naming the field that is wrong
+	"""
+	consistency = (row.get("consistency") or "").lower() or None
+	return Need(consistency=consistency, max_lag=row.get("max_lag") or None)
 
 
 def _rows_of_config_files() -> tuple[Any, Any]:
@@ -151,7 +173,7 @@ def _from_config(rows: Any, source: Any, takeover_after: float) -> Iterable[Rule
 	for row in sound:
 		after = row.get("takeover_after", takeover_after)
 		reads = row.get("reads", "primary")
-		yield Rule(row["job"].strip(), row["server_id"].strip(), source, after, reads)
+		yield Rule(row["job"].strip(), row["server_id"].strip(), source, after, reads, _need_of(row))
 
 
 def problems_of_config() -> list[str]:
@@ -177,23 +199,45 @@ def _rules_of_desk_without_job_or_server() -> list[str]:
 def _split_by_soundness(rows: Any, source: str) -> tuple[list[dict], list[str]]:
 	"""The rules that can be used, and a sentence about each of the others."""
 	example = 'Write {"job": "dotted.path.of.the.method", "server_id": "primary"}'
-	example += ', and beside them "takeover_after" (seconds) and "reads" ("primary" or "replica").'
+	example += ', and beside them, as needed, "takeover_after" (seconds), "reads" ("primary" or "replica"),'
+	example += ' "consistency" ("eventual", "session" or "strong") and "max_lag" (seconds).'
 	key = f"{CONFIG_KEY} of {source}.json"
 	if rows is None:
 		return [], []
 	if not isinstance(rows, list):
 		return [], [f"{key}: {rows!r} is not a list of rules. {example}"]
-	sound = [row for row in rows if _is_sound(row)]
-	return sound, [f"{key}: {row!r} is not a rule. {example}" for row in rows if not _is_sound(row)]
+	sound, problems = [], []
+	for row in rows:
+		if problem := _problem_of(row):
+			problems.append(f"{key}: {row!r} is not a rule: {problem}. {example}")
+		else:
+			sound.append(row)
+	return sound, problems
 
 
-def _is_sound(row: Any) -> bool:
+def _problem_of(row: Any) -> str | None:
+	"""What is wrong with a rule of a configuration file, by its key; None if it can be used."""
 	if not isinstance(row, dict):
-		return False
-	has_names = all(isinstance(row.get(key), str) and row[key].strip() for key in ("job", "server_id"))
-	is_known = row.keys() <= {"job", "server_id", "takeover_after", "reads"}
-	says_after = "takeover_after" not in row or _is_duration(row["takeover_after"])
-	return has_names and is_known and says_after and row.get("reads", "primary") in ("primary", "replica")
+		return "it is no object"
+	for key in ("job", "server_id"):
+		if not isinstance(row.get(key), str) or not row[key].strip():
+			return f"{key} is {row.get(key)!r}"
+	for key in row:
+		if key not in KEYS:
+			return f"{key!r} is no key of a rule"
+	if "takeover_after" in row and not _is_duration(row["takeover_after"]):
+		return f"takeover_after is {row['takeover_after']!r}"
+	if row.get("reads", "primary") not in ("primary", "replica"):
+		return f"reads is {row['reads']!r}"
+	try:
+		_need_of(row)
+	except (TypeError, ValueError) as error:
+		return str(error)
+	return None
+
+
+def _need_of(row: dict) -> Need:
+	return Need(consistency=row.get("consistency"), max_lag=row.get("max_lag"))
 
 
 def _is_duration(value: Any) -> bool:

@@ -162,11 +162,18 @@ def job_rows() -> list[dict[str, str]]:
 				"server_id": rule.server_id,
 				"source": rule.source,
 				"takeover_after": f"{rule.takeover_after:g} s" if rule.takeover_after else "never",
-				"reads": rule.reads,
+				"reads": _reads_of(rule),
 				"note": "stopped" if job.stopped else job_servers.note_on(rule, known),
 			}
 		)
 	return rows
+
+
+def _reads_of(rule: job_rules.Rule) -> str:
+	if rule.reads == "primary":
+		return rule.reads
+	lag = None if rule.need.max_lag is None else f"{rule.need.max_lag:g} s behind at most"
+	return ", ".join(filter(None, (rule.reads, rule.need.consistency, lag)))
 
 
 def _table(columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> Table:

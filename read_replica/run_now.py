@@ -33,7 +33,7 @@ def run(job: Any) -> bool:
 		return _tell_that_it_waits(job)
 	place = place or Place(places.here, None, rule.server_id)
 	# Whoever asks may have written something that is not to be committed yet.
-	tick.put(scheduled_runs.begin_now(job, place), job, place, after_commit=True)
+	tick.put(scheduled_runs.begin_now(job, place), job, place, "asked for here")
 	_tell(_where(job.method, place))
 	return True
 

@@ -14,7 +14,7 @@ import click
 import frappe
 from frappe.model import base_document
 
-from read_replica import execution, other_classes, run_now, shims, tick
+from read_replica import execution, job_positions, other_classes, run_now, shims, tick
 from read_replica.job_rules import rule_for
 from read_replica.logs import log_event
 from read_replica.other_classes import JOB_TYPE
@@ -79,8 +79,10 @@ class Split:
 			work.was_told = True
 			if status != "Start":
 				work.ends()
+				job_positions.method_has_ended()
 		result = super().log_status(status, *args, **kwargs)
 		if work and status == "Start":
+			job_positions.method_begins(self.name)
 			work.begins()
 		return result
 

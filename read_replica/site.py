@@ -129,6 +129,7 @@ def forget() -> None:
 
 def begin(*args, **kwargs) -> None:
 	"""before_request and before_job: the site has this app, and core's read_only goes through it."""
+	is_job = kwargs.get("transaction_type") == "job"
 	frappe.local.read_replica_installed = (frappe.local.site, True)
 	if is_mariadb():
 		shims.install_in_controllers()
@@ -148,10 +149,12 @@ def begin(*args, **kwargs) -> None:
 			transaction.note_that_it_only_read(database.primary_of(frappe.local.db))
 		# Not by `begins_here`: a cache that core fills before the hooks has the primary watched already.
 		if state.asked_by is None and not _is_known_later():
-			state.asked_by = router.host.user()
-		job_positions.take_over(state)
-	if kwargs.get("transaction_type") == "job" and is_mariadb():
+			state.asked_by = router.host.reader()
+		if is_job:
+			job_positions.take_over(state, kwargs["method"])
+	if is_job and is_mariadb():
 		servers.note_worker()
+		job_positions.method_begins()
 		calls.begin_job(kwargs["method"])
 
 
@@ -170,9 +173,10 @@ def _is_known_later() -> bool:
 def note_asker() -> None:
 	"""auth_hooks: by now core knows who makes the request, also by an API key or a token."""
 	user = frappe.session.user
+	router = routing_of_site().router
 	# Another app's hook may come after this one.
-	if _is_known_later() and user and user != "Guest" and routing_of_site().router:
-		transaction.request_state().asked_by = user
+	if router and _is_known_later() and user and user != "Guest":
+		transaction.request_state().asked_by = router.host.reader()
 
 
 def _watch_primary(router: Router) -> None:

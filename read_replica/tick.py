@@ -10,8 +10,9 @@ one that is due lets all that are due be claimed at once, as each claim by itsel
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import frappe
 from frappe.utils.background_jobs import generate_qname
@@ -19,6 +20,7 @@ from frappe.utils.background_jobs import generate_qname
 from read_replica import (
 	due_times,
 	execution,
+	job_positions,
 	job_rules,
 	queued_jobs,
 	queues,
@@ -185,7 +187,7 @@ class Tick:
 			return False
 		if not scheduled_runs.claim_again(run, place, _failure_of(run, job)):
 			return False
-		put(run.name, job, place)
+		put(run.name, job, place, "asked for" if run.asked_for else "due")
 		self._note_takeovers([(place, run.method)])
 		return True
 
@@ -238,16 +240,20 @@ def places_with(readers: list[queues.Reader]) -> Places:
 	return Places(servers.this_server(), known, read)
 
 
-def put(run: str, job: Any, place: Place, after_commit: bool = False) -> None:
-	"""Put a claimed run into its queue."""
-	if due_times.puts_itself(job):
-		put_it = partial(_let_it_put_itself, run, job, place)
-		if after_commit and hasattr(frappe.db, "after_commit"):
-			frappe.db.after_commit.add(put_it)
+def put(run: str, job: Any, place: Place, why: Literal["due", "asked for", "asked for here"] = "due") -> None:
+	"""Put a claimed run into its queue; if it was asked for in this request, once that has committed."""
+	is_of_user = why == "asked for here"
+	with nullcontext() if is_of_user else job_positions.of_scheduler(why == "asked for"):
+		if not due_times.puts_itself(job):
+			_enqueue(run, job, place, after_commit=is_of_user)
+		elif is_of_user and hasattr(frappe.db, "after_commit"):
+			frappe.db.after_commit.add(partial(_let_it_put_itself, run, job, place))
 		else:
 			# On v14, a worker that is faster than the commit leaves it to the tick after the next minute.
-			put_it()
-		return
+			_let_it_put_itself(run, job, place)
+
+
+def _enqueue(run: str, job: Any, place: Place, after_commit: bool) -> None:
 	meant_for = due_times.queue_of(job)
 	frappe.enqueue(
 		queued_jobs.RUN_ONCE,

@@ -49,6 +49,9 @@ class Host(Protocol):
 	def user(self) -> str:
 		"""On whose behalf the request works: what they wrote, they will see."""
 
+	def reader(self) -> str:
+		"""Whose commits a call must be shown: the user, or that one of a user's clients which asks."""
+
 	def pending_writes(self, database: Any) -> int:
 		"""Grows with each write, row lock and savepoint that the primary's transaction holds; 0 without."""
 

@@ -26,13 +26,16 @@ class RequestState:
 	__slots__ = (
 		"as_of",
 		"asked_by",
+		"carried",
 		"committed",
 		"frames",
 		"kept",
 		"kept_at",
 		"own",
 		"pid",
+		"reader",
 		"servers",
+		"timeout_at_least",
 		"users",
 		"written",
 		"written_at",
@@ -45,12 +48,16 @@ class RequestState:
 		self.frames: list = []
 		# Whether there was a commit of writes whose position has not been asked for.
 		self.committed = False
-		# What this request has committed, and what the one that queued this job had committed.
+		# What this request has committed; of a job, what its method has.
 		self.own = Position()
+		# Of a job: what the request that queued it had to be shown. None: not a job, or that is not known.
+		self.carried: Written | None = None
+		# Whose commits it must be shown, where it is not whoever the host works for.
+		self.reader: str | None = None
 		# How much of `own` the other processes have been told, and when, by time.monotonic().
 		self.kept = Position()
 		self.kept_at = float("-inf")
-		# Who made the request, and on whose behalf it has committed: they are to see what it did.
+		# Who made the request, or queued the job, and on whose behalf it has committed: they are to see it.
 		self.asked_by: str | None = None
 		self.users: set[str] = set()
 		# What a user had written before; None until it is asked for.
@@ -60,6 +67,8 @@ class RequestState:
 		# The oldest data that it has been shown, if a replica showed it any.
 		self.as_of: AsOf | None = None
 		self.servers: set[str] = set()
+		# Of a job: the seconds that it may take, which a statement of its may take as well.
+		self.timeout_at_least = 0.0
 
 	def note_use(self, server: str, as_of: AsOf) -> None:
 		"""Note that a replica has shown data that is so fresh."""

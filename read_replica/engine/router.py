@@ -110,12 +110,13 @@ class Router:
 		primary = frames[-1].primary if frames else self.host.current()
 		if frames and (reason := self._stays(frames[-1], need, method)):
 			if need.on_write == "error" and _may_write(frames[-1]):
-				return self._put(Scope(self, primary, self._complete(need), method, reason))
+				need = self._complete(need, state.timeout_at_least)
+				return self._put(Scope(self, primary, need, method, reason))
 			return None
 		if need.on_write is None and frames and not _may_write(frames[-1]):
 			# What may not write calls nothing that may, unless that says so itself.
 			need = replace(need, on_write="error")
-		need = self._complete(need)
+		need = self._complete(need, state.timeout_at_least)
 		found = self._choose(need, method, primary)
 		if isinstance(found, Reason):
 			self.metrics.count(PRIMARY, found, method)
@@ -153,11 +154,14 @@ class Router:
 		self.host.put(block.primary)
 		return block
 
-	def _complete(self, need: Need) -> Need:
+	def _complete(self, need: Need, timeout_at_least: float) -> Need:
+		"""A need with nothing left open. No statement of a job is ended before the job itself would be."""
 		complete = self._needs.get(need)
 		if complete is None:
 			defaults = self.settings.defaults_of(need.pool)
 			complete = self._needs[need] = need.or_else(defaults)
+		if timeout_at_least > complete.timeout:
+			return replace(complete, timeout=timeout_at_least)
 		return complete
 
 	def close(self, frame: Frame) -> None:

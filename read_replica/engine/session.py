@@ -4,8 +4,12 @@
 """What a call must be shown: all that its user has committed, wherever that was.
 
 After MediaWiki's ChronologyProtector: the primary's position after a user's commit is kept where every
-server of the site finds it, and the user's next reads wait for a replica to have it. A job carries the
-position of the request that queued it.
+server of the site finds it, and the user's next reads wait for a replica to have it. Of a user that
+several clients share, each client is shown what it has committed itself.
+
+A job carries what the request that queued it had to be shown, and sees that and what it commits itself:
+not what other jobs of its user commit meanwhile, as nearly all jobs are the same user's, and would wait
+for each other.
 """
 
 import time
@@ -57,7 +61,7 @@ class Session:
 		if need.consistency == "eventual":
 			return NOTHING
 		if need.consistency == "strong":
-			return Floor(self._position_of(primary))
+			return Floor(self.position_of_primary(primary))
 		state = self._host.state()
 		if not self._note_commit(state, primary):
 			return OUT_OF_REACH
@@ -66,16 +70,26 @@ class Session:
 		return Floor(position, written.known_for)
 
 	def _written(self, state: RequestState, primary: Any) -> Written:
-		user = self._host.user()
+		"""What was committed elsewhere, before or meanwhile, and has to be shown here."""
+		if state.carried is None:
+			return self._written_by(state, state.reader or self._host.reader(), primary)
+		if state.reader is None:
+			return state.carried
+		found = self._written_by(state, state.reader, primary)
+		position = found.position.joined(state.carried.position)
+		return Written(position, min(found.known_for, state.carried.known_for))
+
+	def _written_by(self, state: RequestState, reader: str, primary: Any) -> Written:
 		is_new = time.monotonic() - state.written_at < SECONDS_WRITTEN_IS_NEW
-		if state.written is None or state.written_for != user or not is_new:
-			found = self._host.shared.written_by(user)
+		if state.written is None or state.written_for != reader or not is_new:
+			found = self._host.shared.written_by(reader)
 			# Where nobody can say what the user has written, they are shown all that anybody has.
-			state.written = found or Written(self._position_of(primary), FOREVER)
-			state.written_for, state.written_at = user, time.monotonic()
+			state.written = found or Written(self.position_of_primary(primary), FOREVER)
+			state.written_for, state.written_at = reader, time.monotonic()
 		return state.written
 
-	def _position_of(self, primary: Any) -> Position:
+	def position_of_primary(self, primary: Any) -> Position:
+		"""Where the primary is now: all that anybody has committed."""
 		[text, *_] = self._host.ask_primary(primary, dialect.position_of_primary)
 		return Position(dialect.text(text))
 
@@ -83,7 +97,7 @@ class Session:
 		"""Ask for the position of what was committed; False if the primary cannot tell it now."""
 		if not state.committed:
 			return True
-		state.users.add(self._host.user())
+		self._note_for_whom(state)
 		try:
 			last, current = self._host.ask_primary(primary, dialect.committed_position)
 		except Exception as error:
@@ -97,12 +111,42 @@ class Session:
 		state.own = state.own.joined(Position(dialect.text(last) or dialect.text(current)))
 		return True
 
+	def _note_for_whom(self, state: RequestState) -> None:
+		state.users |= {self._host.user(), self._host.reader()}
+
 	def committed(self, primary: Any) -> Position:
-		"""What this request has committed, for a job that it queues."""
+		"""What this request has committed until now."""
 		state = self._host.state()
 		if not self._note_commit(state, primary):
 			self._say_that_one_is_missing()
 		return state.own
+
+	def for_a_job(self, primary: Any) -> Written | None:
+		"""What a job must be shown that is put into a queue now: all that this request must be shown.
+
+		None if that cannot be told; it is then found out in the job, as for any user's request.
+		"""
+		state = self._host.state()
+		if not self._note_commit(state, primary):
+			self._say_that_one_is_missing()
+			return None
+		written = self._written(state, primary)
+		return Written(written.position.joined(state.own), written.known_for)
+
+	def job_begins(self, primary: Any, reader: str | None) -> None:
+		"""What this job has committed until now is bookkeeping: others are told of it, its reads need not have it.
+
+		:param reader: the name under which its later runs find what it commits from now on
+		"""
+		self.keep(primary)
+		state = self._host.state()
+		state.own = state.kept = Position()
+		state.reader = reader
+
+	def job_has_ended(self, primary: Any) -> None:
+		"""What this job commits from now on is bookkeeping: its next run need not be shown it."""
+		self.keep(primary)
+		self._host.state().reader = None
 
 	def _say_that_one_is_missing(self) -> None:
 		"""Somebody has committed, and nobody will know up to where: no user's positions are complete now."""
@@ -115,7 +159,7 @@ class Session:
 	def keep_soon(self, primary: Any) -> None:
 		"""After a commit: let all processes know of it now, or, if they were told a moment ago, by `keep`."""
 		state = self._host.state()
-		state.users.add(self._host.user())
+		self._note_for_whom(state)
 		if time.monotonic() - state.kept_at > SECONDS_BETWEEN_KEEPING:
 			self.keep(primary)
 
@@ -126,7 +170,7 @@ class Session:
 			self._say_that_one_is_missing()
 		if state.kept.covers(state.own):
 			return
-		users = state.users | {state.asked_by} if state.asked_by else state.users
+		users = state.users | {name for name in (state.asked_by, state.reader) if name}
 		try:
 			self._host.shared.keep_written(users, state.own)
 		except RedisError:
@@ -156,9 +200,13 @@ class Session:
 					del self.left[user]
 
 	def forget_what_is_lost(self, position: Position, primary: Any) -> None:
-		"""Drop a user's position that even the primary does not have: it was of another primary."""
-		if not self._position_of(primary).covers(position):
-			self._host.shared.forget_written(self._host.user())
-			state = self._host.state()
-			state.written, state.own = None, Position()
-			self._host.log("position_dropped", position=str(position))
+		"""Drop a position that even the primary does not have: it was of another primary."""
+		if self.position_of_primary(primary).covers(position):
+			return
+		state = self._host.state()
+		if state.carried is None or state.reader:
+			self._host.shared.forget_written(state.reader or self._host.reader())
+		if state.carried:
+			state.carried = Written(Position(), state.carried.known_for)
+		state.written, state.own = None, Position()
+		self._host.log("position_dropped", position=str(position))

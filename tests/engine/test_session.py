@@ -15,6 +15,7 @@ from read_replica.engine.dialect import Position
 from read_replica.engine.redis_state import impatient
 from read_replica.engine.settings import Need
 from read_replica.engine.shared import Shared
+from read_replica.engine.written import Written
 from support.servers import free_port
 
 from .conftest import another_process, close, endpoint, make_router, until
@@ -106,7 +107,7 @@ def test_it_is_seen_there_too_after_a_job_was_queued_in_the_block(stopped, host,
 		with router.primary():
 			host.current().sql("UPDATE stock SET qty = 12 WHERE item = 'bolt'")
 			host.current().commit()
-			router.session.committed(host.current())
+			router.session.for_a_job(host.current())
 		assert host.current().sql("SELECT qty FROM stock WHERE item = 'bolt'") == ((12,),)
 
 
@@ -179,12 +180,144 @@ def test_a_replica_that_is_late_by_more_than_positions_are_kept_shows_nobody_old
 def test_a_job_sees_what_the_request_that_queued_it_has_committed(stopped, host, router):
 	host.current().sql("UPDATE stock SET qty = 12 WHERE item = 'bolt'")
 	host.current().commit()
-	carried = str(router.session.committed(host.current()))
-	job = another_process(host, stopped)
+	job, their_router = job_with(router.session.for_a_job(host.current()), host, stopped)
 	job.log_in("nobody who wrote")
-	job.state().own = Position(carried)
-	their_router = make_router(job, *[endpoint(replica) for replica in stopped.replicas])
 	assert read(job, their_router) == (12, 1)
+	close(their_router)
+
+
+def job_with(carried, host, servers):
+	"""Another process, in a job that carries this, and its router."""
+	job = another_process(host, servers)
+	job.state().carried = carried
+	return job, make_router(job, *[endpoint(replica) for replica in servers.replicas])
+
+
+def test_a_job_sees_what_its_user_had_committed_in_the_requests_before(stopped, host, router):
+	write(host, router, 12)
+	job, their_router = job_with(router.session.for_a_job(host.current()), host, stopped)
+	assert read(job, their_router) == (12, 1)
+	close(their_router)
+
+
+def test_a_job_does_not_wait_for_what_other_jobs_of_its_user_commit_meanwhile(stopped, host, router):
+	job, their_router = job_with(router.session.for_a_job(host.current()), host, stopped)
+	write(host, router, 12)
+	quantity, server = read(job, their_router)
+	assert quantity == 10 and server in (2, 3)
+	close(their_router)
+
+
+def test_a_job_sees_what_its_method_commits_and_not_what_was_committed_before_that_began(
+	stopped, host, router
+):
+	job, their_router = job_with(Written(Position(), 3600), host, stopped)
+	write_in(job, 11)
+	their_router.session.job_begins(job.current(), None)
+	assert read(job, their_router)[1] in (2, 3)
+	write_in(job, 12)
+	assert read(job, their_router) == (12, 1)
+	close(their_router)
+
+
+def write_in(host, quantity: int) -> None:
+	host.current().sql("UPDATE stock SET qty = %s WHERE item = 'bolt'", (quantity,))
+	host.current().commit()
+
+
+def test_others_see_what_a_job_has_committed_before_and_after_its_method_began(stopped, host, router):
+	job, their_router = job_with(Written(Position(), 3600), host, stopped)
+	write_in(job, 11)
+	their_router.session.job_begins(job.current(), None)
+	assert read(host, router) == (11, 1)
+	host.end_request(router)
+	host.current().rollback()
+	write_in(job, 12)
+	job.end_request(their_router)
+	assert read(host, router) == (12, 1)
+	close(their_router)
+
+
+def test_whoever_queued_a_job_sees_what_it_has_committed_for_another_user(stopped, host, router):
+	job, their_router = job_with(Written(Position(), 3600), host, stopped)
+	job.state().asked_by = "clerk"
+	job.log_in("Administrator")
+	write(job, their_router, 12)
+	assert read(host, router) == (12, 1)
+	close(their_router)
+
+
+def test_a_scheduled_job_sees_what_its_earlier_runs_have_committed(stopped, host, router):
+	first, of_first = run_of_a_scheduled_job(host, stopped)
+	write_in(first, 12)
+	first.end_request(of_first)
+	second, of_second = run_of_a_scheduled_job(host, stopped)
+	second.log_in("nobody who wrote")
+	assert read(second, of_second) == (12, 1)
+	for one in (of_first, of_second):
+		close(one)
+
+
+def run_of_a_scheduled_job(host, servers):
+	job, their_router = job_with(Written(Position(), 3600), host, servers)
+	their_router.session.job_begins(job.current(), "job nightly")
+	return job, their_router
+
+
+def test_a_scheduled_job_does_not_wait_for_what_was_committed_around_its_earlier_runs(stopped, host, router):
+	first, of_first = job_with(Written(Position(), 3600), host, stopped)
+	write_in(first, 11)
+	of_first.session.job_begins(first.current(), "job nightly")
+	of_first.session.job_has_ended(first.current())
+	write_in(first, 12)
+	first.end_request(of_first)
+	second, of_second = run_of_a_scheduled_job(host, stopped)
+	assert read(second, of_second)[1] in (2, 3)
+	assert read(host, router) == (12, 1), "its user sees it all"
+	for one in (of_first, of_second):
+		close(one)
+
+
+def test_a_job_that_a_job_has_queued_sees_what_both_had_to_be_shown(stopped, host, router):
+	write(host, router, 12)
+	job, their_router = job_with(router.session.for_a_job(host.current()), host, stopped)
+	carried = their_router.session.for_a_job(job.current())
+	assert carried.position and carried.position == router.session.for_a_job(host.current()).position
+	close(their_router)
+
+
+def test_a_job_queued_after_redis_has_lost_its_memory_misses_nothing(stopped, host, router):
+	write(host, router, 12)
+	stopped.redis.client().flushall()
+	job, their_router = job_with(router.session.for_a_job(host.current()), host, stopped)
+	assert read(job, their_router) == (12, 1)
+	close(their_router)
+
+
+def test_a_job_that_carries_a_position_of_a_primary_that_is_no_more_is_held_up_once(shop, host, router):
+	write(host, router, 12)
+	job, their_router = job_with(Written(Position("0-9-999999999"), 3600), host, shop)
+	shop.catch_up()
+	assert read(job, their_router)[1] == 1
+	assert read(job, their_router)[1] in (2, 3)
+	assert host.shared.written_by("clerk").position, "what its user has written is another thing"
+	close(their_router)
+
+
+def test_a_client_of_a_user_whom_several_share_sees_its_own_commits_and_waits_for_no_others(
+	stopped, host, router, monkeypatch
+):
+	other = another_process(host, stopped)
+	their_router = make_router(other, *[endpoint(replica) for replica in stopped.replicas])
+	for one, name in ((host, "robot"), (other, "app")):
+		monkeypatch.setattr(one, "reader", lambda one=one, name=name: f"{one.user()}|{name}")
+	write(host, router, 12)
+	quantity, server = read(other, their_router)
+	assert quantity == 10 and server in (2, 3)
+	other.end_request(their_router)
+	assert read(host, router) == (12, 1)
+	monkeypatch.setattr(other, "reader", other.user)
+	assert read(other, their_router) == (12, 1), "the user's own session sees what was done with their key"
 	close(their_router)
 
 

@@ -135,6 +135,9 @@ class PlainHost:
 	def user(self) -> str:
 		return getattr(self._local, "user", self._user)
 
+	def reader(self) -> str:
+		return self.user()
+
 	def log_in(self, user: str) -> None:
 		"""Let this thread work for a user."""
 		self._local.user = user

@@ -18,6 +18,12 @@ class SchedulerConfig(Document):
 		rule_checks.check_server_id(self.server_id)
 		if frappe.utils.flt(self.takeover_after) < 0:
 			frappe.throw(_("Take Over After cannot be negative; 0 means never"))
+		self.max_lag = frappe.utils.cint(self.max_lag)
+		try:
+			job_rules.need_of_desk(self)
+		except (TypeError, ValueError) as error:
+			# Its own names are those of site_config.json.
+			frappe.throw(_("Consistency and Max Lag: {0}").format(error))
 
 	def on_update(self) -> None:
 		job_rules.forget_rules()

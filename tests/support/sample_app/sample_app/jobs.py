@@ -6,11 +6,17 @@
 import json
 import os
 import time
+from datetime import datetime, timedelta, timezone
 
 import frappe
+from frappe.utils import convert_utc_to_system_timezone, now_datetime
 
 from read_replica import run_on
+from read_replica.routing import current
 from sample_app.api import server_id
+
+# The longest time from a document's save to its commit, and what the servers' clocks differ.
+OVERLAP = timedelta(seconds=5)
 
 
 def fail_before_job(**kwargs):
@@ -59,6 +65,41 @@ def reading_job():
 	frappe.db.sql("insert into sample_app_executed (run) values ('reading')")
 	# With a command of Redis itself: what is cached on a replica is for nobody else.
 	frappe.cache().set("sample_app_read", json.dumps([before, server_id()]))
+
+
+def looking_job():
+	"""Leaves in Redis which server its undecorated read came from."""
+	frappe.cache().set("sample_app_looked", server_id())
+
+
+def copying_job():
+	"""Copies what was changed since its last run; its cursor is that of the documentation."""
+	frappe.db.rollback()
+	scope = current()
+	read_at = as_site_time(scope.as_of.time) if scope else now_datetime()
+	[[cursor]] = frappe.db.sql("select max(cursor_at) from sample_app_cursor")
+	rows = frappe.db.sql("select name from sample_app_source where modified > %s", cursor or "2000-01-01")
+	for name in rows:
+		frappe.db.sql("insert ignore into sample_app_copied values (%s)", name)
+	frappe.db.sql("insert into sample_app_cursor values (%s)", read_at - OVERLAP)
+	frappe.cache().rpush("sample_app_copied_from", "replica" if scope else "primary")
+
+
+def as_site_time(seconds: float) -> datetime:
+	moment = datetime.fromtimestamp(seconds, timezone.utc).replace(tzinfo=None)
+	return convert_utc_to_system_timezone(moment).replace(tzinfo=None)
+
+
+def waiting_job(seconds: float):
+	"""Waits in one statement on the server it reads from, and leaves in Redis which one that was."""
+	frappe.db.sql("select sleep(%s)", seconds)
+	looking_job()
+
+
+@frappe.read_only()
+def reporting_job():
+	"""As a prepared report: its query takes two seconds, under core's decorator."""
+	waiting_job(2)
 
 
 def daily_job():

@@ -1,0 +1,49 @@
+# Copyright (c) 2026, read_replica contributors
+# For license information, please see license.txt
+
+"""Which of a user's clients makes a request, where several share the user.
+
+Many programs log in with the API keys of one user, and all visitors are Guest: if each had to be shown
+what all of them have committed, all would wait for each other, and read the primary on a busy site. So each
+is shown what it has committed itself, by its address and User-Agent. Whoever works in a session of the desk
+is one user, on whichever device.
+"""
+
+import hashlib
+from typing import Any
+
+import frappe
+
+DIGITS = 16
+
+# No user's name has one.
+SEPARATOR = " "
+
+
+def reader(user: str, asked_by: str | None) -> str:
+	"""Whose commits a call must be shown that works for this user.
+
+	:param asked_by: who has made the request, where that is known already
+	"""
+	request = getattr(frappe.local, "request", None)
+	if not request or _has_session():
+		return user
+	is_shared = "Authorization" in request.headers or user_of(asked_by or user) == "Guest"
+	return f"{user}{SEPARATOR}{_client(request)}" if is_shared else user
+
+
+def user_of(reader: str) -> str:
+	"""The user that a reader works for."""
+	return reader.partition(SEPARATOR)[0]
+
+
+def _has_session() -> bool:
+	"""Whether somebody has logged in: core puts the user's name where it sets a user without a session."""
+	session = getattr(frappe.local, "session", None) or {}
+	return session.get("sid") not in (None, session.get("user"), "Guest")
+
+
+def _client(request: Any) -> str:
+	address = getattr(frappe.local, "request_ip", None) or request.remote_addr or ""
+	text = f"{address}|{request.headers.get('User-Agent', '')}"
+	return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:DIGITS]
