@@ -12,9 +12,6 @@ from rq import Queue
 from read_replica import calls, job_positions, queues
 from read_replica.placement import Place
 
-# What a worker executes for a run.
-RUN_ONCE = "read_replica.execution.run_once"
-
 
 def watch(queue: Any, named: str) -> None:
 	"""Let all jobs that go through this RQ queue object go where they belong.
@@ -62,7 +59,7 @@ class RunPutByItself:
 			"scheduled_job_type": self._job.name,
 			"instead": (given["method"], given["kwargs"]),
 		}
-		job = given | {"method": RUN_ONCE, "kwargs": arguments}
+		job = given | {"method": job_positions.RUN_ONCE, "kwargs": arguments}
 		return enqueue_call(
 			*args, kwargs=job, meta={**(meta or {}), **job_positions.meta()} or None, **kwargs
 		)

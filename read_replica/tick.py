@@ -256,7 +256,7 @@ def put(run: str, job: Any, place: Place, why: Literal["due", "asked for", "aske
 def _enqueue(run: str, job: Any, place: Place, after_commit: bool) -> None:
 	meant_for = due_times.queue_of(job)
 	frappe.enqueue(
-		queued_jobs.RUN_ONCE,
+		job_positions.RUN_ONCE,
 		queue=place.queue or meant_for,
 		# Of the queue that it is meant for, as a server's own queue holds short and long ones.
 		timeout=queues.timeout_of(meant_for),
