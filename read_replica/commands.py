@@ -11,19 +11,18 @@ import click
 import frappe
 from frappe.commands import get_site, pass_context
 
+from read_replica import shims
 from read_replica.engine.forks import let_forks_wait
 
-# bench reads this file in each of its processes as it starts, and so in workers, before they have threads.
+# bench reads this file in each of its processes as it starts, and so in workers, before they have threads;
+# and in schedulers, in which no hook of this app need run.
 let_forks_wait()
+shims.install_in_controllers()
 
 # Only there, as what is imported for it would make every other command slow, and each worker large.
 if "schedule" in sys.argv:
-	from read_replica import shims
-
 	shims.install_in_scheduler()
 if {"worker", "worker-pool"}.intersection(sys.argv):
-	from read_replica import shims
-
 	shims.install_in_workers()
 
 

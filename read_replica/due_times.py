@@ -3,24 +3,53 @@
 
 """When a scheduled job is due, and what it is called in Redis, by core's own code.
 
-For rows of Scheduled Job Type as well as for documents: a document of each would take most of a tick.
+For rows of Scheduled Job Type as well as for documents: a document of each would take most of a tick. Where
+another app answers in core's place, its class is asked, and so they are documents.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import frappe
 from croniter import croniter
 from frappe.core.doctype.scheduled_job_type.scheduled_job_type import ScheduledJobType
+from frappe.model.document import Document
 from frappe.utils import get_datetime, now_datetime
 from frappe.utils.background_jobs import create_job_id
+
+from read_replica.other_classes import JOB_TYPE, is_changed
+
+FIELDS = ("name", "method", "frequency", "cron_format", "last_execution", "creation", "stopped")
+
+# What is asked here, and how a run is put into a queue.
+ASKED = ("get_queue_name", "rq_job_id", "get_next_execution", "is_event_due", "enqueue")
+
+# A time that another app's class makes by chance is hardly the same so often.
+TIMES_ASKED = 4
 
 # When each job is next due, and what that follows from: croniter is what core's tick spends its time on.
 _known: dict[tuple[str, str], tuple[tuple, datetime]] = {}
 
 
+def jobs(filters: dict) -> list[Any]:
+	"""These Scheduled Job Types, in the order of their methods."""
+	of_other_app = is_changed(*ASKED)
+	fields = ["*"] if of_other_app else list(FIELDS)
+	rows = frappe.get_all(JOB_TYPE, filters=filters, fields=fields, order_by="method")
+	return [frappe.get_doc({**row, "doctype": JOB_TYPE}) for row in rows] if of_other_app else rows
+
+
+def _answers(job: Any, name: str) -> bool:
+	"""Whether another app's class answers this for a job in core's place."""
+	return isinstance(job, Document) and is_changed(name)
+
+
 def next_due(job: Any) -> datetime:
 	"""When the next run is due: the same on all servers, without what core adds at random."""
+	if _answers(job, "get_next_execution"):
+		times = {job.get_next_execution() for _ in range(TIMES_ASKED)}
+		if len(times) == 1:
+			return times.pop()
 	key = frappe.local.site, job.name
 	follows_from = (
 		job.frequency,
@@ -55,21 +84,47 @@ def _row(job: Any) -> Any:
 
 def is_due(job: Any) -> bool:
 	"""As core's is_event_due, which spreads long jobs over ten minutes by chance."""
+	if _answers(job, "is_event_due"):
+		return bool(job.is_event_due())
 	now = now_datetime()
 	if next_due(job) > now:
 		return False
+	if _answers(job, "get_next_execution"):
+		return job.get_next_execution() <= now
 	if "Long" not in job.frequency:
 		return True
 	return ScheduledJobType.get_next_execution(_row(job)) <= now
 
 
+def due_at(job: Any) -> datetime:
+	"""When the run is due that is to be executed now.
+
+	Another app may call a job due before its time. Then what follows its last run is as good on all servers.
+	"""
+	at = next_due(job)
+	return (
+		at
+		if at <= now_datetime()
+		else get_datetime(job.last_execution or job.creation) + timedelta(seconds=1)
+	)
+
+
 def queue_of(job: Any) -> str:
 	"""The queue that core puts a job into."""
+	if _answers(job, "get_queue_name"):
+		return job.get_queue_name()
 	return ScheduledJobType.get_queue_name(job)
+
+
+def puts_itself(job: Any) -> bool:
+	"""Whether another app's class has a way of its own to put a job into a queue."""
+	return _answers(job, "enqueue")
 
 
 def job_id(job: Any) -> str:
 	"""The id that keeps a job from waiting twice in a queue, as frappe.enqueue takes it."""
+	if _answers(job, "rq_job_id"):
+		return job.rq_job_id
 	return ScheduledJobType.rq_job_id.fget(job)
 
 

@@ -19,6 +19,7 @@ import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 import frappe
@@ -27,6 +28,7 @@ from read_replica import database, run_locks
 from read_replica.job_reads import open_scope
 from read_replica.job_rules import rule_for
 from read_replica.logs import log_event
+from read_replica.other_classes import JOB_TYPE
 from read_replica.own_transaction import change, is_before_migrate
 from read_replica.run_locks import Held
 from read_replica.servers import this_server
@@ -42,12 +44,20 @@ class Work:
 	"""One run in the hands of a worker. ScheduledJobType.log_status tells it when the method begins and ends.
 
 	:param attempt: the number of the worker that has begun this run
+	:param job_type: the name of its Scheduled Job Type
+	:param due_at: when it was due; or asked for
 	"""
 
-	def __init__(self, run: str, method: str, attempt: int):
+	def __init__(
+		self, run: str, method: str, attempt: int, job_type: str = "", due_at: datetime | None = None
+	):
 		self.run = run
 		self.method = method
 		self.attempt = attempt
+		self.job_type = job_type
+		self.due_at = due_at
+		self.is_taken = False
+		self.was_told = False
 		self.has_begun = False
 		self.is_commit_in_doubt = False
 		self.error: BaseException | None = None
@@ -69,6 +79,17 @@ class Work:
 		if self._scope:
 			self._scope.close()
 		self._leave_commit_alone()
+
+	def ends_untold(self) -> None:
+		"""Another app's class has executed the job, and said neither when it begins nor when it ends."""
+		if self.error:
+			# What core does with a job that fails.
+			frappe.db.rollback()
+		else:
+			self._mark_with_first_commit(database.primary_of(frappe.local.db))
+			frappe.db.commit()
+			self._leave_commit_alone()
+		self.has_begun = True
 
 	def _mark_with_first_commit(self, primary: Any) -> None:
 		"""Mark the run in the transaction of the next commit of the primary's that succeeds."""
@@ -108,10 +129,13 @@ class Work:
 				)
 
 
-def run_once(run: str, job_type: str, scheduled_job_type: str) -> None:
+def run_once(
+	run: str, job_type: str, scheduled_job_type: str, instead: tuple[Any, dict] | None = None
+) -> None:
 	"""What a worker runs in place of core's run_scheduled_job: the same, unless another one has.
 
 	:param job_type: the method, under the name by which core finds it in the queue
+	:param instead: the function, with its arguments, that another app has put into the queue in core's place
 	"""
 	if frappe.conf.maintenance_mode:
 		# Nothing is lost: it is put into the queue again when that is over.
@@ -120,25 +144,52 @@ def run_once(run: str, job_type: str, scheduled_job_type: str) -> None:
 		attempt = begin(run, scheduled_job_type, lock)
 		if not attempt:
 			return
-		if not frappe.db.exists("Scheduled Job Type", scheduled_job_type):
+		if not frappe.db.exists(JOB_TYPE, scheduled_job_type):
 			change(_MARK, (run, attempt))
 			return
-		_execute(Work(run, job_type, attempt), scheduled_job_type)
+		due_at = frappe.db.get_value("Scheduled Run", run, "due_at")
+		_execute(Work(run, job_type, attempt, scheduled_job_type, due_at), instead)
 
 
-def _execute(work: Work, scheduled_job_type: str) -> None:
-	job = frappe.get_doc("Scheduled Job Type", scheduled_job_type)
-	job.flags.read_replica_work = work
-	frappe.local.read_replica_run = work.run
+def _execute(work: Work, instead: tuple[Any, dict] | None) -> None:
+	frappe.local.read_replica_work, frappe.local.read_replica_run = work, work.run
 	try:
-		job.execute()
-	finally:
+		if instead:
+			method, arguments = instead
+			(frappe.get_attr(method) if isinstance(method, str) else method)(**arguments)
+		else:
+			frappe.get_doc(JOB_TYPE, work.job_type).execute()
+	except Exception as error:
+		work.error = work.error or error
 		work.ends()
+		if work.is_taken and (work.has_begun or not work.was_told):
+			# Core's `execute` raises nothing that its job has raised; what another app's raises is no reason to
+			# execute the job again.
+			_end(work)
+		raise
+	finally:
+		frappe.local.read_replica_work = None
+		work.ends()
+	_end(work)
+
+
+def _end(work: Work) -> None:
+	if not work.was_told:
+		work.ends_untold()
 	if work.has_begun and not work.is_commit_in_doubt:
 		# A job that has committed nothing, on a connection that it has replaced, is executed all the same.
 		change(_MARK, (work.run, work.attempt))
 	else:
 		_note_that_it_was_not_executed(work)
+
+
+def taken_by(job: Any) -> Work | None:
+	"""The run that this worker has in hand, if it is of this Scheduled Job Type, whose `execute` takes it."""
+	work = getattr(frappe.local, "read_replica_work", None)
+	if not work or work.is_taken or work.job_type != job.name:
+		return None
+	work.is_taken = True
+	return work
 
 
 def _note_that_it_was_not_executed(work: Work) -> None:

@@ -17,7 +17,8 @@ after_request = ["read_replica.site.end"]
 before_job = ["read_replica.site.begin"]
 after_job = ["read_replica.site.end"]
 
-# The scheduler makes a document of each due job and asks it to enqueue itself.
+# The scheduler makes a document of each due job and asks it to enqueue itself. Where another app has this hook
+# as well, the last one counts, so commands.py and the hooks above see to it, too.
 override_doctype_class = {
 	"Scheduled Job Type": "read_replica.scheduler_split.SplitScheduledJobType",
 }
@@ -27,5 +28,6 @@ doctype_js = {"System Health Report": "public/js/system_health_report.js"}
 default_log_clearing_doctypes = {"Job Takeover": 180}
 
 after_install = "read_replica.install.after_install"
+after_app_install = "read_replica.install.after_app_install"
 after_migrate = ["read_replica.patches.v0_1.add_core_keys.execute", "read_replica.annotations.note"]
 after_uninstall = "read_replica.install.after_uninstall"

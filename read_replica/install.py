@@ -3,9 +3,10 @@
 
 """What an install and an uninstall do beside what Frappe does by itself."""
 
+import click
 import frappe
 
-from read_replica import annotations, site
+from read_replica import annotations, other_classes, site
 from read_replica.host import shared_of_site
 from read_replica.patches.v0_1 import add_core_keys
 
@@ -13,6 +14,17 @@ from read_replica.patches.v0_1 import add_core_keys
 def after_install() -> None:
 	# Frappe marks the patches of a new app as done without running them.
 	add_core_keys.execute()
+	_tell_what_cannot_work()
+
+
+def after_app_install(app: str) -> None:
+	"""Another app was installed."""
+	_tell_what_cannot_work()
+
+
+def _tell_what_cannot_work() -> None:
+	for problem in other_classes.problems():
+		click.secho(problem, fg="yellow")
 
 
 def after_uninstall() -> None:

@@ -15,8 +15,6 @@ from redis.exceptions import RedisError
 from read_replica import due_times, queues, run_locks, scheduled_runs, servers, tick_problems
 from read_replica.job_rules import rule_for
 
-FIELDS = ("name", "method", "frequency", "cron_format", "last_execution", "creation")
-
 TICKS = 2
 
 # Core spreads long jobs over so many seconds.
@@ -37,7 +35,7 @@ def problems() -> list[str]:
 
 
 def _overdue() -> list[Any]:
-	jobs = frappe.get_all("Scheduled Job Type", filters={"stopped": 0}, fields=FIELDS, order_by="method")
+	jobs = due_times.jobs({"stopped": 0})
 	ticks, begun = _seconds_between_ticks(), _last_begun()
 	return [job for job in jobs if _is_overdue(job, ticks, begun.get(job.name))]
 
@@ -49,7 +47,8 @@ def _is_overdue(job: Any, ticks: dict[str, float], begun: datetime | None) -> bo
 		late = TICKS * max(ticks.get(server_id, 0), get_scheduler_tick())
 		late += SECONDS_OF_LONG_JOBS if "Long" in job.frequency else 0
 		since = max(due_times.next_due(job), begun or datetime.min)
-		return since + timedelta(seconds=late) < now_datetime()
+		# Another app may call it due on working days only.
+		return since + timedelta(seconds=late) < now_datetime() and due_times.is_due(job)
 	except Exception:
 		# Nobody can say when it is due: the scheduler's tick has said why.
 		return False

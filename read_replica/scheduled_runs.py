@@ -204,9 +204,12 @@ def _count(run: Unfinished, failure: str) -> bool:
 	return attempts < MOST_ATTEMPTS
 
 
-def drop(run: Unfinished) -> None:
-	"""Forget a run whose job is gone. Commits."""
-	change("delete from `tabScheduled Run` where name = %s and attempts = %s", (run.name, run.attempts))
+def drop(run: str, attempts: int = 0) -> None:
+	"""Forget a run that is not to be executed, unless another worker has begun it meanwhile. Commits."""
+	change(
+		"delete from `tabScheduled Run` where name = %s and executed_at is null and attempts = %s",
+		(run, attempts),
+	)
 
 
 def were_executed(job_type: str) -> bool:

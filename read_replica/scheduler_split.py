@@ -1,31 +1,39 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""Core's Scheduled Job Type, each of whose runs is put into a queue by one server, for the right one."""
+"""Scheduled Job Type, each of whose runs is put into a queue by one server, for the right one.
+
+Over whatever class core and the other apps of the site give it: see `shims`.
+"""
+
+import functools
+from datetime import datetime
+from typing import Any
 
 import click
 import frappe
-from frappe.core.doctype.scheduled_job_type.scheduled_job_type import ScheduledJobType
+from frappe.model import base_document
 
-from read_replica import job_positions, run_now, tick
+from read_replica import execution, job_positions, other_classes, run_now, shims, tick
 from read_replica.job_rules import rule_for
 from read_replica.logs import log_event
+from read_replica.other_classes import JOB_TYPE
 from read_replica.own_transaction import is_before_migrate
 from read_replica.servers import this_server
 from read_replica.site import is_mariadb
 
 
-class SplitScheduledJobType(ScheduledJobType):
+class Split:
 	"""What the scheduler asks to put itself into a queue, and the worker to execute itself."""
 
-	def enqueue(self, force: bool = False) -> bool:
+	def enqueue(self, force: bool = False, *args, **kwargs) -> bool:
 		"""As core's, but False, with nothing written, where another server's scheduler sees to it.
 
-		`force` is "Run now".
+		`force` is "Run now". With further arguments it is a call of another app's own, to its own class.
 		"""
-		if not is_mariadb() or (force and frappe.flags.execute_job):
+		if args or kwargs or not is_mariadb() or (force and frappe.flags.execute_job):
 			# v14 executes it in place then.
-			return super().enqueue(force=force)
+			return super().enqueue(force, *args, **kwargs)
 		try:
 			if force:
 				return run_now.run(self)
@@ -41,22 +49,75 @@ class SplitScheduledJobType(ScheduledJobType):
 			log_event("not_scheduled", job=self.method, error=f"{type(error).__name__} {error}")
 			return False
 
-	def execute(self) -> None:
+	def put_by_itself(self) -> Any:
+		"""Let another app's `enqueue` put the job into its queue, whatever it has in Redis."""
+		self.flags.read_replica_is_put = True
+		try:
+			return super().enqueue(force=True)
+		finally:
+			self.flags.read_replica_is_put = False
+
+	def is_job_in_queue(self) -> bool:
+		return not self.flags.read_replica_is_put and super().is_job_in_queue()
+
+	def get_next_execution(self) -> datetime:
+		"""As core's; of a run that a worker has in hand, when it was due, as the job's next time is another."""
+		work = self.flags.read_replica_work
+		return work.due_at if work and work.due_at and not work.was_told else super().get_next_execution()
+
+	def execute(self, *args, **kwargs) -> Any:
 		"""As core's; says so when somebody executes a job by hand that a rule gives to another server."""
+		self.flags.read_replica_work = execution.taken_by(self)
 		if is_mariadb() and not self.flags.read_replica_work:
 			_say_that_it_bypasses_its_rule(self.method)
-		super().execute()
+		return super().execute(*args, **kwargs)
 
-	def log_status(self, status: str) -> None:
+	def log_status(self, status: str, *args, **kwargs) -> Any:
 		"""Core calls it right before the method begins, and when it has ended."""
 		work = self.flags.read_replica_work
-		if work and status != "Start":
-			work.ends()
-			job_positions.method_has_ended()
-		super().log_status(status)
+		if work:
+			work.was_told = True
+			if status != "Start":
+				work.ends()
+				job_positions.method_has_ended()
+		result = super().log_status(status, *args, **kwargs)
 		if work and status == "Start":
 			job_positions.method_begins(self.name)
 			work.begins()
+		return result
+
+	def __reduce_ex__(self, protocol: int) -> tuple:
+		"""For the cache: the class is made in each process, and so is not found by its name."""
+		_make, _arguments, *state = super().__reduce_ex__(protocol)
+		return (_empty_document, (), *state)
+
+
+def _empty_document() -> Any:
+	# Of the class that is in effect where it is loaded: an app may have come or gone meanwhile.
+	made = base_document.get_controller(JOB_TYPE)
+	return made.__new__(made)
+
+
+@functools.lru_cache
+def over(class_: type) -> type:
+	"""This class of Scheduled Job Type with ours before it, so that neither loses what it does."""
+	if issubclass(class_, Split):
+		return class_
+	return type(class_.__name__, (Split, class_), {"__module__": class_.__module__})
+
+
+def __getattr__(name: str) -> Any:
+	"""What the hook for the class names: the class that there would be without this app.
+
+	`shims` asks for it and puts ours over it. Frappe itself asks in a process without our shims, such as a
+	scheduler that was not started by bench, which has them from now on.
+	"""
+	if name != "SplitScheduledJobType":
+		raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+	shims.install_in_controllers()
+	path = [f"{other_classes.CORE}.ScheduledJobType", *other_classes.paths_of_others()][-1]
+	class_ = frappe.get_attr(path)
+	return class_ if other_classes.is_asking() else over(class_)
 
 
 def _say_that_it_bypasses_its_rule(method: str) -> None:

@@ -8,6 +8,8 @@ function where it does not. What would make it unnecessary:
 
 - frappe.connect_replica: a hook in core's read_only that names the database to read from.
 - background_jobs.get_queue: a hook that may choose a job's queue and add to its meta data.
+- base_document.get_controller: classes of several apps for one doctype, as v16's extend_doctype_class has
+  them, in an order that does not depend on which app was installed last.
 - RedisWrapper and ClientCache, set and get: a core cache that asks whether its value may be kept.
 - rq.Worker.work and worker_pool.run_worker, in processes of workers: an event of Frappe's, or of RQ's, as a worker begins and ends.
 - scheduler.start_scheduler, in `bench schedule`: a word of core's own when the lock of its file is another's.
@@ -16,20 +18,27 @@ function where it does not. What would make it unnecessary:
 """
 
 import contextlib
+import functools
 import sys
 from typing import Any
 
 import frappe
 
+from read_replica import other_classes
 from read_replica.config_source import SWITCHED_ON
 from read_replica.engine.locks import Lock
 from read_replica.engine.settings import Need
+from read_replica.logs import log_event
+from read_replica.other_classes import JOB_TYPE
 
 # As long as the names of doctypes and reports may be.
 LONGEST_SUBJECT = 140
 
 _lock = Lock()
+# Each with its owner and its name: what was there, and what is there in its place.
 _replaced: list[tuple[Any, str, Any]] = []
+_ours: list[tuple[Any, str, Any]] = []
+_logged: set[str] = set()
 
 
 def install() -> None:
@@ -94,12 +103,55 @@ def install_in_scheduler() -> None:
 			_replace([(scheduler, {"start_scheduler": schedulers.start_with(scheduler.start_scheduler)})])
 
 
+def install_in_controllers() -> None:
+	"""Let the class of Scheduled Job Type be ours over whatever other apps make of it; once per process.
+
+	The hook override_doctype_class is the last installed app's alone.
+	"""
+	from frappe.model import base_document, document
+
+	with _lock:
+		if any(owner is base_document for owner, _, _ in _replaced):
+			return
+		modules = (base_document, document)
+		_replace([(one, {"get_controller": _get_controller_with(one.get_controller)}) for one in modules])
+		# v16 keeps classes that it has made of those.
+		for classes in getattr(frappe, "lazy_controllers", {}).values():
+			classes.pop(JOB_TYPE, None)
+
+
 def _replace(replacements: list[tuple[Any, dict[str, Any]]]) -> None:
 	originals = [(owner, name, getattr(owner, name)) for owner, methods in replacements for name in methods]
 	for owner, methods in replacements:
 		for name, method in methods.items():
 			setattr(owner, name, method)
 	_replaced.extend(originals)
+	_ours.extend((owner, name, method) for owner, methods in replacements for name, method in methods.items())
+
+
+def replaced_by_others() -> list[tuple[str, Any]]:
+	"""What stands in this process where a replacement of ours stood, by the name of that place."""
+	found = [(owner, name, getattr(owner, name), ours) for owner, name, ours in _ours]
+	return [
+		(f"{owner.__name__}.{name}", there)
+		for owner, name, there, ours in found
+		if there is not ours and not _wraps(there, ours)
+	]
+
+
+def log_what_others_replaced() -> None:
+	"""Once per process: `status` sees only what was replaced in its own."""
+	for name, there in replaced_by_others():
+		if name not in _logged:
+			_logged.add(name)
+			log_event("replaced_by_another_app", what=name, by=f"{there.__module__}.{there.__qualname__}")
+
+
+def _wraps(function: Any, inner: Any) -> bool:
+	"""Whether a function says that it calls another one."""
+	while function is not None and function is not inner:
+		function = getattr(function, "__wrapped__", None)
+	return function is inner
 
 
 def core_function(owner: Any, name: str) -> Any:
@@ -111,6 +163,7 @@ def core_function(owner: Any, name: str) -> Any:
 def uninstall() -> None:
 	"""Put back all that was replaced."""
 	with _lock:
+		_ours.clear()
 		while _replaced:
 			owner, name, original = _replaced.pop()
 			setattr(owner, name, original)
@@ -146,6 +199,19 @@ def _get_queue_with(core):
 		return queue
 
 	return get_queue
+
+
+def _get_controller_with(core):
+	@functools.wraps(core)
+	def get_controller(doctype):
+		if doctype != JOB_TYPE:
+			return core(doctype)
+		from read_replica import scheduler_split
+		from read_replica.site import has_app
+
+		return scheduler_split.over(other_classes.class_by(core)) if has_app() else core(doctype)
+
+	return get_controller
 
 
 def _is_entering_maintenance() -> bool:

@@ -133,11 +133,13 @@ def begin(*args, **kwargs) -> None:
 	is_job = kwargs.get("transaction_type") == "job"
 	frappe.local.read_replica_installed = (frappe.local.site, True)
 	if is_mariadb():
+		shims.install_in_controllers()
 		shims.install_in_queues()
 	config_source.renew(frappe.local.conf)
 	frappe.local.read_replica_routing = None
 	begins_here = not transaction.is_watched(database.primary_of(frappe.local.db))
 	router = router_of_site()
+	shims.log_what_others_replaced()
 	shims.leave_core_replica(router)
 	if router:
 		shims.switch_core_on(frappe.local.conf)

@@ -22,6 +22,7 @@ from read_replica import (
 	execution,
 	job_positions,
 	job_rules,
+	queued_jobs,
 	queues,
 	rq_data,
 	run_locks,
@@ -56,8 +57,6 @@ SECONDS_OF_ANOTHER_TICK = 30
 
 SECONDS_BETWEEN_COUNTS = 600
 _counted_at: dict[str, float] = {}
-
-FIELDS = ("name", "method", "frequency", "cron_format", "last_execution", "creation")
 
 
 class Tick:
@@ -123,18 +122,27 @@ class Tick:
 
 	def _due_run(self, job: Any) -> Due | None:
 		place = self.places.of_run(rule_for(job.method))
-		return Due(job, due_times.next_due(job), place) if place and due_times.is_due(job) else None
+		return Due(job, due_times.due_at(job), place) if place and due_times.is_due(job) else None
 
 	def _claim_all(self) -> dict[str, Due]:
-		jobs = self._guard("due", _jobs_that_run, [])
+		jobs = self._guard("due", lambda: due_times.jobs({"stopped": 0}), [])
 		found = {job.name: self._guard(job.method, partial(self._due_run, job)) for job in jobs}
 		due = {name: run for name, run in found.items() if run}
 		for name in _under_way([run.job for run in due.values()], self._guard):
 			due.pop(name, None)
+		due = self._one_of_each_id(due)
 		names = self._claim(list(due.values()))
 		claimed = {name: run for name, run in due.items() if run.name in names}
 		self._note_takeovers([(run.place, run.job.method) for run in claimed.values()])
 		return claimed
+
+	def _one_of_each_id(self, due: dict[str, Due]) -> dict[str, Due]:
+		"""Where jobs share an id in Redis, one of them: in a queue, the next one would take its place."""
+		ids = {
+			name: self._guard(run.job.method, partial(due_times.job_id, run.job)) for name, run in due.items()
+		}
+		one_of_id = {job_id: name for name, job_id in reversed(ids.items())}
+		return {name: run for name, run in due.items() if one_of_id[ids[name]] == name}
 
 	def _claim(self, runs: list[Due]) -> set[str]:
 		try:
@@ -159,9 +167,7 @@ class Tick:
 		if not runs:
 			return
 		names = {run.job_type for run in runs}
-		fields = (*FIELDS, "stopped")
-		found = frappe.get_all("Scheduled Job Type", filters={"name": ["in", list(names)]}, fields=fields)
-		jobs = {job.name: job for job in found}
+		jobs = {job.name: job for job in due_times.jobs({"name": ["in", list(names)]})}
 		waiting = queues.Waiting()
 		# Of a job, one run at a time: in a queue, the next one would take its place.
 		busy = _executed_now(jobs)
@@ -176,7 +182,7 @@ class Tick:
 		if not place:
 			return False
 		if not job:
-			scheduled_runs.drop(run)
+			scheduled_runs.drop(run.name, run.attempts)
 			return False
 		if (job.stopped and not run.asked_for) or self._waits(run, job, place, waiting):
 			return False
@@ -208,10 +214,6 @@ class Tick:
 		workers.clean_up()
 
 
-def _jobs_that_run() -> list[Any]:
-	return frappe.get_all("Scheduled Job Type", filters={"stopped": 0}, fields=FIELDS)
-
-
 def current() -> Tick:
 	"""The tick that this code runs in: as long as core works on one site."""
 	tick = getattr(frappe.local, "read_replica_tick", None)
@@ -235,15 +237,21 @@ def places_with(readers: list[queues.Reader]) -> Places:
 
 def put(run: str, job: Any, place: Place, why: Literal["due", "asked for", "asked for here"] = "due") -> None:
 	"""Put a claimed run into its queue; if it was asked for in this request, once that has committed."""
-	meant_for = due_times.queue_of(job)
 	is_of_user = why == "asked for here"
 	with nullcontext() if is_of_user else job_positions.of_scheduler(why == "asked for"):
-		_enqueue(run, job, place, meant_for, is_of_user)
+		if not due_times.puts_itself(job):
+			_enqueue(run, job, place, after_commit=is_of_user)
+		elif is_of_user and hasattr(frappe.db, "after_commit"):
+			frappe.db.after_commit.add(partial(_let_it_put_itself, run, job, place))
+		else:
+			# On v14, a worker that is faster than the commit leaves it to the tick after the next minute.
+			_let_it_put_itself(run, job, place)
 
 
-def _enqueue(run: str, job: Any, place: Place, meant_for: str, after_commit: bool) -> None:
+def _enqueue(run: str, job: Any, place: Place, after_commit: bool) -> None:
+	meant_for = due_times.queue_of(job)
 	frappe.enqueue(
-		"read_replica.execution.run_once",
+		job_positions.RUN_ONCE,
 		queue=place.queue or meant_for,
 		# Of the queue that it is meant for, as a server's own queue holds short and long ones.
 		timeout=queues.timeout_of(meant_for),
@@ -253,6 +261,12 @@ def _enqueue(run: str, job: Any, place: Place, meant_for: str, after_commit: boo
 		job_type=job.method,
 		scheduled_job_type=job.name,
 	)
+
+
+def _let_it_put_itself(run: str, job: Any, place: Place) -> None:
+	if not queued_jobs.put_by_itself(run, job, place):
+		# As with core, it is asked again for as long as it is due: it may have said no, or done its work here.
+		scheduled_runs.drop(run)
 
 
 def is_under_way(job: Any) -> bool:

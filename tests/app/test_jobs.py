@@ -285,7 +285,7 @@ def test_the_desk_suggests_the_scheduled_methods_and_a_rule_is_no_link_to_them(d
 
 def test_every_scheduled_job_type_of_the_site_is_split(due):
 	doc = frappe.get_doc("Scheduled Job Type", {"method": HOURLY})
-	assert isinstance(doc, scheduler_split.SplitScheduledJobType)
+	assert isinstance(doc, scheduler_split.Split)
 
 
 def execute_job_in_a_worker(method: str, rq_job=None, **kwargs) -> None:

@@ -112,6 +112,7 @@ class Sites:
 			f"--db-root-password={ROOT_PASSWORD}",
 			f"--admin-password={ADMIN_PASSWORD}",
 			*scope,
+			timeout=900,
 		)
 
 
