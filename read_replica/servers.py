@@ -38,6 +38,10 @@ A_LONG_TIME = 10**8
 # A server that was replaced by one with another host name is of no interest any more.
 DAYS_KEPT = 30
 
+# A server has as many hosts that are gone as its workers were ever replaced: of each, only the last ones count.
+HOSTS_THAT_COUNT = 20
+ROWS_AT_A_TIME = 1000
+
 # A worker that is gone has its last sign of life worked out anew each time, from two clocks.
 SECONDS_OF_DOUBT = 2
 
@@ -109,7 +113,7 @@ def note(readers: list[Reader], named: Iterable[str]) -> None:
 			" (name, creation, modified, owner, modified_by, server_id, host, missed_since)"
 			" select %(name)s, %(now)s, %(now)s, 'Administrator', 'Administrator', %(server_id)s, '', utc_timestamp(6)"
 			" from dual where not exists"
-			" (select 1 from `tabJob Server` where binary server_id = %(server_id)s)",
+			" (select 1 from `tabJob Server` where server_id = %(server_id)s and binary server_id = %(server_id)s)",
 			{"now": now(), "name": _name(server_id, "", ""), "server_id": server_id},
 		)
 
@@ -185,18 +189,56 @@ class _Row(NamedTuple):
 	now: datetime
 
 
-def known() -> dict[str, Server]:
-	"""All servers of the site by their ids."""
-	found = frappe.db.sql(
-		"select server_id, host, bench, queues, coalesce(workers_alive_at, missed_since),"
-		" coalesce(scheduler_alive_at, missed_since), seconds_between_ticks, ticks_since, utc_timestamp(6)"
-		" from `tabJob Server`"
+def known(server_ids: Iterable[str] | None = None) -> dict[str, Server]:
+	"""These servers of the site, as far as anything is known of them, and this one, by their ids.
+
+	What that takes grows with the servers that are asked for, and not with their hosts that are gone.
+
+	:param server_ids: where they are not given, all servers
+	"""
+	found = _of_hosts(
+		"server_id, host, bench, queues, coalesce(workers_alive_at, missed_since),"
+		" coalesce(scheduler_alive_at, missed_since), seconds_between_ticks, ticks_since, utc_timestamp(6)",
+		None if server_ids is None else _names_that_count({*server_ids, this_server()}),
 	)
 	by_id = defaultdict(list)
 	for row in map(_Row._make, found):
 		by_id[row.server_id].append(row)
 	watched_for = _watched_for(by_id[this_server()])
 	return {server_id: _server(server_id, rows, watched_for) for server_id, rows in by_id.items() if rows}
+
+
+def _names_that_count(server_ids: Iterable[str]) -> list[str]:
+	"""The rows of those hosts of these servers that were seen last."""
+	names = []
+	for server_id in sorted(server_ids):
+		found = frappe.db.sql(_LAST_SEEN, (server_id,) * _LAST_SEEN.count("%s"))
+		names += [name for (name,) in found]
+	return names
+
+
+def _last(by: str, only: str = "", limit: int = 1) -> str:
+	# First by the collation, which the index has, and then by case.
+	return (
+		"(select name from `tabJob Server` where server_id = %s and binary server_id = %s"
+		f" {only} order by {by} desc limit {limit})"
+	)
+
+
+# A host without workers, or without a scheduler, counts from when it was first known; see `INDEXES`.
+_LAST_SEEN = " union ".join(
+	(
+		_last("workers_alive_at", limit=HOSTS_THAT_COUNT),
+		_last("scheduler_alive_at"),
+		_last("missed_since", "and workers_alive_at is null"),
+		_last("missed_since", "and scheduler_alive_at is null"),
+	)
+)
+
+INDEXES = (
+	("server_id", "workers_alive_at", "missed_since"),
+	("server_id", "scheduler_alive_at", "missed_since"),
+)
 
 
 def _watched_for(rows: list[_Row]) -> float:
@@ -223,29 +265,53 @@ def _server(server_id: str, rows: list[_Row], watched_for: float) -> Server:
 
 
 def note_jobs(counts: dict[str, int]) -> None:
-	"""Note how many scheduled jobs the rules give to each server; and clean up, now and then. Commits."""
+	"""Note how many scheduled jobs the rules give to each server; and clean up, now and then. Commits.
+
+	Hosts that are gone keep the number that they had.
+
+	:param counts: for each server that is of interest; others have none
+	"""
 	for server_id, count in sorted(counts.items()):
 		change(
-			"update `tabJob Server` set jobs = %s where binary server_id = %s and jobs != %s",
-			(count, server_id, count),
+			"update `tabJob Server` set jobs = %s where server_id = %s and binary server_id = %s and jobs != %s"
+			" and (workers_alive_at is null or workers_alive_at > utc_timestamp() - interval 1 day)",
+			(count, server_id, server_id, count),
 		)
-	for name in _of_no_interest(set(counts)):
-		change("delete from `tabJob Server` where name = %s", (name,))
+	found = frappe.db.sql("select distinct server_id from `tabJob Server`")
+	if others := [server_id for (server_id,) in found if server_id not in counts]:
+		change("update `tabJob Server` set jobs = 0 where server_id in %s and jobs != 0", (others,))
+	if names := _of_no_interest(set(counts)):
+		change("delete from `tabJob Server` where name in %s", (names,))
 
 
 def _of_no_interest(named: set[str]) -> list[str]:
-	"""Rows of hosts that others have replaced, and of servers that nobody names any more."""
-	rows = frappe.db.sql(
-		"select name, server_id, host, greatest(coalesce(scheduler_alive_at, missed_since),"
-		" coalesce(workers_alive_at, missed_since)) < utc_timestamp() - interval %s day from `tabJob Server`",
-		DAYS_KEPT,
-	)
+	"""Rows of hosts that others have replaced, and of servers that nobody names any more; some at a time."""
+	rows = _of_hosts(f"name, server_id, host, {_IS_OLD}", _names_that_count(named), DAYS_KEPT)
 	in_use = {server_id for _, server_id, host, is_old in rows if host and not is_old}
-	return [
-		name
-		for name, server_id, host, is_old in rows
-		if (not host and server_id in in_use) or (is_old and (server_id in in_use or server_id not in named))
-	]
+	# What is still known of a server that is gone.
+	kept = {name for name, server_id, _, _ in rows if server_id not in in_use}
+	old = frappe.db.sql(
+		"select name from `tabJob Server`"
+		f" where missed_since < utc_timestamp() - interval %s day and {_IS_OLD} limit %s",
+		(DAYS_KEPT, DAYS_KEPT, ROWS_AT_A_TIME),
+	)
+	names = {name for (name,) in old if name not in kept}
+	return sorted(names | {name for name, server_id, host, _ in rows if not host and server_id in in_use})
+
+
+_IS_OLD = (
+	"greatest(coalesce(scheduler_alive_at, missed_since), coalesce(workers_alive_at, missed_since))"
+	" < utc_timestamp() - interval %s day"
+)
+
+
+def _of_hosts(columns: str, names: list[str] | None, *values: object) -> list[tuple]:
+	"""Columns of the rows with these names, or of all."""
+	if names is None:
+		return frappe.db.sql(f"select {columns} from `tabJob Server`", values)
+	if not names:
+		return []
+	return frappe.db.sql(f"select {columns} from `tabJob Server` where name in %s", (*values, names))
 
 
 def _name(server_id: str, host: str, bench: str) -> str:

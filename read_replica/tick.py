@@ -93,7 +93,7 @@ class Tick:
 				raise
 			self.is_without_redis = rq_data.is_no_answer(error)
 			self.problems.add("places", error)
-		known = self._guard("servers", servers.known, {})
+		known = self._guard("servers", lambda: servers.known(_servers_of_interest()), {})
 		alive = {server_id for server_id, server in known.items() if not server.is_gone(TAKEOVER_AFTER)}
 		# This server's own jobs are its own whatever it knows of others.
 		return Places(servers.this_server(), known, {servers.this_server(), *alive})
@@ -228,7 +228,7 @@ def places_seen_by_scheduler() -> Places:
 def places_with(readers: list[queues.Reader]) -> Places:
 	"""What is known of the servers, where these are the workers on this server's Redis."""
 	read = {queue for reader in readers for queue in reader.queues}
-	known = servers.known()
+	known = servers.known(_servers_of_interest())
 	# Workers go on after a Redis that has forgotten them came back; RQ does not register them again.
 	read |= {
 		server_id
@@ -236,6 +236,11 @@ def places_with(readers: list[queues.Reader]) -> Places:
 		if server_id in server.queues and not server.is_gone(TAKEOVER_AFTER)
 	}
 	return Places(servers.this_server(), known, read)
+
+
+def _servers_of_interest() -> set[str]:
+	"""Those that a job may belong to, or wait for: not every one that was ever seen."""
+	return {*job_rules.named_servers(), *queues.own_queues(), *takeovers.going_on()}
 
 
 def put(run: str, job: Any, place: Place, why: Literal["due", "asked for", "asked for here"] = "due") -> None:
