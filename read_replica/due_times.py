@@ -15,13 +15,13 @@ from frappe.core.doctype.scheduled_job_type.scheduled_job_type import ScheduledJ
 from frappe.utils import get_datetime, now_datetime
 from frappe.utils.background_jobs import create_job_id
 
-# When each job is next due, and what that follows from: croniter is what core's tick spends its time on.
-_known: dict[tuple[str, str], tuple[tuple, datetime]] = {}
+# When each job of a site is next due, and what that follows from: croniter is what core's tick spends its time on.
+_known: dict[str, dict[str, tuple[tuple, datetime]]] = {}
 
 
 def next_due(job: Any) -> datetime:
 	"""When the next run is due: the same on all servers, without what core adds at random."""
-	key = frappe.local.site, job.name
+	of_site = _known.setdefault(frappe.local.site, {})
 	follows_from = (
 		job.frequency,
 		job.cron_format,
@@ -29,12 +29,19 @@ def next_due(job: Any) -> datetime:
 		job.creation,
 		frappe.local.conf.get("scheduler_interval"),
 	)
-	known = _known.get(key)
+	known = of_site.get(job.name)
 	if known and known[0] == follows_from:
 		return known[1]
 	due_at = _next_due(job)
-	_known[key] = follows_from, due_at
+	of_site[job.name] = follows_from, due_at
 	return due_at
+
+
+def keep_only(names: set[str]) -> None:
+	"""Forget the jobs of this site that there are no more."""
+	known = _known.get(frappe.local.site, {})
+	for name in known.keys() - names:
+		del known[name]
 
 
 def _next_due(job: Any) -> datetime:

@@ -7,6 +7,7 @@ A server's own queue is called as the server is. It stands in `workers` of commo
 any queue that is not one of core's three.
 """
 
+import re
 from typing import NamedTuple
 
 from frappe.utils import background_jobs
@@ -24,7 +25,12 @@ MEANT_FOR = "read_replica_queue"
 TAKEOVER_AFTER = "read_replica_takeover_after"
 
 
+# In a queue whose server is gone. Those of other sites, which may be many, are passed over by their ids.
 JOBS_AT_A_TIME = 200
+IDS_AT_A_TIME = 1000
+
+# Between the site and the rest of a job's id.
+SEPARATOR = re.compile(r"::|\|\|")
 
 # Of an idle worker, as RQ has it.
 SECONDS_BETWEEN_HEARTBEATS = 420
@@ -148,20 +154,33 @@ def own_queues() -> list[str]:
 	return [queue for queue in background_jobs.get_queue_list() if queue not in QUEUES_OF_ALL]
 
 
-def waiting_jobs(queue: str, site: str, start: int) -> list[tuple[int, Job | None]]:
-	"""Jobs that wait in a queue, with their positions: so many of this site's as one look can take.
+class Look(NamedTuple):
+	"""Some jobs that wait in a queue, with their positions.
 
-	:param start: how many of the site's jobs to pass over
+	:param goes_on_at: the position behind those that were looked at; None: that was the end of the queue
 	"""
+
+	jobs: list[tuple[int, Job | None]]
+	goes_on_at: int | None
+
+
+def waiting_jobs(queue: str, site: str, start: int) -> Look:
+	"""Jobs of this site that wait in a queue, from a position on: as many as one look can take."""
 	found = background_jobs.get_queue(queue)
-	# The ids of most jobs begin with their site.
-	of_site = [
-		(at, job_id)
-		for at, job_id in enumerate(rq_data.waiting_ids(found.connection, found.name))
-		if "::" not in job_id or job_id.startswith(f"{site}::")
-	][start : start + JOBS_AT_A_TIME]
+	ids = rq_data.waiting_ids(found.connection, found.name, start, IDS_AT_A_TIME)
+	of_site = [(at, job_id) for at, job_id in enumerate(ids, start) if _may_be_of(site, job_id)]
+	goes_on_at = start + len(ids) if len(ids) == IDS_AT_A_TIME else None
+	if len(of_site) > JOBS_AT_A_TIME:
+		goes_on_at, _ = of_site[JOBS_AT_A_TIME]
+		of_site = of_site[:JOBS_AT_A_TIME]
 	jobs = rq_data.fetch(found.connection, [job_id for _, job_id in of_site])
-	return [(at, job) for (at, _), job in zip(of_site, jobs, strict=True)]
+	return Look([(at, job) for (at, _), job in zip(of_site, jobs, strict=True)], goes_on_at)
+
+
+def _may_be_of(site: str, job_id: str) -> bool:
+	"""Whether a job is of a site by its id; most begin with it: `SITE::…`, and from v16 on `SITE||…`."""
+	beginning, *rest = SEPARATOR.split(job_id, maxsplit=1)
+	return not rest or beginning == site
 
 
 def queue_named(name: str, like: Queue) -> Queue:

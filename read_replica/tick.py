@@ -52,6 +52,7 @@ SECONDS_BETWEEN_TWO_COMMANDS = 60
 # Of one of which Redis does not say since when it is queued: since when it was in no queue, by time.monotonic().
 _not_in_its_queue_since: dict[tuple[str, str], float] = {}
 SECONDS_OF_ANOTHER_TICK = 30
+MOST_LOST = 1000
 
 SECONDS_BETWEEN_COUNTS = 600
 _counted_at: dict[str, float] = {}
@@ -200,8 +201,9 @@ class Tick:
 		if time.monotonic() - _counted_at.get(site, float("-inf")) < SECONDS_BETWEEN_COUNTS:
 			return
 		_counted_at[site] = time.monotonic()
-		methods = frappe.get_all("Scheduled Job Type", filters={"stopped": 0}, pluck="method")
-		rules = [self._guard(method, partial(rule_for, method)) for method in methods]
+		jobs = frappe.get_all("Scheduled Job Type", filters={"stopped": 0}, fields=["name", "method"])
+		due_times.keep_only({job.name for job in jobs})
+		rules = [self._guard(job.method, partial(rule_for, job.method)) for job in jobs]
 		counts = Counter(rule.server_id for rule in rules if rule)
 		servers.note_jobs({server_id: counts[server_id] for server_id in {*self.places.known, *counts}})
 
@@ -306,6 +308,8 @@ def _is_lost(job_id: str, age: float | None) -> bool:
 	"""
 	if age is not None:
 		return age > SECONDS_BETWEEN_TWO_COMMANDS
+	if len(_not_in_its_queue_since) >= MOST_LOST:
+		_not_in_its_queue_since.clear()
 	since = _not_in_its_queue_since.setdefault((frappe.local.site, job_id), time.monotonic())
 	return time.monotonic() - since > SECONDS_OF_ANOTHER_TICK
 

@@ -3,17 +3,20 @@
 
 """What a request, an enqueue or a tick pays does not grow with what piles up: rows and answers are counted."""
 
+import itertools
 import socket
 from collections.abc import Callable
 
 import frappe
 import pytest
 from frappe.utils import get_bench_id
+from frappe.utils.background_jobs import create_job_id, get_queue, get_redis_conn
 
-from read_replica import servers
+from read_replica import job_rules, queues, rq_data, servers
 from read_replica import tick as ticks
+from read_replica.job_rules import Rule, Rules
 
-from .test_job_servers import own_queues, worker
+from .test_job_servers import minutes_pass, own_queues, worker
 from .test_jobs import HOURLY, rule
 from .test_scheduled_runs import hourly
 
@@ -122,3 +125,116 @@ def test_the_number_of_a_servers_jobs_is_that_of_its_rules_and_none_without(own_
 		frappe.db.set_value("Scheduler Config", {"server_id": "third"}, "server_id", "secondary")
 		frappe.db.commit()
 		assert jobs() == {"primary": 0, "secondary": 1, "third": 0}
+
+
+def test_jobs_of_other_sites_in_the_queue_of_a_server_that_is_gone_are_passed_over_by_their_ids(own_queues):
+	queue = get_queue("secondary")
+	others = [create_job_id(f"job{at}").replace(frappe.local.site, "another.test", 1) for at in range(2500)]
+	get_redis_conn().rpush(queue.key, *others)
+	ours = frappe.enqueue("frappe.utils.now", queue="secondary")
+	fetched, looks, start = [], 0, 0
+	with pytest.MonkeyPatch.context() as patch:
+		fetch = rq_data.fetch
+		patch.setattr(rq_data, "fetch", lambda redis, ids: fetched.extend(ids) or fetch(redis, ids))
+		while start is not None:
+			look = queues.waiting_jobs("secondary", frappe.local.site, start)
+			start, looks = look.goes_on_at, looks + 1
+	assert fetched == [ours.id] == [job.id for _, job in look.jobs]
+	assert look.jobs[0][0] == 2500 and looks == 3
+
+
+def test_jobs_of_this_site_behind_those_that_one_look_can_take_are_moved_in_the_end(own_queues):
+	rule("frappe.utils.now", "secondary")
+	minutes_pass(0, ticking=("primary", "secondary"))
+	for at in range(5):
+		frappe.enqueue("frappe.utils.now", job_name=f"stays {at}", queue="secondary")
+		frappe.enqueue("frappe.utils.now", job_name=f"moves {at}")
+	minutes_pass(20)
+	with pytest.MonkeyPatch.context() as patch:
+		patch.setattr(queues, "JOBS_AT_A_TIME", 2)
+		patch.setattr(queues, "IDS_AT_A_TIME", 3)
+		with worker("primary"):
+			for _ in range(8):
+				ticks.Tick()
+	assert sorted(job.kwargs["job_name"] for job in get_queue("primary").jobs) == [
+		f"moves {at}" for at in range(5)
+	]
+	assert sorted(job.kwargs["job_name"] for job in get_queue("secondary").jobs) == [
+		f"stays {at}" for at in range(5)
+	]
+
+
+def test_rules_are_read_again_only_when_one_has_changed(due):
+	rule("sample_app.jobs.*", "secondary")
+	job_rules.forget_rules()
+	assert job_rules.rule_for(HOURLY).server_id == "secondary"
+	loaded = []
+	with pytest.MonkeyPatch.context() as patch:
+		load = job_rules._load
+		patch.setattr(job_rules, "_load", lambda: loaded.append(1) or load())
+		job_rules.forget_rules()
+		assert job_rules.rule_for(HOURLY).server_id == "secondary"
+		assert not loaded
+		for statement in (
+			"update `tabScheduler Config` set server_id = 'third'",
+			"update `tabScheduler Config` set reads = 'Replica'",
+			"update `tabScheduler Config` set takeover_after = 1",
+			"update `tabScheduler Config` set enabled = 0",
+			"delete from `tabScheduler Config`",
+		):
+			before = job_rules.rule_for(HOURLY)
+			frappe.db.sql(statement)
+			job_rules.forget_rules()
+			assert job_rules.rule_for(HOURLY) != before
+		assert len(loaded) == 5
+
+
+def test_a_thousand_patterns_are_not_all_tried_on_a_method():
+	tried = []
+	with pytest.MonkeyPatch.context() as patch:
+		fits = Rule.fits
+		patch.setattr(Rule, "fits", lambda rule, job: tried.append(rule) or fits(rule, job))
+		rules = Rules(Rule(f"app.module_{at}.*", f"server{at}", "desk") for at in range(1000))
+		for _ in range(10):
+			assert rules.rule_for("app.module_7.job").server_id == "server7"
+			assert rules.rule_for("app.another.job") is None
+	assert len(tried) < 10
+
+
+def test_the_rule_that_counts_is_that_of_a_look_at_all_of_them():
+	names = [
+		".".join(parts) for parts in itertools.product(("a", "ab", "b"), ("c", "cd", "[c]"), ("x", "xy"))
+	]
+	patterns = [
+		*names[:3],
+		"*",
+		"?*",
+		"a*",
+		"ab.*",
+		"*.x",
+		"a.*.x",
+		"a?.c*",
+		"*d.xy",
+		"a.[c].*",
+		"b.c?.*",
+		"??.*",
+	]
+	for number in range(1, len(patterns) + 1):
+		rules = [Rule(pattern, "server", "desk") for pattern in patterns[:number]]
+		for name in names:
+			fitting = [rule for rule in rules if rule.fits(name)]
+			given = {
+				rule: (not rule.is_glob, len(rule.job.replace("*", "").replace("?", ""))) for rule in fitting
+			}
+			best = [rule for rule in fitting if given[rule] == max(given.values())]
+			expected = min(best, key=lambda rule: rule.job) if best else None
+			assert Rules(rules).rule_for(name) == expected
+
+
+def test_answers_for_methods_that_nobody_asks_for_again_are_not_kept_for_ever():
+	rules = Rules([Rule("app.*", "secondary", "desk")])
+	with pytest.MonkeyPatch.context() as patch:
+		patch.setattr(job_rules, "MOST_ANSWERS", 10)
+		for at in range(1000):
+			assert rules.rule_for(f"app.job_{at}").server_id == "secondary"
+			assert len(rules._answers) <= 10
