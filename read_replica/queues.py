@@ -8,6 +8,7 @@ any queue that is not one of core's three.
 """
 
 import re
+import time
 from typing import NamedTuple
 
 from frappe.utils import background_jobs
@@ -28,6 +29,14 @@ TAKEOVER_AFTER = "read_replica_takeover_after"
 # In a queue whose server is gone. Those of other sites, which may be many, are passed over by their ids.
 JOBS_AT_A_TIME = 200
 IDS_AT_A_TIME = 1000
+
+# A list of so many jobs or more is read a minute later for each so many: reading it takes its time, too.
+LONG_LIST = 1000
+SECONDS_A_LIST_IS_KNOWN = 60 / LONG_LIST
+LONGEST_LIST_KEPT = 100_000
+
+# Of each queue with such a list: when it was read, by time.monotonic(), and who stood there.
+_long_lists: dict[str, tuple[float, set[str]]] = {}
 
 # Between the site and the rest of a job's id.
 SEPARATOR = re.compile(r"::|\|\|")
@@ -127,7 +136,9 @@ def failure_of(job_id: str) -> Failure | None:
 
 
 class Waiting:
-	"""What waits in the queues of this Redis. Each queue is read once, as many jobs may be asked for."""
+	"""What waits in the queues of this Redis. Each queue is read once, as many jobs may be asked for; a long
+	one now and then.
+	"""
 
 	def __init__(self):
 		self._ids: dict[str, set[str]] = {}
@@ -138,15 +149,35 @@ class Waiting:
 		RQ calls one queued as well whose worker was killed as it took it.
 		"""
 		job = states([job_id])[job_id]
-		return job.origin if job.status == "queued" and self.stands_in(job.origin, job_id) else None
+		if job.status != "queued" or not self.stands_in(job.origin, job_id, job.queued_age):
+			return None
+		return job.origin
 
-	def stands_in(self, queue: str | None, job_id: str) -> bool:
-		"""Whether a job stands in the list of a queue, as RQ calls it."""
+	def stands_in(self, queue: str | None, job_id: str, queued_age: float | None = None) -> bool:
+		"""Whether a job that RQ calls queued stands in the list of a queue, as RQ calls it.
+
+		In a long list it is taken to stand there until the list is read again, if it did so the last time,
+		or was put there since.
+
+		:param queued_age: seconds since it was put there, as far as that is known
+		"""
 		if not queue:
 			return False
 		if queue not in self._ids:
-			self._ids[queue] = set(rq_data.waiting_ids(background_jobs.get_redis_conn(), queue))
+			read_at, ids = _long_lists.get(queue, (0.0, set()))
+			age = time.monotonic() - read_at
+			is_new = queued_age is not None and queued_age < age
+			if age < len(ids) * SECONDS_A_LIST_IS_KNOWN and (job_id in ids or is_new):
+				return True
+			self._ids[queue] = self._read(queue)
 		return job_id in self._ids[queue]
+
+	def _read(self, queue: str) -> set[str]:
+		ids = set(rq_data.waiting_ids(background_jobs.get_redis_conn(), queue))
+		_long_lists.pop(queue, None)
+		if LONG_LIST <= len(ids) <= LONGEST_LIST_KEPT:
+			_long_lists[queue] = time.monotonic(), ids
+		return ids
 
 
 def own_queues() -> list[str]:

@@ -295,7 +295,7 @@ def _under_way(jobs: list[Any], guard: Callable = _unguarded) -> set[str]:
 
 def _is_alive(job_type: str, job_id: str, state: rq_data.JobData, waiting: queues.Waiting) -> bool:
 	"""Whether what RQ says of a job is so: it waits, or is executed."""
-	if state.status == "queued" and not waiting.stands_in(state.origin, job_id):
+	if state.status == "queued" and not waiting.stands_in(state.origin, job_id, state.queued_age):
 		return not _is_lost(job_id, state.queued_age)
 	_not_in_its_queue_since.pop((frappe.local.site, job_id), None)
 	return state.status == "queued" or (state.status == "started" and not _is_over(job_type, state))

@@ -131,7 +131,10 @@ def test_jobs_of_other_sites_in_the_queue_of_a_server_that_is_gone_are_passed_ov
 	queue = get_queue("secondary")
 	others = [create_job_id(f"job{at}").replace(frappe.local.site, "another.test", 1) for at in range(2500)]
 	get_redis_conn().rpush(queue.key, *others)
-	ours = frappe.enqueue("frappe.utils.now", queue="secondary")
+	# v16 takes no more than so many.
+	with pytest.MonkeyPatch.context() as patch:
+		patch.setitem(frappe.local.conf, "max_queued_jobs", 10_000)
+		ours = frappe.enqueue("frappe.utils.now", queue="secondary")
 	fetched, looks, start = [], 0, 0
 	with pytest.MonkeyPatch.context() as patch:
 		fetch = rq_data.fetch
@@ -177,16 +180,17 @@ def test_rules_are_read_again_only_when_one_has_changed(due):
 		assert not loaded
 		for statement in (
 			"update `tabScheduler Config` set server_id = 'third'",
-			"update `tabScheduler Config` set reads = 'Replica'",
+			"update `tabScheduler Config` set `reads` = 'Replica'",
 			"update `tabScheduler Config` set takeover_after = 1",
 			"update `tabScheduler Config` set enabled = 0",
+			"update `tabScheduler Config` set enabled = 1",
 			"delete from `tabScheduler Config`",
 		):
 			before = job_rules.rule_for(HOURLY)
 			frappe.db.sql(statement)
 			job_rules.forget_rules()
 			assert job_rules.rule_for(HOURLY) != before
-		assert len(loaded) == 5
+		assert len(loaded) == 6
 
 
 def test_a_thousand_patterns_are_not_all_tried_on_a_method():
@@ -238,3 +242,28 @@ def test_answers_for_methods_that_nobody_asks_for_again_are_not_kept_for_ever():
 		for at in range(1000):
 			assert rules.rule_for(f"app.job_{at}").server_id == "secondary"
 			assert len(rules._answers) <= 10
+
+
+def test_a_long_list_of_waiting_jobs_is_read_a_minute_later_for_each_thousand_of_them(due, monkeypatch):
+	queue = get_queue("default")
+	get_redis_conn().rpush(queue.key, *(f"job{at}" for at in range(2000)))
+	monkeypatch.setattr(queues, "_long_lists", {})
+	read = []
+	waiting_ids = rq_data.waiting_ids
+	monkeypatch.setattr(rq_data, "waiting_ids", lambda *args: read.append(1) or waiting_ids(*args))
+
+	def stands(job_id: str, queued_age: float | None = None) -> bool:
+		return queues.Waiting().stands_in(queue.name, job_id, queued_age)
+
+	assert stands("job1999") and stands("job0") and len(read) == 1
+	read_at, ids = queues._long_lists[queue.name]
+	queues._long_lists[queue.name] = read_at - 60, ids
+	# It is in the list that was read; or may have come since.
+	assert stands("job0") and stands("new", queued_age=30) and len(read) == 1
+	# It should have been there.
+	assert not stands("lost", queued_age=90) and len(read) == 2
+	assert not stands("not known") and len(read) == 3
+	read_at, ids = queues._long_lists[queue.name]
+	queues._long_lists[queue.name] = read_at - 121, ids
+	get_redis_conn().lrem(queue.key, 1, "job0")
+	assert not stands("job0") and not stands("new", queued_age=30) and len(read) == 5
