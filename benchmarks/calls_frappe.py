@@ -12,7 +12,7 @@ from typing import Any
 
 import frappe
 
-from benchmarks import cache_frappe, tick_frappe
+from benchmarks import cache_frappe, growth_frappe, tick_frappe
 from benchmarks.compare import Comparison, check_that_all_were_routed, interleaved
 from benchmarks.results import Figure
 from read_replica import read_only, site
@@ -36,6 +36,7 @@ def measure(servers: Cluster) -> list[Figure]:
 		_configure(sites, servers, enabled=1)
 		ours = {query: _compare(query, _ours_with(query)) for query in (LIST, ROW)}
 		cache = _on_the_site(cache_frappe.measure)
+		growth = growth_frappe.measure(servers, sites)
 		_configure(sites, servers, enabled=0)
 		core = {query: _compare(query, {CORE: _core(query)}) for query in (LIST, ROW)}
 		ticks = tick_frappe.measure(servers, sites.config()["db_name"])
@@ -46,6 +47,7 @@ def measure(servers: Cluster) -> list[Figure]:
 		*(_figure(question, ours[ROW], way, None, "one row by its key: ") for way in (EVENTUAL, SESSION)),
 		_figure(question, core[ROW], CORE, None, "one row by its key: "),
 		*cache,
+		*growth,
 		*ticks,
 	]
 

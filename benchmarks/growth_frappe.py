@@ -24,8 +24,9 @@ from rq.job import Job
 
 from benchmarks.compare import timed
 from benchmarks.results import Figure
-from read_replica import due_times, job_rules, read_only, servers, site, tick
+from read_replica import due_times, job_rules, queues, read_only, site, tick
 from read_replica.host import shared_of_site
+from read_replica.scheduler_split import SplitScheduledJobType
 from support.bench import SITE, Sites
 from support.servers import Cluster
 
@@ -34,8 +35,9 @@ OF = "x the cost at the usual size"
 TARGET = 1.5
 TIMES = 10
 
-ROUNDS = 15
-CALLS = 7
+ROUNDS = 11
+# As many minutes as a list of ten times a thousand jobs is known.
+CALLS = 10
 
 HOSTS, RULES, JOBS, WAITING, METHODS, USERS = 1_500, 100, 50, 1_000, 1_000, 1_000
 
@@ -61,7 +63,7 @@ def measure(cluster: Cluster, sites: Sites) -> list[Figure]:
 		with cluster.primary.admin(database) as admin:
 			growth = Growth(cluster, admin)
 			figures = growth.on_the_site()
-			return figures + growth.of_jobs(sites)
+			return figures + growth.of_jobs()
 	finally:
 		sites.configure_common(workers=None, max_queued_jobs=None)
 		background_jobs.get_queues_timeout.cache_clear()
@@ -173,6 +175,7 @@ class Growth:
 					WAITING,
 					self._tick,
 					self._wait_and_be_due,
+					statistics.mean,
 				),
 			]
 		self._run(
@@ -210,8 +213,13 @@ class Growth:
 		pipeline.execute()
 
 	def _wait_and_be_due(self) -> None:
-		"""The due jobs wait behind all others, for some minutes."""
+		"""A minute has passed, and the due jobs wait behind all others, for some minutes.
+
+		A long list is read every so many minutes; so this is for the mean of some ticks, as many as that.
+		"""
 		self._be_due()
+		for name, (read_at, ids) in queues._long_lists.items():
+			queues._long_lists[name] = read_at - 60, ids
 		queue = generate_qname("default")
 		since = "2026-01-01T00:00:00.000000Z"
 		for job in self._jobs[:DUE]:
@@ -259,11 +267,7 @@ class Growth:
 	def _be_due(self) -> None:
 		"""Ten jobs are due, and none was put into a queue."""
 		frappe.db.commit()
-		self._run("delete from `tabScheduled Run`")
-		self._run("update `tabScheduled Job Type` set last_execution = curdate() + interval 2 day")
-		self._run(
-			"update `tabScheduled Job Type` set last_execution = '2020-01-01' order by name limit %s", (DUE,)
-		)
+		self._make_due()
 		self._jobs = frappe.get_all("Scheduled Job Type", fields=tick.FIELDS, order_by="name")
 		for job in self._jobs[:DUE]:
 			self._redis.delete(Job.key_for(due_times.rq_job_id(job)))
@@ -281,6 +285,7 @@ class Growth:
 		usual: int,
 		work: Callable[[], Any],
 		before: Callable[[], Any] = lambda: None,
+		average: Callable = statistics.median,
 	) -> Figure:
 		"""Both sizes in each of many rounds, in another order each time."""
 		medians: dict[int, list[float]] = {usual: [], usual * TIMES: []}
@@ -294,7 +299,7 @@ class Growth:
 					before()
 					took.append(timed(work))
 				# The first one fills what each process keeps.
-				medians[size].append(statistics.median(took[1:]))
+				medians[size].append(average(took[1:]))
 		rounds = zip(medians[usual * TIMES], medians[usual], strict=True)
 		ratio = statistics.median(tenfold / usually for tenfold, usually in rounds)
 		measured = {f"with {size:,}, ms": statistics.median(medians[size]) * 1e3 for size in medians}
@@ -305,7 +310,7 @@ class Growth:
 	@contextlib.contextmanager
 	def _two_tables(self, table: str, usual: int, fill: Callable[[str, int], None]) -> Iterator[Arrange]:
 		"""Two more tables, each with what is in the first one, and so many rows; one of three is in place."""
-		frappe.db.commit()
+		_leave_tables()
 		for size in (usual, usual * TIMES):
 			self._run(f"create table `{size}` like `{table}`")
 			self._run(f"insert into `{size}` select * from `{table}`")
@@ -325,7 +330,7 @@ class Growth:
 		try:
 			yield arrange
 		finally:
-			frappe.db.rollback()
+			_leave_tables()
 			arrange(None)
 			self._run(f"rename table `0` to `{table}`")
 			self._run(f"drop table `{usual}`, `{usual * TIMES}`")
@@ -374,14 +379,54 @@ class Growth:
 			)
 
 	def _register_workers(self) -> None:
-		for queues in (("short", "default", "long", "primary"), (OTHER_SERVER,)):
-			Worker([generate_qname(queue) for queue in queues], connection=self._redis).register_birth()
+		for names in (("short", "default", "long", "primary"), (OTHER_SERVER,)):
+			Worker([generate_qname(name) for name in names], connection=self._redis).register_birth()
 
 	# Scheduled jobs
 
-	def of_jobs(self, sites: Sites) -> list[Figure]:
-		"""Core walks over all jobs: what is added to that, which is what the same tick takes without this app."""
-		return []
+	def of_jobs(self) -> list[Figure]:
+		"""Core's own tick walks over all jobs: this is for what a whole tick takes more with this app than without."""
+		ways = {"core": ScheduledJobType, "ours": SplitScheduledJobType}
+		took: dict[tuple[str, int], list[float]] = {(way, JOBS * by): [] for way in ways for by in (1, TIMES)}
+		with self._two_tables("tabScheduled Job Type", JOBS, self._make_jobs) as arrange:
+			for number in range(ROUNDS + 1):
+				for way, size in random.sample(list(took), len(took)):
+					arrange(size)
+					self._let_ten_be_due()
+					frappe.controllers.setdefault(SITE, {})["Scheduled Job Type"] = ways[way]
+					seconds = timed(lambda: enqueue_events_for_site(SITE))
+					if number:
+						took[way, size].append(seconds)
+		added = {
+			size: statistics.median(
+				ours - core for ours, core in zip(took["ours", size], took["core", size], strict=True)
+			)
+			for size in (JOBS, JOBS * TIMES)
+		}
+		measured = {f"{way} with {size}, ms": statistics.median(took[way, size]) * 1e3 for way, size in took}
+		measured |= {f"added with {size}, ms": seconds * 1e3 for size, seconds in added.items()}
+		value = max(0.0, added[JOBS * TIMES]) / max(0.001, added[JOBS])
+		question = f"{QUESTION}{JOBS * TIMES} scheduled jobs"
+		return [Figure(question, "what is added to core's tick", value, OF, TARGET, measured)]
+
+	def _make_due(self) -> None:
+		self._run("delete from `tabScheduled Run`")
+		self._run("update `tabScheduled Job Type` set last_execution = curdate() + interval 2 day")
+		self._run(
+			"update `tabScheduled Job Type` set last_execution = '2020-01-01' order by name limit %s", (DUE,)
+		)
+
+	def _let_ten_be_due(self) -> None:
+		self._make_due()
+		for pattern in ("rq:queue:*", "rq:job:*"):
+			for key in self._redis.scan_iter(match=pattern, count=1000):
+				self._redis.delete(key)
+
+
+def _leave_tables() -> None:
+	"""Those that a transaction has read cannot be renamed."""
+	if getattr(frappe.local, "db", None):
+		frappe.db.commit()
 
 
 def _enqueue() -> None:
