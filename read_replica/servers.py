@@ -23,7 +23,7 @@ from frappe.utils.background_jobs import generate_qname
 from redis.exceptions import RedisError
 from rq import get_current_job
 
-from read_replica import __version__
+from read_replica import __version__, job_hosts
 from read_replica.job_rules import DEFAULT_SERVER
 from read_replica.logs import log_event
 from read_replica.own_transaction import change
@@ -34,13 +34,6 @@ SECONDS_BETWEEN_NOTES_OF_WORKERS = 60
 
 # In seconds; what the database can take from its clock.
 A_LONG_TIME = 10**8
-
-# A server that was replaced by one with another host name is of no interest any more.
-DAYS_KEPT = 30
-
-# A server has as many hosts that are gone as its workers were ever replaced: of each, only the last ones count.
-HOSTS_THAT_COUNT = 20
-ROWS_AT_A_TIME = 1000
 
 # A worker that is gone has its last sign of life worked out anew each time, from two clocks.
 SECONDS_OF_DOUBT = 2
@@ -196,49 +189,16 @@ def known(server_ids: Iterable[str] | None = None) -> dict[str, Server]:
 
 	:param server_ids: where they are not given, all servers
 	"""
-	found = _of_hosts(
+	found = job_hosts.columns_of(
 		"server_id, host, bench, queues, coalesce(workers_alive_at, missed_since),"
 		" coalesce(scheduler_alive_at, missed_since), seconds_between_ticks, ticks_since, utc_timestamp(6)",
-		None if server_ids is None else _names_that_count({*server_ids, this_server()}),
+		None if server_ids is None else job_hosts.names_that_count({*server_ids, this_server()}),
 	)
 	by_id = defaultdict(list)
 	for row in map(_Row._make, found):
 		by_id[row.server_id].append(row)
 	watched_for = _watched_for(by_id[this_server()])
 	return {server_id: _server(server_id, rows, watched_for) for server_id, rows in by_id.items() if rows}
-
-
-def _names_that_count(server_ids: Iterable[str]) -> list[str]:
-	"""The rows of those hosts of these servers that were seen last."""
-	names = []
-	for server_id in sorted(server_ids):
-		found = frappe.db.sql(_LAST_SEEN, (server_id,) * _LAST_SEEN.count("%s"))
-		names += [name for (name,) in found]
-	return names
-
-
-def _last(by: str, only: str = "", limit: int = 1) -> str:
-	# First by the collation, which the index has, and then by case.
-	return (
-		"(select name from `tabJob Server` where server_id = %s and binary server_id = %s"
-		f" {only} order by {by} desc limit {limit})"
-	)
-
-
-# A host without workers, or without a scheduler, counts from when it was first known; see `INDEXES`.
-_LAST_SEEN = " union ".join(
-	(
-		_last("workers_alive_at", limit=HOSTS_THAT_COUNT),
-		_last("scheduler_alive_at"),
-		_last("missed_since", "and workers_alive_at is null"),
-		_last("missed_since", "and scheduler_alive_at is null"),
-	)
-)
-
-INDEXES = (
-	("server_id", "workers_alive_at", "missed_since"),
-	("server_id", "scheduler_alive_at", "missed_since"),
-)
 
 
 def _watched_for(rows: list[_Row]) -> float:
@@ -279,39 +239,12 @@ def note_jobs(counts: dict[str, int]) -> None:
 		)
 	found = frappe.db.sql("select distinct server_id from `tabJob Server`")
 	if others := [server_id for (server_id,) in found if server_id not in counts]:
-		change("update `tabJob Server` set jobs = 0 where server_id in %s and jobs != 0", (others,))
-	if names := _of_no_interest(set(counts)):
+		change(
+			"update `tabJob Server` set jobs = 0 where server_id in %s and binary server_id not in %s and jobs != 0",
+			(others, [*counts, ""]),
+		)
+	if names := job_hosts.of_no_interest(set(counts)):
 		change("delete from `tabJob Server` where name in %s", (names,))
-
-
-def _of_no_interest(named: set[str]) -> list[str]:
-	"""Rows of hosts that others have replaced, and of servers that nobody names any more; some at a time."""
-	rows = _of_hosts(f"name, server_id, host, {_IS_OLD}", _names_that_count(named), DAYS_KEPT)
-	in_use = {server_id for _, server_id, host, is_old in rows if host and not is_old}
-	# What is still known of a server that is gone.
-	kept = {name for name, server_id, _, _ in rows if server_id not in in_use}
-	old = frappe.db.sql(
-		"select name from `tabJob Server`"
-		f" where missed_since < utc_timestamp() - interval %s day and {_IS_OLD} limit %s",
-		(DAYS_KEPT, DAYS_KEPT, ROWS_AT_A_TIME),
-	)
-	names = {name for (name,) in old if name not in kept}
-	return sorted(names | {name for name, server_id, host, _ in rows if not host and server_id in in_use})
-
-
-_IS_OLD = (
-	"greatest(coalesce(scheduler_alive_at, missed_since), coalesce(workers_alive_at, missed_since))"
-	" < utc_timestamp() - interval %s day"
-)
-
-
-def _of_hosts(columns: str, names: list[str] | None, *values: object) -> list[tuple]:
-	"""Columns of the rows with these names, or of all."""
-	if names is None:
-		return frappe.db.sql(f"select {columns} from `tabJob Server`", values)
-	if not names:
-		return []
-	return frappe.db.sql(f"select {columns} from `tabJob Server` where name in %s", (*values, names))
 
 
 def _name(server_id: str, host: str, bench: str) -> str:

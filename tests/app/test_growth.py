@@ -12,7 +12,7 @@ import pytest
 from frappe.utils import get_bench_id
 from frappe.utils.background_jobs import create_job_id, get_queue, get_redis_conn
 
-from read_replica import job_rules, queues, rq_data, servers
+from read_replica import job_hosts, job_rules, queues, rq_data, servers
 from read_replica import tick as ticks
 from read_replica.job_rules import Rule, Rules
 
@@ -95,14 +95,14 @@ def test_hosts_that_are_gone_for_a_month_are_deleted_by_ticks_but_for_what_is_kn
 	rule(HOURLY, "secondary")
 	for server_id in ("primary", "secondary", "nobody-names-it"):
 		add_hosts_that_are_gone(server_id, days_ago=31)
-	for _ in range(3 * GONE // servers.ROWS_AT_A_TIME + 2):
+	for _ in range(3 * GONE // job_hosts.ROWS_AT_A_TIME + 2):
 		ticks._counted_at.clear()
 		ticks.Tick()
 	left = dict(
 		frappe.db.sql("select server_id, count(*) from `tabJob Server` group by server_id order by server_id")
 	)
 	assert left.pop("primary") == 1
-	assert 0 < left.pop("secondary") <= servers.HOSTS_THAT_COUNT + 3
+	assert 0 < left.pop("secondary") <= job_hosts.HOSTS_THAT_COUNT + 3
 	# The rule of another test's, that nobody has ever seen.
 	left.pop("elsewhere", None)
 	assert not left

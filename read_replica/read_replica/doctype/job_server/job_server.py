@@ -4,7 +4,7 @@
 import frappe
 from frappe.model.document import Document
 
-from read_replica.servers import INDEXES
+from read_replica.job_hosts import INDEXES
 
 
 class JobServer(Document):
