@@ -12,7 +12,7 @@ from typing import Any
 
 import frappe
 
-from benchmarks import cache_frappe, redises_frappe, tick_frappe
+from benchmarks import cache_frappe, growth_frappe, redises_frappe, tick_frappe
 from benchmarks.compare import Comparison, check_that_all_were_routed, interleaved
 from benchmarks.results import Figure
 from read_replica import read_only, site
@@ -37,6 +37,7 @@ def measure(servers: Cluster) -> list[Figure]:
 		ours = {query: _compare(query, _ours_with(query)) for query in (LIST, ROW)}
 		cache = _on_the_site(cache_frappe.measure)
 		redises = _on_the_site(lambda: redises_frappe.measure(servers))
+		growth = growth_frappe.measure(servers, sites)
 		_configure(sites, servers, enabled=0)
 		core = {query: _compare(query, {CORE: _core(query)}) for query in (LIST, ROW)}
 		ticks = tick_frappe.measure(servers, sites.config()["db_name"])
@@ -48,6 +49,7 @@ def measure(servers: Cluster) -> list[Figure]:
 		_figure(question, core[ROW], CORE, None, "one row by its key: "),
 		*cache,
 		*redises,
+		*growth,
 		*ticks,
 	]
 

@@ -44,7 +44,7 @@ def enqueue(
 	:raises frappe.ValidationError: if there is no way to that server from here
 	"""
 	after = default_takeover_after() if takeover_after is None else takeover_after
-	place = _places().of_call(server_id, after)
+	place = _places(server_id).of_call(server_id, after)
 	if place is None:
 		frappe.throw(
 			_(
@@ -116,7 +116,7 @@ def _name_of(method: Any) -> str:
 def _place_by(rule: Rule) -> Place | None:
 	if not queues.is_own(rule.server_id):
 		return None
-	return _places().of_call(rule.server_id, rule.takeover_after)
+	return _places(rule.server_id).of_call(rule.server_id, rule.takeover_after)
 
 
 def _meta(place: Place, meant_for: str, takeover_after: float) -> dict:
@@ -125,9 +125,10 @@ def _meta(place: Place, meant_for: str, takeover_after: float) -> dict:
 	return {queues.MEANT_FOR: meant_for, queues.TAKEOVER_AFTER: takeover_after}
 
 
-def _places() -> Places:
+def _places(server_id: str) -> Places:
+	"""What is known of one server."""
 	try:
-		known = servers.known()
+		known = servers.known({server_id})
 	except Exception as error:
 		if not is_before_migrate(error):
 			raise

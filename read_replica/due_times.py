@@ -27,8 +27,8 @@ ASKED = ("get_queue_name", "rq_job_id", "get_next_execution", "is_event_due", "e
 # A time that another app's class makes by chance is hardly the same so often.
 TIMES_ASKED = 4
 
-# When each job is next due, and what that follows from: croniter is what core's tick spends its time on.
-_known: dict[tuple[str, str], tuple[tuple, datetime]] = {}
+# When each job of a site is next due, and what that follows from: croniter is what core's tick spends its time on.
+_known: dict[str, dict[str, tuple[tuple, datetime]]] = {}
 
 
 def jobs(filters: dict) -> list[Any]:
@@ -50,7 +50,7 @@ def next_due(job: Any) -> datetime:
 		times = {job.get_next_execution() for _ in range(TIMES_ASKED)}
 		if len(times) == 1:
 			return times.pop()
-	key = frappe.local.site, job.name
+	of_site = _known.setdefault(frappe.local.site, {})
 	follows_from = (
 		job.frequency,
 		job.cron_format,
@@ -58,12 +58,19 @@ def next_due(job: Any) -> datetime:
 		job.creation,
 		frappe.local.conf.get("scheduler_interval"),
 	)
-	known = _known.get(key)
+	known = of_site.get(job.name)
 	if known and known[0] == follows_from:
 		return known[1]
 	due_at = _next_due(job)
-	_known[key] = follows_from, due_at
+	of_site[job.name] = follows_from, due_at
 	return due_at
+
+
+def keep_only(names: set[str]) -> None:
+	"""Forget the jobs of this site that there are no more."""
+	known = _known.get(frappe.local.site, {})
+	for name in known.keys() - names:
+		del known[name]
 
 
 def _next_due(job: Any) -> datetime:

@@ -9,10 +9,13 @@ such as `erpnext.stock.*`; among those of one place that fit, the most specific 
 """
 
 import os
+import re
 import time
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
+from fnmatch import translate
+from functools import cached_property
 from typing import Any, Literal
 
 import frappe
@@ -33,6 +36,9 @@ AS_CONFIGURED = Need()
 
 # For requests that put a job into a queue: each would have to read the rules again.
 SECONDS_KNOWN = 5.0
+
+# Of the methods that were asked for, as many answers are kept.
+MOST_ANSWERS = 10_000
 
 
 @dataclass(frozen=True)
@@ -56,8 +62,12 @@ class Rule:
 		return any(wildcard in self.job for wildcard in WILDCARDS)
 
 	def fits(self, job: str) -> bool:
-		# The name of a Server Script, and so its method, may hold brackets.
-		return fnmatchcase(job, self.job.replace("[", "[[]")) if self.is_glob else job == self.job
+		return bool(self._match(job)) if self.is_glob else job == self.job
+
+	@cached_property
+	def _match(self) -> Callable:
+		# fnmatch itself keeps 256 patterns. The name of a Server Script, and so its method, may hold brackets.
+		return re.compile(translate(self.job.replace("[", "[[]"))).match
 
 
 class Rules:
@@ -65,14 +75,34 @@ class Rules:
 
 	def __init__(self, rules: Iterable[Rule]):
 		self.all = tuple(rules)
+		self.servers = frozenset(rule.server_id for rule in self.all)
 		self._exact = {rule.job: rule for rule in self.all if not rule.is_glob}
 		# The more characters are given, the more specific; of two alike, the first by the alphabet.
 		globs = sorted((rule for rule in self.all if rule.is_glob), key=lambda rule: rule.job)
-		self._globs = sorted(globs, key=_given_characters, reverse=True)
+		globs.sort(key=_given_characters, reverse=True)
+		# By what stands before their first wildcard: most do not have to be looked at.
+		self._globs = defaultdict(list)
+		for rank, rule in enumerate(globs):
+			self._globs[re.split(r"[*?]", rule.job)[0]].append((rank, rule))
+		self._lengths = {len(beginning) for beginning in self._globs}
+		self._answers: dict[str, Rule | None] = {}
 
 	def rule_for(self, job: str) -> Rule | None:
 		"""The most specific rule that fits."""
-		return self._exact.get(job) or next((rule for rule in self._globs if rule.fits(job)), None)
+		if job in (answers := self._answers):
+			return answers[job]
+		if len(answers) >= MOST_ANSWERS:
+			answers = self._answers = {}
+		answers[job] = rule = self._exact.get(job) or self._most_specific_glob(job)
+		return rule
+
+	def _most_specific_glob(self, job: str) -> Rule | None:
+		begin_alike = [each for length in self._lengths for each in self._globs.get(job[:length], ())]
+		return next((rule for _, rule in sorted(begin_alike, key=_rank) if rule.fits(job)), None)
+
+
+def _rank(ranked: tuple[int, Rule]) -> int:
+	return ranked[0]
 
 
 def _given_characters(rule: Rule) -> int:
@@ -87,26 +117,44 @@ def rule_for(job: str) -> Rule:
 	return Rule(job, DEFAULT_SERVER, "default", default_takeover_after())
 
 
-_of_process: dict[str, tuple[float, tuple[Rules, ...]]] = {}
+# When they were last looked at, what they were made from, and the rules, by site.
+_of_process: dict[str, tuple[float, tuple, tuple[Rules, ...]]] = {}
 
 
 def known_rules() -> tuple[Rules, ...]:
 	"""All rules of the site by their places, the first place first; some seconds old at most."""
-	loaded_at, known = _of_process.get(frappe.local.site, (float("-inf"), ()))
-	if time.monotonic() - loaded_at > SECONDS_KNOWN:
-		known = _load()
-		_of_process[frappe.local.site] = time.monotonic(), known
+	looked_at, source, known = _of_process.get(frappe.local.site, (float("-inf"), (), ()))
+	if time.monotonic() - looked_at > SECONDS_KNOWN:
+		now = _source()
+		if now != source:
+			source, known = now, _load()
+		_of_process[frappe.local.site] = time.monotonic(), source, known
 	return known
 
 
 def forget_rules() -> None:
-	"""Read the rules anew when they are next asked for."""
-	_of_process.pop(frappe.local.site, None)
+	"""Look whether they have changed when they are next asked for."""
+	_, *known = _of_process.get(frappe.local.site, (float("-inf"), (), ()))
+	_of_process[frappe.local.site] = float("-inf"), *known
 
 
 def named_servers() -> set[str]:
 	"""The ids of all servers that a rule names, and of the default server."""
-	return {DEFAULT_SERVER} | {rule.server_id for rules in known_rules() for rule in rules.all}
+	return {DEFAULT_SERVER}.union(*(rules.servers for rules in known_rules()))
+
+
+def _source() -> tuple:
+	"""What the rules are made from, in short: to read a thousand of them takes its time."""
+	return default_takeover_after(), _rows_of_config_files(), annotations.known(), _sum_of_desk()
+
+
+def _sum_of_desk() -> tuple | None:
+	if not frappe.db.table_exists("Scheduler Config", cached=False):
+		return None
+	columns = frappe.db.get_table_columns("Scheduler Config")
+	text = ", ".join(f"quote(`{column}`)" for column in columns)
+	[found] = frappe.db.sql(f"select count(*), sum(crc32(concat({text}))) from `tabScheduler Config`")
+	return (*columns, *found)
 
 
 def _load() -> tuple[Rules, ...]:

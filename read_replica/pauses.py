@@ -31,9 +31,9 @@ def rhythm_of(server_id: str) -> Rhythm:
 	"""As it is with the tick that begins now."""
 	rows = frappe.db.sql(
 		"select timestampdiff(microsecond, scheduler_alive_at, utc_timestamp(6)), seconds_between_ticks,"
-		" ticks_since from `tabJob Server` where binary server_id = %s and scheduler_alive_at is not null"
-		" order by scheduler_alive_at desc limit 1",
-		server_id,
+		" ticks_since from `tabJob Server` where server_id = %s and binary server_id = %s"
+		" and scheduler_alive_at is not null order by scheduler_alive_at desc limit 1",
+		(server_id, server_id),
 	)
 	if not rows:
 		return Rhythm(0, None)

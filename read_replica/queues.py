@@ -7,6 +7,8 @@ A server's own queue is called as the server is. It stands in `workers` of commo
 any queue that is not one of core's three.
 """
 
+import re
+import time
 from typing import NamedTuple
 
 from frappe.utils import background_jobs
@@ -24,7 +26,20 @@ MEANT_FOR = "read_replica_queue"
 TAKEOVER_AFTER = "read_replica_takeover_after"
 
 
+# In a queue whose server is gone. Those of other sites, which may be many, are passed over by their ids.
 JOBS_AT_A_TIME = 200
+IDS_AT_A_TIME = 1000
+
+# A list of so many jobs or more is read a minute later for each so many: reading it takes its time, too.
+LONG_LIST = 1000
+SECONDS_A_LIST_IS_KNOWN = 60 / LONG_LIST
+LONGEST_LIST_KEPT = 100_000
+
+# Of each queue with such a list: when it was read, by time.monotonic(), and who stood there.
+_long_lists: dict[str, tuple[float, set[str]]] = {}
+
+# Between the site and the rest of a job's id.
+SEPARATOR = re.compile(r"::|\|\|")
 
 # Of an idle worker, as RQ has it.
 SECONDS_BETWEEN_HEARTBEATS = 420
@@ -125,7 +140,9 @@ def failure_of(job_id: str) -> Failure | None:
 
 
 class Waiting:
-	"""What waits in the queues of this Redis. Each queue is read once, as many jobs may be asked for."""
+	"""What waits in the queues of this Redis. Each queue is read once, as many jobs may be asked for; a long
+	one now and then.
+	"""
 
 	def __init__(self):
 		self._ids: dict[str, set[str]] = {}
@@ -136,15 +153,35 @@ class Waiting:
 		RQ calls one queued as well whose worker was killed as it took it.
 		"""
 		job = states([job_id])[job_id]
-		return job.origin if job.status == "queued" and self.stands_in(job.origin, job_id) else None
+		if job.status != "queued" or not self.stands_in(job.origin, job_id, job.queued_age):
+			return None
+		return job.origin
 
-	def stands_in(self, queue: str | None, job_id: str) -> bool:
-		"""Whether a job stands in the list of a queue, as RQ calls it."""
+	def stands_in(self, queue: str | None, job_id: str, queued_age: float | None = None) -> bool:
+		"""Whether a job that RQ calls queued stands in the list of a queue, as RQ calls it.
+
+		In a long list it is taken to stand there until the list is read again, if it did so the last time,
+		or was put there since.
+
+		:param queued_age: seconds since it was put there, as far as that is known
+		"""
 		if not queue:
 			return False
 		if queue not in self._ids:
-			self._ids[queue] = set(rq_data.waiting_ids(background_jobs.get_redis_conn(), queue))
+			read_at, ids = _long_lists.get(queue, (0.0, set()))
+			age = time.monotonic() - read_at
+			is_new = queued_age is not None and queued_age < age
+			if age < len(ids) * SECONDS_A_LIST_IS_KNOWN and (job_id in ids or is_new):
+				return True
+			self._ids[queue] = self._read(queue)
 		return job_id in self._ids[queue]
+
+	def _read(self, queue: str) -> set[str]:
+		ids = set(rq_data.waiting_ids(background_jobs.get_redis_conn(), queue))
+		_long_lists.pop(queue, None)
+		if LONG_LIST <= len(ids) <= LONGEST_LIST_KEPT:
+			_long_lists[queue] = time.monotonic(), ids
+		return ids
 
 
 def own_queues() -> list[str]:
@@ -152,20 +189,33 @@ def own_queues() -> list[str]:
 	return [queue for queue in background_jobs.get_queue_list() if queue not in QUEUES_OF_ALL]
 
 
-def waiting_jobs(queue: str, site: str, start: int) -> list[tuple[int, Job | None]]:
-	"""Jobs that wait in a queue, with their positions: so many of this site's as one look can take.
+class Look(NamedTuple):
+	"""Some jobs that wait in a queue, with their positions.
 
-	:param start: how many of the site's jobs to pass over
+	:param goes_on_at: the position behind those that were looked at; None: that was the end of the queue
 	"""
+
+	jobs: list[tuple[int, Job | None]]
+	goes_on_at: int | None
+
+
+def waiting_jobs(queue: str, site: str, start: int) -> Look:
+	"""Jobs of this site that wait in a queue, from a position on: as many as one look can take."""
 	found = background_jobs.get_queue(queue)
-	# The ids of most jobs begin with their site.
-	of_site = [
-		(at, job_id)
-		for at, job_id in enumerate(rq_data.waiting_ids(found.connection, found.name))
-		if "::" not in job_id or job_id.startswith(f"{site}::")
-	][start : start + JOBS_AT_A_TIME]
+	ids = rq_data.waiting_ids(found.connection, found.name, start, IDS_AT_A_TIME)
+	of_site = [(at, job_id) for at, job_id in enumerate(ids, start) if _may_be_of(site, job_id)]
+	goes_on_at = start + len(ids) if len(ids) == IDS_AT_A_TIME else None
+	if len(of_site) > JOBS_AT_A_TIME:
+		goes_on_at, _ = of_site[JOBS_AT_A_TIME]
+		of_site = of_site[:JOBS_AT_A_TIME]
 	jobs = rq_data.fetch(found.connection, [job_id for _, job_id in of_site])
-	return [(at, job) for (at, _), job in zip(of_site, jobs, strict=True)]
+	return Look([(at, job) for (at, _), job in zip(of_site, jobs, strict=True)], goes_on_at)
+
+
+def _may_be_of(site: str, job_id: str) -> bool:
+	"""Whether a job is of a site by its id; most begin with it: `SITE::…`, and from v16 on `SITE||…`."""
+	beginning, *rest = SEPARATOR.split(job_id, maxsplit=1)
+	return not rest or beginning == site
 
 
 def queue_named(name: str, like: Queue) -> Queue:

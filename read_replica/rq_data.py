@@ -133,13 +133,16 @@ def _fields_of(connection: Any, keys: list[str], fields: tuple[str, ...]) -> lis
 	return [row if isinstance(row, list) and len(row) == len(fields) else nothing for row in found]
 
 
-def waiting_ids(connection: Any, queue: str) -> list[str]:
+def waiting_ids(connection: Any, queue: str, start: int = 0, count: int | None = None) -> list[str]:
 	"""The ids of the jobs in a queue, in their order; one that is no text is among them, as good as may be.
 
 	:param queue: as RQ calls it
+	:param start: the position of the first one
+	:param count: the most of them; all where it is not given
 	"""
+	last = -1 if count is None else start + count - 1
 	try:
-		found = connection.lrange(Queue.redis_queue_namespace_prefix + queue, 0, -1)
+		found = connection.lrange(Queue.redis_queue_namespace_prefix + queue, start, last)
 	except RedisError as error:
 		if is_no_answer(error):
 			raise

@@ -23,7 +23,7 @@ from frappe.utils.background_jobs import generate_qname
 from redis.exceptions import RedisError
 from rq import get_current_job
 
-from read_replica import __version__
+from read_replica import __version__, job_hosts
 from read_replica.job_rules import DEFAULT_SERVER
 from read_replica.logs import log_event
 from read_replica.own_transaction import change
@@ -34,9 +34,6 @@ SECONDS_BETWEEN_NOTES_OF_WORKERS = 60
 
 # In seconds; what the database can take from its clock.
 A_LONG_TIME = 10**8
-
-# A server that was replaced by one with another host name is of no interest any more.
-DAYS_KEPT = 30
 
 # A worker that is gone has its last sign of life worked out anew each time, from two clocks.
 SECONDS_OF_DOUBT = 2
@@ -108,7 +105,7 @@ def note(readers: list[Reader], named: Iterable[str]) -> None:
 			" (name, creation, modified, owner, modified_by, server_id, host, missed_since)"
 			" select %(name)s, %(now)s, %(now)s, 'Administrator', 'Administrator', %(server_id)s, '', utc_timestamp(6)"
 			" from dual where not exists"
-			" (select 1 from `tabJob Server` where binary server_id = %(server_id)s)",
+			" (select 1 from `tabJob Server` where server_id = %(server_id)s and binary server_id = %(server_id)s)",
 			{"now": now(), "name": _name(server_id, "", ""), "server_id": server_id},
 		)
 
@@ -182,12 +179,17 @@ class _Row(NamedTuple):
 	now: datetime
 
 
-def known() -> dict[str, Server]:
-	"""All servers of the site by their ids."""
-	found = frappe.db.sql(
-		"select server_id, host, coalesce(workers_alive_at, missed_since),"
-		" coalesce(scheduler_alive_at, missed_since), seconds_between_ticks, ticks_since, utc_timestamp(6)"
-		" from `tabJob Server`"
+def known(server_ids: Iterable[str] | None = None) -> dict[str, Server]:
+	"""These servers of the site, as far as anything is known of them, and this one, by their ids.
+
+	What that takes grows with the servers that are asked for, and not with their hosts that are gone.
+
+	:param server_ids: where they are not given, all servers
+	"""
+	found = job_hosts.columns_of(
+		"server_id, host, coalesce(workers_alive_at, missed_since),"
+		" coalesce(scheduler_alive_at, missed_since), seconds_between_ticks, ticks_since, utc_timestamp(6)",
+		None if server_ids is None else job_hosts.names_that_count({*server_ids, this_server()}),
 	)
 	by_id = defaultdict(list)
 	for row in map(_Row._make, found):
@@ -218,29 +220,26 @@ def _server(server_id: str, rows: list[_Row], watched_for: float) -> Server:
 
 
 def note_jobs(counts: dict[str, int]) -> None:
-	"""Note how many scheduled jobs the rules give to each server; and clean up, now and then. Commits."""
+	"""Note how many scheduled jobs the rules give to each server; and clean up, now and then. Commits.
+
+	Hosts that are gone keep the number that they had.
+
+	:param counts: for each server that is of interest; others have none
+	"""
 	for server_id, count in sorted(counts.items()):
 		change(
-			"update `tabJob Server` set jobs = %s where binary server_id = %s and jobs != %s",
-			(count, server_id, count),
+			"update `tabJob Server` set jobs = %s where server_id = %s and binary server_id = %s and jobs != %s"
+			" and (workers_alive_at is null or workers_alive_at > utc_timestamp() - interval 1 day)",
+			(count, server_id, server_id, count),
 		)
-	for name in _of_no_interest(set(counts)):
-		change("delete from `tabJob Server` where name = %s", (name,))
-
-
-def _of_no_interest(named: set[str]) -> list[str]:
-	"""Rows of hosts that others have replaced, and of servers that nobody names any more."""
-	rows = frappe.db.sql(
-		"select name, server_id, host, greatest(coalesce(scheduler_alive_at, missed_since),"
-		" coalesce(workers_alive_at, missed_since)) < utc_timestamp() - interval %s day from `tabJob Server`",
-		DAYS_KEPT,
-	)
-	in_use = {server_id for _, server_id, host, is_old in rows if host and not is_old}
-	return [
-		name
-		for name, server_id, host, is_old in rows
-		if (not host and server_id in in_use) or (is_old and (server_id in in_use or server_id not in named))
-	]
+	found = frappe.db.sql("select distinct server_id from `tabJob Server`")
+	if others := [server_id for (server_id,) in found if server_id not in counts]:
+		change(
+			"update `tabJob Server` set jobs = 0 where server_id in %s and binary server_id not in %s and jobs != 0",
+			(others, [*counts, ""]),
+		)
+	if names := job_hosts.of_no_interest(set(counts)):
+		change("delete from `tabJob Server` where name in %s", (names,))
 
 
 def _name(server_id: str, host: str, bench: str) -> str:

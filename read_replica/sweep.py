@@ -22,7 +22,7 @@ SECONDS_OF_A_LOOK = 1.0
 # Of a site and a queue: since when nobody has read it on this server's Redis, by time.monotonic().
 _unread_since: dict[tuple[str, str], float] = {}
 
-# How many jobs were looked at that stay, for now: the next tick looks at those behind them.
+# Up to where the jobs stay, for now: the next tick looks at those behind them.
 _passed_over: dict[tuple[str, str], int] = {}
 
 
@@ -38,15 +38,13 @@ def move_from_unread_queues(places: Places, guard: Callable) -> None:
 
 def _move_some(queue: str, unread_for: float, places: Places, guard: Callable) -> None:
 	key = frappe.local.site, queue
-	start = _passed_over.get(key, 0)
-	waiting = queues.waiting_jobs(queue, frappe.local.site, start)
+	look = queues.waiting_jobs(queue, frappe.local.site, _passed_over.get(key, 0))
 	moved = 0
-	for at, job in waiting:
+	for at, job in look.jobs:
 		# It may be a function that this server's code does not have.
 		if job and guard(f"move {job.id}", partial(_move_if_late, job, at, queue, unread_for, places)):
 			moved += 1
-	is_end = len(waiting) < queues.JOBS_AT_A_TIME
-	_passed_over[key] = 0 if is_end else start + len(waiting) - moved
+	_passed_over[key] = 0 if look.goes_on_at is None else look.goes_on_at - moved
 
 
 def _seconds_unread(server_id: str, places: Places) -> float:

@@ -55,6 +55,12 @@ def end(known: Mapping[str, Server]) -> None:
 			log_event("takeover_over", server_id=server_id)
 
 
+def going_on() -> set[str]:
+	"""The ids of the servers whose jobs are taken over now."""
+	found = frappe.db.sql("select server_id from `tabJob Takeover` where ended_at is null")
+	return {server_id for (server_id,) in found}
+
+
 def _name(server: Server) -> str:
 	text = f"{server.server_id}|{server.seen_at}"
 	return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()

@@ -54,6 +54,7 @@ SECONDS_BETWEEN_TWO_COMMANDS = 60
 # Of one of which Redis does not say since when it is queued: since when it was in no queue, by time.monotonic().
 _not_in_its_queue_since: dict[tuple[str, str], float] = {}
 SECONDS_OF_ANOTHER_TICK = 30
+MOST_LOST = 1000
 
 SECONDS_BETWEEN_COUNTS = 600
 _counted_at: dict[str, float] = {}
@@ -93,7 +94,7 @@ class Tick:
 				raise
 			self.is_without_redis = rq_data.is_no_answer(error)
 			self.problems.add("places", error)
-		known = self._guard("servers", servers.known, {})
+		known = self._guard("servers", lambda: servers.known(_servers_of_interest()), {})
 		alive = {server_id for server_id, server in known.items() if not server.is_gone(TAKEOVER_AFTER)}
 		# This server's own jobs are its own whatever it knows of others.
 		return Places(servers.this_server(), known, {servers.this_server(), *alive})
@@ -207,8 +208,9 @@ class Tick:
 		if time.monotonic() - _counted_at.get(site, float("-inf")) < SECONDS_BETWEEN_COUNTS:
 			return
 		_counted_at[site] = time.monotonic()
-		methods = frappe.get_all("Scheduled Job Type", filters={"stopped": 0}, pluck="method")
-		rules = [self._guard(method, partial(rule_for, method)) for method in methods]
+		jobs = frappe.get_all("Scheduled Job Type", filters={"stopped": 0}, fields=["name", "method"])
+		due_times.keep_only({job.name for job in jobs})
+		rules = [self._guard(job.method, partial(rule_for, job.method)) for job in jobs]
 		counts = Counter(rule.server_id for rule in rules if rule)
 		servers.note_jobs({server_id: counts[server_id] for server_id in {*self.places.known, *counts}})
 		workers.clean_up()
@@ -232,7 +234,12 @@ def places_seen_by_scheduler() -> Places:
 def places_with(readers: list[queues.Reader]) -> Places:
 	"""What is known of the servers, where these are the workers of this bench."""
 	read = {queue for reader in readers for queue in reader.queues}
-	return Places(servers.this_server(), servers.known(), read)
+	return Places(servers.this_server(), servers.known(_servers_of_interest()), read)
+
+
+def _servers_of_interest() -> set[str]:
+	"""Those that a job may belong to, or wait for: not every one that was ever seen."""
+	return {*job_rules.named_servers(), *queues.own_queues(), *takeovers.going_on()}
 
 
 def put(run: str, job: Any, place: Place, why: Literal["due", "asked for", "asked for here"] = "due") -> None:
@@ -297,7 +304,7 @@ def _under_way(jobs: list[Any], guard: Callable = _unguarded) -> set[str]:
 
 def _is_alive(job_type: str, job_id: str, state: rq_data.JobData, waiting: queues.Waiting) -> bool:
 	"""Whether what RQ says of a job is so: it waits, or is executed."""
-	if state.status == "queued" and not waiting.stands_in(state.origin, job_id):
+	if state.status == "queued" and not waiting.stands_in(state.origin, job_id, state.queued_age):
 		return not _is_lost(job_id, state.queued_age)
 	_not_in_its_queue_since.pop((frappe.local.site, job_id), None)
 	return state.status == "queued" or (state.status == "started" and not _is_over(job_type, state))
@@ -310,6 +317,8 @@ def _is_lost(job_id: str, age: float | None) -> bool:
 	"""
 	if age is not None:
 		return age > SECONDS_BETWEEN_TWO_COMMANDS
+	if len(_not_in_its_queue_since) >= MOST_LOST:
+		_not_in_its_queue_since.clear()
 	since = _not_in_its_queue_since.setdefault((frappe.local.site, job_id), time.monotonic())
 	return time.monotonic() - since > SECONDS_OF_ANOTHER_TICK
 

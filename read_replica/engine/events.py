@@ -11,6 +11,9 @@ from read_replica.engine.locks import Lock
 SECONDS_BETWEEN_LINES = 10.0
 LONGEST_OUTAGE = 24 * 3600
 
+# Of different lines; their fields hold names that requests give.
+MOST_KEPT = 1000
+
 
 class Events:
 	"""The log lines of one router. Safe to share between threads."""
@@ -39,8 +42,9 @@ class Events:
 			if time.monotonic() < self._due.get(key, 0):
 				self._held_back[key] = times
 				return
-			if len(self._due) > 1000:
+			if len(self._due) > MOST_KEPT:
 				self._due.clear()
+				self._held_back.clear()
 			self._due[key] = time.monotonic() + SECONDS_BETWEEN_LINES
 			self._held_back.pop(key, None)
 		self._host.log(event, **fields, times=times)

@@ -11,6 +11,9 @@ from read_replica.engine.shared import CountKey
 
 PRIMARY = "primary"
 
+# While Redis is down, as many are kept apart; calls of further methods are counted under no name.
+MOST_UNSHARED = 10_000
+
 
 class Metrics:
 	"""Counts of this process; safe to share between threads."""
@@ -32,11 +35,13 @@ class Metrics:
 		with self._lock:
 			self._entry(server, reason.value, method)[1] += seconds
 
-	def _entry(self, *key: str) -> list:
-		entry = self._unshared.get(key)
-		if entry is None:
-			entry = self._unshared[key] = [0, 0.0]
-		return entry
+	def _entry(self, server: str, reason: str, method: str) -> list:
+		entry = self._unshared.get((server, reason, method))
+		if entry is not None:
+			return entry
+		if len(self._unshared) >= MOST_UNSHARED:
+			return self._unshared.setdefault((server, reason, ""), [0, 0.0])
+		return self._unshared.setdefault((server, reason, method), [0, 0.0])
 
 	def of(self, server: str, reason: Reason) -> int:
 		return self._counts[server, reason.value]

@@ -30,6 +30,9 @@ from read_replica.engine.session import Session
 from read_replica.engine.settings import Need, Settings
 from read_replica.engine.writers import Writers
 
+# Code may work out a `max_lag` anew for each call.
+MOST_NEEDS = 1000
+
 Frame = Scope | PrimaryBlock
 
 
@@ -159,6 +162,8 @@ class Router:
 		complete = self._needs.get(need)
 		if complete is None:
 			defaults = self.settings.defaults_of(need.pool)
+			if len(self._needs) >= MOST_NEEDS:
+				self._needs.clear()
 			complete = self._needs[need] = need.or_else(defaults)
 		if timeout_at_least > complete.timeout:
 			return replace(complete, timeout=timeout_at_least)

@@ -33,6 +33,9 @@ SECONDS_WRITTEN_IS_NEW = 10.0
 # A long job commits often; how often it asks for its position, beside the first time and the last.
 SECONDS_BETWEEN_KEEPING = 1.0
 
+# Of users whose positions Redis did not take. Of others it is then known since when nothing was kept of them.
+MOST_LEFT = 1000
+
 
 class Floor(NamedTuple):
 	"""What a replica must have at least, and since when that is sure to be all (in seconds ago)."""
@@ -154,7 +157,8 @@ class Session:
 			self._host.shared.begin_anew()
 		except RedisError:
 			with self._lock:
-				self.left.setdefault(self._host.user(), Position())
+				if len(self.left) < MOST_LEFT:
+					self.left.setdefault(self._host.user(), Position())
 
 	def keep_soon(self, primary: Any) -> None:
 		"""After a commit: let all processes know of it now, or, if they were told a moment ago, by `keep`."""
@@ -176,6 +180,8 @@ class Session:
 		except RedisError:
 			with self._lock:
 				for user in users:
+					if user not in self.left and len(self.left) >= MOST_LEFT:
+						continue
 					self.left[user] = self.left.get(user, Position()).joined(state.own)
 		state.kept, state.kept_at, state.users = state.own, time.monotonic(), set()
 

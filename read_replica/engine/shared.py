@@ -20,6 +20,9 @@ SECONDS_A_TRY_COUNTS = 36
 # Reports and doctypes are counted by their names, which requests give.
 MOST_COUNTERS = 10_000
 
+# Each process reads them every few seconds. One that is dropped is caught again.
+MOST_WRITERS = 1000
+
 
 class Shared(WrittenByUsers):
 	"""The shared state of one site. Safe to share between threads, as Redis clients are."""
@@ -105,6 +108,7 @@ class Shared(WrittenByUsers):
 			pipeline = client.pipeline(transaction=False)
 			pipeline.zremrangebyscore(self._key("writers"), "-inf", time.time())
 			pipeline.zadd(self._key("writers"), {method: until})
+			pipeline.zremrangebyrank(self._key("writers"), 0, -MOST_WRITERS - 1)
 			pipeline.execute()
 
 	@without_redis(lambda: 0)

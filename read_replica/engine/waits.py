@@ -15,6 +15,9 @@ LAG_TO_PATIENCE = 1.5
 # After so long without news of the replica, one call may wait again.
 SECONDS_A_FAILURE_COUNTS = 5.0
 
+# Servers may come and go behind an address.
+MOST_FAILURES = 1000
+
 
 class Failure(NamedTuple):
 	"""A position that a replica did not reach in time, and when, by time.monotonic()."""
@@ -45,4 +48,6 @@ class Waits:
 
 	def failed(self, verdict: Verdict, position: Position) -> None:
 		"""Note that the replica of this verdict did not reach a position in time."""
+		if len(self._failures) >= MOST_FAILURES:
+			self._failures.clear()
 		self._failures[verdict.name, verdict.server] = Failure(position, time.monotonic())

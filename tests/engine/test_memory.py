@@ -1,0 +1,85 @@
+# Copyright (c) 2026, read_replica contributors
+# For license information, please see license.txt
+
+"""A process that lives for years keeps no more the longer it lives, whatever names it has met."""
+
+import time
+
+from read_replica.engine import events, metrics, session, shared, waits
+from read_replica.engine import router as routers
+from read_replica.engine.choice import Reason
+from read_replica.engine.dialect import Position
+from read_replica.engine.settings import Need
+from read_replica.engine.verdict import Verdict
+from support.waiting import until
+
+MANY = 20_000
+
+
+def without_redis(host) -> None:
+	host.shared._left_alone_until = time.monotonic() + 3600
+
+
+def test_methods_that_cannot_be_shared_are_counted_under_no_name_once_they_are_too_many(host, router):
+	without_redis(host)
+	for number in range(MANY):
+		router.metrics.count("replica", Reason.REPLICA, f"method_{number}")
+		router.metrics.took("replica", Reason.REPLICA, f"method_{number}", 1.0)
+		if number % 1000 == 0:
+			router.share_counts()
+	assert len(router.metrics._unshared) <= metrics.MOST_UNSHARED + 1
+	taken = router.metrics.take_unshared()
+	assert sum(count for count, _ in taken.values()) == MANY
+	assert sum(seconds for _, seconds in taken.values()) == MANY
+
+
+def test_what_users_have_written_while_redis_is_down_is_kept_for_so_many_of_them(host, router, monkeypatch):
+	monkeypatch.setattr(session, "MOST_LEFT", 20)
+	host.shared.begin_anew(seconds_ago=3600)
+	without_redis(host)
+	for number in range(50):
+		host.log_in(f"user{number}")
+		host.current().sql("UPDATE stock SET qty = qty + 1 WHERE item = 'bolt'")
+		host.current().commit()
+		host.end_request(router)
+	assert len(router.session.left) == 20
+	# For the others it is known since when nothing is known of them.
+	host.shared._left_alone_until = 0
+	router.share_counts()
+	until(lambda: host.shared.written_by("user49") is not None)
+	assert host.shared.written_by("user49").known_for < 10
+
+
+def test_lines_that_are_held_back_are_not_kept_for_ever(router):
+	for number in range(MANY):
+		for _ in range(2):
+			router.events.now_and_then("fallback", reason="behind", method=f"method_{number}")
+	assert len(router.events._due) <= events.MOST_KEPT + 1
+	assert len(router.events._held_back) <= events.MOST_KEPT + 1
+
+
+def test_needs_that_are_worked_out_anew_for_each_call_are_not_kept_for_ever(host, router):
+	for number in range(MANY):
+		router._complete(Need(max_lag=number / 1000))
+	assert len(router._needs) <= routers.MOST_NEEDS
+
+
+def test_servers_that_have_come_and_gone_behind_an_address_are_not_kept_for_ever():
+	known = waits.Waits()
+	for number in range(MANY):
+		known.failed(_verdict(f"server{number}"), Position("0-1-5"))
+	assert len(known._failures) <= waits.MOST_FAILURES
+	assert known.is_hopeless(_verdict(f"server{MANY - 1}"), Position("0-1-5"), 1.0)
+
+
+def _verdict(server: str) -> Verdict:
+	return Verdict(name="replica", state="up", server=server, lag=0.0)
+
+
+def test_of_methods_that_have_written_the_last_thousand_are_kept(host):
+	for number in range(1200):
+		host.shared.add_writer(f"method_{number}", time.time() + 3600 + number)
+	kept = host.shared.load_writers()
+	assert len(kept) == shared.MOST_WRITERS == 1000
+	assert "method_1199" in kept and "method_0" not in kept
+	host.shared.clear_writers()
