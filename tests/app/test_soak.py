@@ -25,7 +25,7 @@ import read_replica
 from support.bench import ADMIN_PASSWORD, SITE, Sites
 from support.frappe_request import connect, connected, disconnect
 from support.load import seed_of_run
-from support.production import ProductionBench
+from support.production import PARTS, ProductionBench
 from support.production_load import Client, Load
 from support.servers import Cluster, cluster
 from support.soak_users import REPORT, Users
@@ -170,17 +170,16 @@ class Troubles:
 		replica.thaw()
 
 	def deploy(self) -> None:
-		"""A migrate while nobody may ask anything, then new processes of everything."""
+		"""While nobody may ask anything: a migrate, and new processes of everything."""
 		self._load.pause()
 		for bench in self._benches:
-			bench.end("scheduler")
-			bench.end("workers")
+			for what in PARTS:
+				bench.end(what)
 		self._sites.bench("--site", SITE, "migrate", timeout=900)
-		self._load.go_on()
 		for bench in self._benches:
-			bench.reload_web()
-			bench.start("workers")
-			bench.start("scheduler")
+			for what in PARTS:
+				bench.start(what)
+		self._load.go_on()
 
 
 def test_a_site_in_production_loses_no_request_and_no_run_whatever_befalls_its_servers(production):
@@ -190,7 +189,7 @@ def test_a_site_in_production_loses_no_request_and_no_run_whatever_befalls_its_s
 	load = Load()
 	try:
 		for bench in benches:
-			for what in ("web", "workers", "scheduler"):
+			for what in PARTS:
 				bench.start(what)
 		start_users(load, benches, random.Random(seed))
 		began = time.monotonic()

@@ -73,10 +73,6 @@ class ProductionBench(JobBench):
 			process.send_signal(signal.SIGTERM)
 			process.wait(SECONDS_TO_END)
 
-	def reload_web(self) -> None:
-		"""Let new workers of gunicorn take the place of the old ones, which finish their requests."""
-		self._processes["web"].send_signal(signal.SIGHUP)
-
 	def memory(self) -> dict[int, tuple[str, float]]:
 		"""MiB that no other process shares with each process of this server, by its id."""
 		found = {}
