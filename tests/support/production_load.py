@@ -13,6 +13,7 @@ from typing import Any
 import requests
 
 from support.bench import SITE
+from support.waiting import until
 
 SECONDS_TO_ANSWER = 120
 
@@ -24,15 +25,16 @@ FIRST_HEADERS = {"Host": SITE, "Accept": "application/json", "Connection": "clos
 
 
 class Client:
-	"""One person or program, which asks any of the web servers as a load balancer would let it."""
+	"""One person or program, which asks any of the web servers as a load balancer would let it.
+
+	Its cookies are sent to all of them, as cookies know no ports.
+	"""
 
 	def __init__(self, urls: Sequence[str], rng: random.Random, headers: dict[str, str] | None = None):
 		self._urls = urls
 		self._rng = rng
 		self._session = requests.Session()
 		self._session.headers.update(FIRST_HEADERS | (headers or {}))
-
-	# Its cookies are sent to all of them, as cookies know no ports.
 
 	def log_in(self, user: str, password: str) -> None:
 		answer = self.ask("POST", "/api/method/login", json={"usr": user, "pwd": password})
@@ -68,6 +70,9 @@ class Load:
 			if not self._going.wait(0.1):
 				continue
 			with self._lock:
+				# Under the lock, so that nobody begins whom `pause` has not seen.
+				if not self._going.is_set():
+					continue
 				self._at_work += 1
 			try:
 				work()
@@ -95,11 +100,13 @@ class Load:
 		return answer
 
 	def pause(self) -> None:
-		"""Nobody asks anything, as before a migrate."""
-		self._going.clear()
-		deadline = time.monotonic() + SECONDS_TO_ANSWER
-		while self._at_work and time.monotonic() < deadline:
-			time.sleep(0.05)
+		"""Nobody asks anything, as before a migrate; returns when all that was asked is answered.
+
+		:raises AssertionError: if a request is not answered in time
+		"""
+		with self._lock:
+			self._going.clear()
+		until(lambda: not self._at_work, SECONDS_TO_ANSWER)
 
 	def go_on(self) -> None:
 		self._going.set()
@@ -108,3 +115,7 @@ class Load:
 		self._ended.set()
 		for thread in self._threads:
 			thread.join(SECONDS_TO_ANSWER)
+
+	def hanging(self) -> int:
+		"""How many threads have not ended, though `end` has waited for them."""
+		return sum(thread.is_alive() for thread in self._threads)
