@@ -252,6 +252,50 @@ def test_a_worker_that_has_lost_its_lock_commits_nothing_if_another_has_begun(wr
 	assert sorted(log()) == ["Complete", "Failed"]
 
 
+@pytest.mark.parametrize("when", ["before it", "in it", "after it"])
+def test_a_worker_that_loses_its_connection_around_its_commit_does_its_work_once_in_the_end(
+	writing, monkeypatch, servers, when
+):
+	job = taken(monkeypatch)
+
+	def lose_the_connection() -> None:
+		primary = frappe.db
+		[[connection]] = primary.sql("select connection_id()")
+		sql = primary.sql
+
+		def sql_until_commit(query, *args, **kwargs):
+			if str(query).lower() != "commit":
+				return sql(query, *args, **kwargs)
+			if when == "after it":
+				sql(query, *args, **kwargs)
+			servers.primary.query(f"kill {connection}")
+			primary.sql = sql
+			# The server's answer to the commit is not there, or its error is.
+			return sql("commit")
+
+		primary.sql = sql_until_commit
+		if when == "before it":
+			servers.primary.query(f"kill {connection}")
+
+	job_does(monkeypatch)
+	writes = frappe.get_attr(WRITING)
+
+	def writing_job() -> None:
+		writes()
+		lose_the_connection()
+
+	monkeypatch.setattr("sample_app.jobs.writing_job", writing_job)
+	with pytest.raises(Exception, match=r"2006|2013|1927|1317|^\(0, ''\)"):
+		work_off([job])
+	was_committed = when == "after it"
+	assert executed() == was_committed and bool(row_of(job).executed_at) == was_committed
+	later(61)
+	job_does(monkeypatch)
+	tick(monkeypatch, None)
+	work_off(as_with_another_queue())
+	assert executed() == 1 and row_of(job).executed_at
+
+
 def test_bookkeeping_after_a_read_changes_a_row_that_another_has_changed_since(isolated, due):
 	def scheduler() -> bool:
 		frappe.db.sql("select * from `tabJob Server`")

@@ -185,6 +185,22 @@ def test_behind_a_proxy_that_may_change_the_server_each_call_asks_first(one_late
 	assert router.replicas[0].servers() == {""}
 
 
+def test_where_one_connection_leads_through_such_a_proxy_no_other_is_taken_for_a_direct_one(
+	host, router, monkeypatch
+):
+	# The proxy and the servers count their connections, and now and then the numbers are the same.
+	seems_direct = iter((False, True, True))
+	monkeypatch.setattr(
+		"read_replica.engine.dialect.identity.is_direct", lambda connection, row: next(seems_direct)
+	)
+	for _ in range(3):
+		on_another_connection(router)
+		with router.read_only(EVENTUAL, "list") as scope:
+			scope.refresh()
+			assert scope.pinned, "after that, another server may answer"
+	assert next(seems_direct, None) is None
+
+
 def test_the_servers_behind_an_address_can_be_told(host, router):
 	assert sorted(server.split()[0] for server in router.replicas[0].servers()) == ["2", "3"]
 
