@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from read_replica.engine.choice import Reason
 from read_replica.engine.dialect import Position
 from read_replica.engine.settings import Endpoint, Need
 from support.one_address import one_address
@@ -253,6 +254,17 @@ def test_a_call_on_a_server_that_freezes_is_freed_while_the_probe_is_with_anothe
 				frozen.thaw()
 			break
 	assert answered_by != 3 and took < 5
+
+
+def test_a_call_that_takes_long_on_a_server_that_the_probe_is_not_with_is_left_in_peace(host, router):
+	answered_by = 0
+	while answered_by != 3:
+		on_another_connection(router)
+		with router.read_only(EVENTUAL, "list"):
+			# SLEEP gives 0 where nothing has cut it short.
+			[[interrupted, answered_by]] = host.current().sql("SELECT SLEEP(2.5), @@server_id")
+			assert not interrupted
+	assert router.metrics.of("readers", Reason.LOST) == 0
 
 
 def waits_of(server) -> int:
