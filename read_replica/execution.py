@@ -68,6 +68,8 @@ class Work:
 	def begins(self) -> None:
 		"""The method is called next, and nothing is uncommitted."""
 		rule = rule_for(self.method)
+		# The method may wait for long before its first statement: what was read until now is not its view.
+		frappe.db.commit()
 		if rule.reads == "replica":
 			self._scope = open_scope(self.method, rule.need)
 		self._mark_with_first_commit(database.primary_of(frappe.local.db))

@@ -27,15 +27,12 @@ class Lease:
 		self._returned = returned
 		self._pid = os.getpid()
 		self._is_lent = True
+		# Which server it leads to; "" where a proxy may send each statement to another one.
+		self.server = ""
 
 	@property
 	def connection(self) -> Any:
 		return self._proxied.dbapi_connection
-
-	@property
-	def server(self) -> str:
-		"""Which server it leads to; "" where a proxy may send each statement to another one."""
-		return self._proxied.info["server"]
 
 	def make_ready(self, timeout: float, patience: float) -> None:
 		"""Let the server end statements after `timeout` seconds; asks it only where that changes.
@@ -47,6 +44,7 @@ class Lease:
 			raise TimeoutError(f"no answer within {patience} s")
 		if "server" not in info:
 			info["server"] = dialect.server_of(self.connection, patience)
+		self.server = info["server"]
 		if info.get("timeout") != timeout:
 			dialect.set_timeout(self.connection, timeout, patience)
 			info["timeout"] = timeout

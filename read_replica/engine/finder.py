@@ -6,7 +6,8 @@
 import random
 import time
 from collections.abc import Collection
-from typing import NamedTuple
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 from read_replica.engine import dialect
 from read_replica.engine.choice import Reason, in_order
@@ -19,7 +20,7 @@ from read_replica.engine.replica import Replica
 from read_replica.engine.request import AsOf
 from read_replica.engine.servers_behind import ServersBehind
 from read_replica.engine.settings import Need, Settings
-from read_replica.engine.verdict import Verdict
+from read_replica.engine.verdict import FOLLOWS_ANOTHER, Verdict
 from read_replica.engine.waits import Waits
 
 # How late a server may answer, after a wait that it was asked to end itself.
@@ -43,11 +44,12 @@ class Found(NamedTuple):
 class Search:
 	"""What one call asks for, and the time that it has left to wait for it."""
 
-	__slots__ = ("known_for", "need", "patience", "position")
+	__slots__ = ("known_for", "need", "patience", "position", "primary")
 
-	def __init__(self, need: Need, position: Position, known_for: float, patience: float):
+	def __init__(self, need: Need, position: Position, primary: Any, known_for: float, patience: float):
 		self.need = need
 		self.position = position
+		self.primary = primary
 		self.known_for = known_for
 		self.patience = patience
 
@@ -74,15 +76,21 @@ class Finder:
 		self._servers = ServersBehind()
 
 	def find(
-		self, need: Need, position: Position, known_for: float = float("inf"), exclude: Collection[str] = ()
+		self,
+		need: Need,
+		position: Position,
+		primary: Any,
+		known_for: float = float("inf"),
+		exclude: Collection[str] = (),
 	) -> Found | Reason:
 		"""The best replica that answers and has this position; or why none will do.
 
+		:param primary: the primary's database object, as the host has it
 		:param known_for: seconds since which `position` is sure to be all that it should be
 		"""
 		self._health.look_if_unknown()
 		reason = Reason.NO_REPLICA
-		search = Search(need, position, known_for, self._settings.wait)
+		search = Search(need, position, primary, known_for, self._settings.wait)
 		for replica in self._in_order(need.pool, position):
 			if replica.name in exclude:
 				continue
@@ -101,6 +109,10 @@ class Finder:
 				reason = found or reason
 		return reason
 
+	def are_several(self, name: str) -> bool:
+		"""Whether a replica's address is known to lead to several servers."""
+		return self._servers.are_several(name)
+
 	def _reason_against(self, verdict: Verdict, search: Search) -> Reason | None:
 		"""Why a server that is fresh enough for a need does not have what its user has written."""
 		if verdict.lag + self._health.age + DELAY_OF_VERDICTS > search.known_for:
@@ -111,7 +123,7 @@ class Finder:
 
 	def _connections_to_try(self, name: str, against: Reason | None) -> int:
 		"""How many connections to an address to try: one, if what its probe has reached will do."""
-		if self._servers.are_several(name) or (against and self._servers.is_time_to_look(name)):
+		if self.are_several(name) or (against and self._servers.is_time_to_look(name)):
 			return MOST_CONNECTIONS_TRIED
 		return 0 if against else 1
 
@@ -122,7 +134,7 @@ class Finder:
 
 		:param against: why the server that the probe has reached will not do
 		"""
-		reason, passed_over = against, []
+		reason, passed_over, found = against, [], None
 		try:
 			for _ in range(tries):
 				lease = self._lend(replica, search.need.timeout)
@@ -134,12 +146,15 @@ class Finder:
 				answer = judge(replica, lease, verdict, against, search)
 				if isinstance(answer, AsOf):
 					passed_over.remove(lease)
-					return Found(replica, lease, answer)
+					found = Found(replica, lease, answer)
+					return found
 				reason = answer
 			return reason
 		finally:
+			# The pool would lend the same ones again, and new ones may lead to a server that will do.
+			are_renewed = not found and len(passed_over) > 1 and self._servers.is_time_to_look(replica.name)
 			for lease in passed_over:
-				lease.give_back()
+				lease.throw_away() if are_renewed else lease.give_back()
 
 	def _judge_as_probed(
 		self, replica: Replica, lease: Lease, verdict: Verdict, against: Reason | None, search: Search
@@ -157,11 +172,14 @@ class Finder:
 		self, replica: Replica, lease: Lease, verdict: Verdict, against: Reason | None, search: Search
 	) -> AsOf | Reason:
 		"""How fresh a server is that the probe has not reached, as it says itself; or why it will not do."""
-		own = self._servers.answer_of(replica.name, lease.server) if lease.server else None
+		seen = self._servers.answer_of(replica.name, lease.server) if lease.server else None
+		own = seen.verdict if seen and seen.holds else None
 		if own is None or not own.position.covers(search.position):
-			if own and self._waits.is_hopeless(own, search.position, search.patience):
+			is_hopeless = seen and self._waits.is_hopeless(seen.verdict, search.position, search.patience)
+			if own and is_hopeless:
 				return Reason.BEHIND
-			own = self._ask(replica, lease, search)
+			# Of one that was late a while ago, it is asked whether it still is, and not waited for.
+			own = self._ask(replica, lease, search, 0.0 if is_hopeless else max(search.patience, 0.0))
 		if own.state == "down":
 			return Reason.NO_REPLICA
 		if own.lag is None or own.lag > search.need.max_lag:
@@ -170,9 +188,8 @@ class Finder:
 			return Reason.BEHIND
 		return AsOf(own.as_of, own.position)
 
-	def _ask(self, replica: Replica, lease: Lease, search: Search) -> Verdict:
+	def _ask(self, replica: Replica, lease: Lease, search: Search, patience: float) -> Verdict:
 		"""What a server says of itself, after a wait for the position."""
-		patience = max(search.patience, 0.0)
 		question = dialect.question_of_health(search.position, patience)
 		began = time.monotonic()
 		try:
@@ -186,10 +203,28 @@ class Finder:
 			search.patience -= time.monotonic() - began
 		answer = dialect.read_health(row)._replace(server=lease.server)
 		own = self._health.verdict_from(replica.name, answer, search.position)
+		if self._has_what_the_primary_lacks(answer.position, search.primary):
+			own = replace(own, lag=None, as_of=None, error=FOLLOWS_ANOTHER)
 		self._servers.note(own)
 		if not own.position.covers(search.position):
 			self._waits.failed(own, search.position)
 		return own
+
+	def _has_what_the_primary_lacks(self, position: Position, primary: Any) -> bool:
+		"""Whether a server follows another primary, so that its higher numbers tell nothing.
+
+		One that is in step is ahead of the last sample as well, while the site is written to. A primary that
+		does not answer is not judged by; nor does the probe, then.
+		"""
+		if not self._health.survey.freshness.is_behind(position):
+			return False
+		try:
+			[text, *_] = self._host.ask_primary(primary, dialect.position_of_primary)
+		except Exception as error:
+			if not dialect.is_of_connection(error):
+				raise
+			return False
+		return position.is_ahead_of(Position(dialect.text(text)))
 
 	def _in_order(self, pool: str | None, position: Position) -> list[Replica]:
 		"""Those first that need not be waited for."""

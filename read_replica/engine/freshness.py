@@ -45,6 +45,11 @@ class Freshness:
 					return at
 		return None
 
+	def is_behind(self, position: Position) -> bool:
+		"""Whether a position has what the primary did not have yet when it was sampled last."""
+		with self._lock:
+			return bool(self._samples) and position.is_ahead_of(self._samples[-1][0])
+
 	@property
 	def newest(self) -> float:
 		"""The time of the newest sample; 0 without any."""

@@ -8,11 +8,14 @@ Runs while calls are routed, and ends when there have been none for a while.
 
 import threading
 import time
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from read_replica.engine.health import SECONDS_BETWEEN_ROUNDS
 from read_replica.engine.locks import Lock
 from read_replica.engine.replica import Replica
+from read_replica.engine.scope import Scope
+from read_replica.engine.scouts import Scouts
 
 if TYPE_CHECKING:
 	from read_replica.engine.router import Router
@@ -38,6 +41,7 @@ class Lookout:
 		self._teller: threading.Thread | None = None
 		self._last_call = 0.0
 		self._wanted = True
+		self._scouts = Scouts()
 
 	def notice_call(self) -> None:
 		"""There is something to look after: to be called by each routed call."""
@@ -86,6 +90,7 @@ class Lookout:
 				time.sleep(SECONDS_BETWEEN_LOOKS)
 		finally:
 			health.rest()
+			self._scouts.leave_all_but(())
 			if self._teller is not None:
 				self._teller.join()
 			self._router.host.shared.close()
@@ -107,6 +112,7 @@ class Lookout:
 	def _free_calls_that_hang(self) -> None:
 		now = time.monotonic()
 		late: dict[str, float] = {}
+		scouted: dict[tuple[str, str], list[Scope]] = {}
 		for scope in tuple(self._router.scopes):
 			since = scope.running_since
 			if since is None:
@@ -115,12 +121,28 @@ class Lookout:
 				scope.cut()
 			elif now - since > SECONDS_UNTIL_ASKED:
 				name = scope.replica.name
-				late[name] = min(since, late.get(name, since))
+				if self._has_scout(scope):
+					scouted.setdefault((name, scope.server), []).append(scope)
+				else:
+					late[name] = min(since, late.get(name, since))
 		for replica in self._router.replicas:
 			if not self._router.health.shows_life(replica.name, late.get(replica.name)):
 				self._free_calls_of(replica)
+		self._scouts.leave_all_but(scouted)
+		for (_, server), scopes in scouted.items():
+			if not self._scouts.shows_life(scopes[0].replica, server):
+				_free(scope for scope in scopes if scope.server == server)
 
 	def _free_calls_of(self, replica: Replica) -> None:
-		for scope in tuple(self._router.scopes):
-			if scope.replica is replica and scope.running_since is not None:
-				scope.cut()
+		scopes = tuple(self._router.scopes)
+		_free(scope for scope in scopes if scope.replica is replica and not self._has_scout(scope))
+
+	def _has_scout(self, scope: Scope) -> bool:
+		"""Whether the probe of a call's address may be with another server than the call is."""
+		return bool(scope.server) and self._router.finder.are_several(scope.replica.name)
+
+
+def _free(scopes: Iterable[Scope]) -> None:
+	for scope in scopes:
+		if scope.running_since is not None:
+			scope.cut()

@@ -19,6 +19,8 @@ class Replica:
 		self.endpoint = endpoint
 		self.name = endpoint.name
 		self.breaker = Breaker(claim=lambda seconds: host.shared.may_try(endpoint.name, seconds))
+		# Whether its address is that of a proxy which may send each statement to another server.
+		self.is_behind_proxy = False
 		self._host = host
 		self._connect_timeout = settings.connect_timeout
 		self.pool = ConnectionPool(
@@ -77,3 +79,7 @@ class Replica:
 		except BaseException:
 			lease.throw_away()
 			raise
+		self.is_behind_proxy = self.is_behind_proxy or not lease.server
+		if self.is_behind_proxy:
+			# Another connection through it may seem direct, as both count theirs: by chance, the numbers meet.
+			lease.server = ""

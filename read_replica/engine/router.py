@@ -234,7 +234,7 @@ class Router:
 		if method in self.writers:
 			return Reason.WRITER
 		floor = self.session.floor(need, primary)
-		found = self.find(need, floor.position, floor.known_for)
+		found = self.find(need, floor.position, primary, floor.known_for)
 		if isinstance(found, Reason):
 			if found is Reason.BEHIND and floor.position:
 				self.session.forget_what_is_lost(floor.position, primary)
@@ -245,11 +245,16 @@ class Router:
 		return found
 
 	def find(
-		self, need: Need, position: Position, known_for: float = float("inf"), exclude: Collection[str] = ()
+		self,
+		need: Need,
+		position: Position,
+		primary: Any,
+		known_for: float = float("inf"),
+		exclude: Collection[str] = (),
 	) -> Found | Reason:
 		"""As Finder.find, while the lookout looks after the call."""
 		self._lookout.notice_call()
-		return self.finder.find(need, position, known_for, exclude)
+		return self.finder.find(need, position, primary, known_for, exclude)
 
 	def committed(self, primary: Any) -> None:
 		"""After a commit of writes: other processes are to know of it while this request goes on."""

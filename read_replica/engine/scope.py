@@ -160,6 +160,12 @@ class Scope:
 		if lease := self._lease:
 			dialect.cut(lease.connection, self.replica.endpoint.port)
 
+	@property
+	def server(self) -> str:
+		"""Which server answers, where its connection knows that; another thread may ask."""
+		lease = self._lease
+		return lease.server if lease else ""
+
 	def lost_while_reading(self, error: Exception) -> None:
 		"""Raise what a caller understands if a connection was lost after it gave some of its rows."""
 		if dialect.kind_of(error) is ErrorKind.LOST:
@@ -290,7 +296,7 @@ class Scope:
 		if self.statements > 1 and self.need.on_unavailable == "error":
 			raise ReplicaUnavailable(self.method, [self.replica.name]) from error
 		self._give_back()
-		found = self._router.find(self.need, self.as_of.position, exclude=self._failed)
+		found = self._router.find(self.need, self.as_of.position, self.primary, exclude=self._failed)
 		self._failed.add(self.replica.name)
 		if isinstance(found, Reason):
 			self.pin()

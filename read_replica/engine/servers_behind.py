@@ -28,6 +28,11 @@ class Seen(NamedTuple):
 	verdict: Verdict
 	at: float
 
+	@property
+	def holds(self) -> bool:
+		"""Whether that was a moment ago."""
+		return time.monotonic() - self.at < SECONDS_AN_ANSWER_HOLDS
+
 
 class ServersBehind:
 	"""The servers behind each address, as far as this process has met them. Safe to share between threads."""
@@ -43,10 +48,9 @@ class ServersBehind:
 		kept = {server: seen for server, seen in known.items() if now - seen.at < SECONDS_REMEMBERED}
 		self._seen[verdict.name] = kept | {verdict.server: Seen(verdict, now)}
 
-	def answer_of(self, replica: str, server: str) -> Verdict | None:
-		"""What a server has said of itself a moment ago."""
-		seen = self._seen.get(replica, {}).get(server)
-		return seen.verdict if seen and time.monotonic() - seen.at < SECONDS_AN_ANSWER_HOLDS else None
+	def answer_of(self, replica: str, server: str) -> Seen | None:
+		"""What a server has said of itself the last time."""
+		return self._seen.get(replica, {}).get(server)
 
 	def are_several(self, replica: str) -> bool:
 		"""Whether connections to an address lead to servers that its probe has not reached."""

@@ -12,7 +12,7 @@ from read_replica.engine.host import Host
 from read_replica.engine.locks import leave_to_parent
 from read_replica.engine.probe import Probe
 from read_replica.engine.replica import Replica
-from read_replica.engine.verdict import Verdict
+from read_replica.engine.verdict import FOLLOWS_ANOTHER, Verdict
 
 # How long a round waits for a replica to reach the primary's position, and for any answer at all.
 SECONDS_TO_REACH = 0.25
@@ -108,8 +108,9 @@ class Survey:
 			error = self.probes[name].error
 			return Verdict(name, "down", error=dialect.summary_of(error) if error else "no answer")
 		if is_strange:
-			error = "it has transactions that the primary does not have"
-			return Verdict(name, "up", None, None, answer.position, answer.read_only, error, answer.server)
+			return Verdict(
+				name, "up", None, None, answer.position, answer.read_only, FOLLOWS_ANOTHER, answer.server
+			)
 		position, as_of = answer.position, self.freshness.as_of(answer.position)
 		lag = None if as_of is None else max(0.0, self._now() - as_of)
 		if wanted and answer.reached:

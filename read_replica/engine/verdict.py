@@ -12,6 +12,8 @@ from read_replica.engine.dialect import Position
 
 State = Literal["up", "down"]
 
+FOLLOWS_ANOTHER = "it has transactions that the primary does not have"
+
 
 @dataclass(frozen=True)
 class Verdict:

@@ -208,7 +208,7 @@ def test_a_commit_that_fails_takes_no_mark_with_it(writing, monkeypatch):
 	[job] = as_with_another_queue()
 
 	def work():
-		commit, fails = frappe.db.commit, [True]
+		commit, fails = frappe.db.commit, []
 
 		def fail_once(*args, **kwargs):
 			if fails.pop() if fails else False:
@@ -217,6 +217,7 @@ def test_a_commit_that_fails_takes_no_mark_with_it(writing, monkeypatch):
 
 		frappe.db.commit = fail_once
 		execution.Work(job["run"], WRITING, attempt=0).begins()
+		fails.append(True)
 		with pytest.raises(RuntimeError):
 			frappe.db.commit()
 		frappe.db.rollback()

@@ -15,6 +15,7 @@ import frappe
 import pytest
 
 from read_replica import own_transaction, scheduled_runs
+from read_replica.job_rules import forget_rules
 from read_replica.own_transaction import change
 from read_replica.placement import Place
 from read_replica.servers import note
@@ -250,6 +251,76 @@ def test_a_worker_that_has_lost_its_lock_commits_nothing_if_another_has_begun(wr
 	row = row_of(job)
 	assert executed() == 1 and row.executed_at and row.attempts == 2
 	assert sorted(log()) == ["Complete", "Failed"]
+
+
+def test_a_job_that_waits_before_its_first_statement_sees_and_changes_what_was_committed_meanwhile(
+	writing, monkeypatch
+):
+	job = taken(monkeypatch)
+	frappe.db.sql("insert into sample_app_executed (run) values ('before')")
+	frappe.db.commit()
+	seen = []
+
+	def change_elsewhere() -> None:
+		frappe.db.sql("update sample_app_executed set run = 'meanwhile'")
+		frappe.db.commit()
+
+	def writing_job() -> None:
+		# As one that first asks another system, which takes its time.
+		in_another_worker(change_elsewhere)
+		seen.extend(frappe.db.sql("select run from sample_app_executed"))
+		frappe.db.sql("update sample_app_executed set run = 'of the job'")
+
+	monkeypatch.setattr("sample_app.jobs.writing_job", writing_job)
+	# As in a worker's process, which begins with this job.
+	forget_rules()
+	work_off([job])
+	assert seen == [("meanwhile",)] and log() == ["Complete"]
+	assert frappe.db.sql("select run from sample_app_executed") == (("of the job",),)
+
+
+@pytest.mark.parametrize("when", ["before it", "in it", "after it"])
+def test_a_worker_that_loses_its_connection_around_its_commit_does_its_work_once_in_the_end(
+	writing, monkeypatch, servers, when
+):
+	job = taken(monkeypatch)
+
+	def lose_the_connection() -> None:
+		primary = frappe.db
+		[[connection]] = primary.sql("select connection_id()")
+		sql = primary.sql
+
+		def sql_until_commit(query, *args, **kwargs):
+			if str(query).lower() != "commit":
+				return sql(query, *args, **kwargs)
+			if when == "after it":
+				sql(query, *args, **kwargs)
+			servers.primary.query(f"kill {connection}")
+			primary.sql = sql
+			# The server's answer to the commit is not there, or its error is.
+			return sql("commit")
+
+		primary.sql = sql_until_commit
+		if when == "before it":
+			servers.primary.query(f"kill {connection}")
+
+	job_does(monkeypatch)
+	writes = frappe.get_attr(WRITING)
+
+	def writing_job() -> None:
+		writes()
+		lose_the_connection()
+
+	monkeypatch.setattr("sample_app.jobs.writing_job", writing_job)
+	with pytest.raises(Exception, match=r"2006|2013|1927|1317|^\(0, ''\)"):
+		work_off([job])
+	was_committed = when == "after it"
+	assert executed() == was_committed and bool(row_of(job).executed_at) == was_committed
+	later(61)
+	job_does(monkeypatch)
+	tick(monkeypatch, None)
+	work_off(as_with_another_queue())
+	assert executed() == 1 and row_of(job).executed_at
 
 
 def test_bookkeeping_after_a_read_changes_a_row_that_another_has_changed_since(isolated, due):

@@ -3,16 +3,19 @@
 
 """Several servers behind one address: each is judged by what it is, whichever of them the probe has reached."""
 
+import threading
 import time
 
 import pytest
 
+from read_replica.engine.choice import Reason
 from read_replica.engine.dialect import Position
 from read_replica.engine.settings import Endpoint, Need
 from support.one_address import one_address
 from support.trouble import delayed, stopped
 
 from .conftest import close, make_router, until
+from .test_trouble import on_one_server_alone
 
 EVENTUAL = Need(consistency="eventual")
 SESSION = Need(consistency="session")
@@ -183,5 +186,133 @@ def test_behind_a_proxy_that_may_change_the_server_each_call_asks_first(one_late
 	assert router.replicas[0].servers() == {""}
 
 
+def test_where_one_connection_leads_through_such_a_proxy_no_other_is_taken_for_a_direct_one(
+	host, router, monkeypatch
+):
+	# The proxy and the servers count their connections, and now and then the numbers are the same.
+	seems_direct = iter((False, True, True))
+	monkeypatch.setattr(
+		"read_replica.engine.dialect.identity.is_direct", lambda connection, row: next(seems_direct)
+	)
+	for _ in range(3):
+		on_another_connection(router)
+		with router.read_only(EVENTUAL, "list") as scope:
+			scope.refresh()
+			assert scope.pinned, "after that, another server may answer"
+	assert next(seems_direct, None) is None
+
+
 def test_the_servers_behind_an_address_can_be_told(host, router):
 	assert sorted(server.split()[0] for server in router.replicas[0].servers()) == ["2", "3"]
+
+
+@pytest.fixture
+def follows_another(shop):
+	"""The second server has transactions that the primary never had, and not what it commits now."""
+	strange = shop.replicas[1]
+	strange.query("STOP SLAVE")
+	[[before]] = strange.query("SELECT @@gtid_slave_pos")
+	strange.query("SET GLOBAL gtid_slave_pos = '0-1-999999999'")
+	yield strange
+	strange.query(f"SET GLOBAL gtid_slave_pos = '{before}'")
+	strange.query("START SLAVE")
+	shop.catch_up()
+
+
+@pytest.mark.parametrize("need", [EVENTUAL, SESSION, STRONG], ids=["eventual", "session", "strong"])
+def test_a_server_that_has_what_the_primary_never_had_is_not_taken_for_the_freshest(
+	follows_another, host, router, need
+):
+	answered_by = []
+	for number in range(6):
+		save(host, router, number)
+		router.health.keep_up()
+		on_another_connection(router)
+		with router.read_only(need, "list"):
+			answered_by.append((server_id(host), quantity(host) == number))
+		host.end_request(router)
+	assert 3 not in [server for server, _ in answered_by], answered_by
+	assert 2 in [server for server, _ in answered_by], "the one that is in step answers"
+
+
+def test_a_call_on_a_server_that_freezes_is_freed_while_the_probe_is_with_another(shop, host, router):
+	frozen = shop.replicas[1]
+	while True:
+		on_another_connection(router)
+		with router.read_only(EVENTUAL, "list"):
+			if server_id(host) != 3:
+				continue
+			frozen.freeze()
+			over = threading.Timer(10, frozen.thaw)
+			over.start()
+			try:
+				began = time.monotonic()
+				answered_by = server_id(host)
+				took = time.monotonic() - began
+			finally:
+				over.cancel()
+				frozen.thaw()
+			break
+	assert answered_by != 3 and took < 5
+
+
+def test_a_call_that_takes_long_on_a_server_that_the_probe_is_not_with_is_left_in_peace(host, router):
+	answered_by = 0
+	while answered_by != 3:
+		on_another_connection(router)
+		with router.read_only(EVENTUAL, "list"):
+			# SLEEP gives 0 where nothing has cut it short.
+			[[interrupted, answered_by]] = host.current().sql("SELECT SLEEP(2.5), @@server_id")
+			assert not interrupted
+	assert router.metrics.of("readers", Reason.LOST) == 0
+
+
+def waits_of(server) -> int:
+	"""How often calls have waited there for a position; the looks at its health wait shorter."""
+	[[count]] = server.query(
+		"SELECT count(*) FROM mysql.general_log WHERE argument LIKE '%MASTER_GTID_WAIT(%, 0.500)%'"
+		" AND argument NOT LIKE '%general_log%'"
+	)
+	return count
+
+
+def test_a_late_server_that_the_probe_has_not_reached_is_not_waited_for_again_and_again(
+	shop, host, address, router
+):
+	late = shop.replicas[1]
+	late.query("STOP SLAVE SQL_THREAD")
+	on_one_server_alone(late, "TRUNCATE TABLE mysql.general_log")
+	late.query("SET GLOBAL log_output = 'TABLE', GLOBAL general_log = 1")
+	try:
+		address.servers = [late]
+		for number in range(5):
+			save(host, router, number)
+			router.health.keep_up()
+			with router.read_only(SESSION, "list"):
+				assert quantity(host) == number
+			host.end_request(router)
+			# What it has said of itself does not hold any more.
+			time.sleep(1.1)
+		assert 1 <= waits_of(late) <= 2
+	finally:
+		late.query("SET GLOBAL general_log = 0")
+		late.query("START SLAVE SQL_THREAD")
+		shop.catch_up()
+
+
+def test_connections_to_late_servers_do_not_keep_a_process_from_the_one_in_step(
+	long_late, host, address, router, shop, monkeypatch
+):
+	monkeypatch.setattr("read_replica.engine.servers_behind.SECONDS_BETWEEN_LOOKS", 1)
+	let_it_be_late(router, shop)
+	need = Need(consistency="eventual", max_lag=0.6)
+
+	def answered_by() -> int:
+		with router.read_only(need, "list"):
+			return server_id(host)
+
+	on_another_connection(router)
+	address.servers = [long_late]
+	assert {answered_by() for _ in range(10)} == {1}
+	address.servers = shop.replicas
+	until(lambda: answered_by() == 2)

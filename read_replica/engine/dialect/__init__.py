@@ -32,7 +32,7 @@ from read_replica.engine.dialect.errors import (
 	number_of,
 	summary_of,
 )
-from read_replica.engine.dialect.identity import server_of, text
+from read_replica.engine.dialect.identity import server_in, server_of, text, who_is_there
 from read_replica.engine.dialect.positions import (
 	HealthAnswer,
 	Position,

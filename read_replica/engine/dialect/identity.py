@@ -14,12 +14,15 @@ from read_replica.engine.dialect.connection import answer_within
 IDENTITY = "@@pseudo_thread_id, @@server_id, @@hostname, @@port /*M!110800 , @@server_uid */"
 
 
+who_is_there = f"SELECT {IDENTITY}"
+
+
 def server_of(connection: Any, patience: float) -> str:
 	"""The server at the other end of a new connection; "" where each statement may go to another one.
 
 	:raises TimeoutError: if it has not answered within `patience` seconds
 	"""
-	row = answer_within(connection, f"SELECT {IDENTITY}", patience)
+	row = answer_within(connection, who_is_there, patience)
 	return server_in(row) if is_direct(connection, row) else ""
 
 
