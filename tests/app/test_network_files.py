@@ -20,18 +20,18 @@ __all__ = ["hourly"]
 # As Linux writes them: an NFS client's, a Docker container's and an AWS machine's with EFS.
 NFS = """\
 21 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw,errors=remount-ro
-27 21 0:24 / /home/frappe rw,relatime shared:13 - nfs4 nas:/export/frappe rw,vers=4.2,rsize=1048576,hard,proto=tcp,\
+27 21 0:24 / /opt/erp rw,relatime shared:13 - nfs4 nas:/export/frappe rw,vers=4.2,rsize=1048576,hard,proto=tcp,\
 timeo=600,retrans=2,sec=sys,clientaddr=10.0.0.5,local_lock=none,addr=10.0.0.9
-28 27 0:31 / /home/frappe/frappe-bench/config rw - ext4 /dev/sdb1 rw
+28 27 0:31 / /opt/erp/frappe-bench/config rw - ext4 /dev/sdb1 rw
 """
 DOCKER = """\
 600 500 0:50 / / rw,relatime master:200 - overlay overlay rw,lowerdir=/var/lib/docker/overlay2/l/A:/b,upperdir=/c
 605 600 0:55 / /proc rw,nosuid,nodev,noexec,relatime - proc proc rw
-615 600 8:1 /var/lib/docker/volumes/sites/_data /home/frappe/frappe-bench/sites rw,relatime - ext4 /dev/sda1 rw
+615 600 8:1 /var/lib/docker/volumes/sites/_data /opt/erp/frappe-bench/sites rw,relatime - ext4 /dev/sda1 rw
 """
 DOCKER_NFS_VOLUME = """\
 600 500 0:50 / / rw,relatime master:200 - overlay overlay rw,lowerdir=/a,upperdir=/c
-616 600 0:60 / /home/frappe/frappe-bench/sites rw,relatime - nfs :/export/sites rw,vers=3,nolock,acregmax=30,\
+616 600 0:60 / /opt/erp/frappe-bench/sites rw,relatime - nfs :/export/sites rw,vers=3,nolock,acregmax=30,\
 addr=10.0.0.9
 """
 OTHERS = """\
@@ -49,18 +49,18 @@ nonsense
 
 
 def test_a_folder_stands_on_the_longest_mount_that_it_is_under():
-	mount = mount_of("/home/frappe/frappe-bench/sites", NFS)
-	assert (mount.point, mount.kind, mount.source) == ("/home/frappe", "nfs4", "nas:/export/frappe")
+	mount = mount_of("/opt/erp/frappe-bench/sites", NFS)
+	assert (mount.point, mount.kind, mount.source) == ("/opt/erp", "nfs4", "nas:/export/frappe")
 	assert mount.is_network and mount.locks_are_shared and mount.seconds_of_attributes == 60
-	assert not mount_of("/home/frappe/frappe-bench/config", NFS).is_network
-	assert mount_of("/home/frappes", NFS).point == "/"
-	assert mount_of("/home/frappe", NFS).is_network
+	assert not mount_of("/opt/erp/frappe-bench/config", NFS).is_network
+	assert mount_of("/opt/erps", NFS).point == "/"
+	assert mount_of("/opt/erp", NFS).is_network
 
 
 def test_a_volume_of_a_container_is_found():
-	assert mount_of("/home/frappe/frappe-bench/sites", DOCKER).kind == "ext4"
-	assert not mount_of("/home/frappe/frappe-bench", DOCKER).is_network
-	mount = mount_of("/home/frappe/frappe-bench/sites/a.test", DOCKER_NFS_VOLUME)
+	assert mount_of("/opt/erp/frappe-bench/sites", DOCKER).kind == "ext4"
+	assert not mount_of("/opt/erp/frappe-bench", DOCKER).is_network
+	mount = mount_of("/opt/erp/frappe-bench/sites/a.test", DOCKER_NFS_VOLUME)
 	assert mount.is_network and not mount.locks_are_shared and mount.seconds_of_attributes == 30
 
 
@@ -98,7 +98,7 @@ def test_an_empty_or_unreadable_text_means_that_nothing_is_known():
 
 def test_a_bench_on_a_network_file_system_is_told_what_follows(hourly, monkeypatch):
 	assert "network file system" not in problems()
-	mount = mount_of("/home/frappe", NFS)
+	mount = mount_of("/opt/erp", NFS)
 	monkeypatch.setattr(network_files, "of_folder", lambda path: mount)
 	said = problems()
 	assert "nfs4, nas:/export/frappe" in said and "arrives here up to 60 s later" in said
@@ -121,7 +121,7 @@ def test_a_server_whose_scheduler_one_on_another_host_keeps_from_running_is_told
 	config = hourly.path.parent / "config"
 	with FileLock(str(config / "scheduler_process")):
 		assert "Another host holds the lock" not in problems(), "the folder is this host's own"
-		monkeypatch.setattr(network_files, "of_folder", lambda path: mount_of("/home/frappe", NFS))
+		monkeypatch.setattr(network_files, "of_folder", lambda path: mount_of("/opt/erp", NFS))
 		said = problems()
 		assert f"Another host holds the lock {config}/scheduler_process" in said
 		assert "no scheduler of server 'primary' run beside the one on host-b" in said
