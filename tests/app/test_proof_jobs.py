@@ -21,6 +21,7 @@ from pathlib import Path
 import frappe
 import pytest
 
+from read_replica.own_transaction import change
 from support.job_bench import JobBench
 from support.load import seed_of_run
 from support.servers import Redis
@@ -184,11 +185,10 @@ def unfinished() -> list[dict]:
 
 def let_no_run_be_due() -> None:
 	"""Not by stopping the jobs: the lost run of a job that is stopped is not executed any more."""
-	frappe.db.sql(
+	change(
 		"update `tabScheduled Job Type` set cron_format = '0 0 1 1 *'"
 		" where method like 'sample_app.jobs.proof_job_%%'"
 	)
-	frappe.db.commit()
 
 
 def until_all_are_executed(chaos: Chaos) -> None:
