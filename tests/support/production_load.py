@@ -30,6 +30,10 @@ TRY_AGAIN = (
 FIRST_HEADERS = {"Host": SITE, "Accept": "application/json", "Connection": "close"}
 
 
+def is_to_be_tried_again(answer: requests.Response) -> bool:
+	return answer.status_code != 200 and any(word in answer.text for word in TRY_AGAIN)
+
+
 class Client:
 	"""One person or program, which asks any of the web servers as a load balancer would let it.
 
@@ -43,8 +47,12 @@ class Client:
 		self._session.headers.update(FIRST_HEADERS | (headers or {}))
 
 	def log_in(self, user: str, password: str) -> None:
-		answer = self.ask("POST", "/api/method/login", json={"usr": user, "pwd": password})
-		assert answer.status_code == 200, answer.text
+		def is_in() -> bool:
+			answer = self.ask("POST", "/api/method/login", json={"usr": user, "pwd": password})
+			assert answer.status_code == 200 or is_to_be_tried_again(answer), answer.text
+			return answer.status_code == 200
+
+		until(is_in, SECONDS_TO_ANSWER)
 
 	def ask(self, verb: str, path: str, **options: Any) -> requests.Response:
 		url = self._rng.choice(self._urls) + path
@@ -99,7 +107,7 @@ class Load:
 		"""
 		with self._lock:
 			self.asked[kind] += 1
-			if answer.status_code != 200 and any(word in answer.text for word in TRY_AGAIN):
+			if is_to_be_tried_again(answer):
 				self.tried_again += 1
 				return None
 		assert answer.status_code == 200, f"{kind}: {answer.status_code} {answer.text[-2000:]}"
