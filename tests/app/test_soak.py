@@ -104,7 +104,8 @@ def make_ready() -> None:
 	)
 	for number in range(JOBS):
 		method = f"sample_app.jobs.proof_job_{number}"
-		job = {"doctype": "Scheduled Job Type", "method": method, "frequency": "Cron"}
+		# Without a log core does not tell why a job has failed.
+		job = {"doctype": "Scheduled Job Type", "method": method, "frequency": "Cron", "create_log": 1}
 		frappe.get_doc(job | {"cron_format": f"* * * * * */{EVERY}"}).insert()
 		if number % 2:
 			rule = {"doctype": "Scheduler Config", "job": method, "server_id": "secondary", "enabled": 1}
