@@ -19,6 +19,7 @@ from support.bench import ADMIN_PASSWORD, SITE, Sites
 from support.browser import Browser
 from support.frappe_request import connect, connected, disconnect
 from support.servers import Cluster, MariaDB, cluster, run
+from support.trouble import standing_still
 from support.waiting import until
 
 SAMPLE_APP = Path(__file__).parents[1] / "support" / "sample_app"
@@ -93,13 +94,8 @@ def browser(configured: Sites) -> Iterator[Browser]:
 @pytest.fixture
 def stale(servers: Cluster) -> Iterator[Cluster]:
 	"""The replicas have stopped applying what the primary commits."""
-	servers.catch_up()
-	for replica in servers.replicas:
-		replica.query("STOP SLAVE SQL_THREAD")
-	yield servers
-	for replica in servers.replicas:
-		replica.query("START SLAVE SQL_THREAD")
-	servers.catch_up()
+	with standing_still(servers):
+		yield servers
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from rq.job import Job
 from read_replica.site import router_of_site
 from support.bench import SITE
 from support.browser import Browser
+from support.trouble import standing_still
 
 from .conftest import QUEUES, as_after_an_hour, full_form, in_another_worker
 from .test_execution import scheduled
@@ -79,7 +80,7 @@ def test_a_job_reads_a_replica_though_other_jobs_of_its_user_commit_meanwhile(lo
 	rule(LOOKING, "primary", reads="Replica", max_lag=300)
 	as_after_an_hour()
 	servers.catch_up()
-	with stopped(servers):
+	with standing_still(servers):
 		for _ in range(5):
 			in_another_worker(frappe.enqueue, LOOKING)
 		for job in taken():
@@ -106,7 +107,7 @@ def test_a_scheduled_job_reads_a_replica_that_does_not_have_the_claim_of_its_run
 	rule(LOOKING, "primary", reads="Replica", max_lag=300)
 	as_after_an_hour()
 	servers.catch_up()
-	with stopped(servers):
+	with standing_still(servers):
 		for hour in range(3):
 			due_again(hour)
 			somebody_saves()
@@ -125,19 +126,6 @@ def due_again(hour: int) -> None:
 	frappe.db.commit()
 
 
-@contextmanager
-def stopped(servers) -> Iterator[None]:
-	"""The replicas stay up, and apply nothing."""
-	for replica in servers.replicas:
-		replica.query("STOP SLAVE SQL_THREAD")
-	try:
-		yield
-	finally:
-		for replica in servers.replicas:
-			replica.query("START SLAVE SQL_THREAD")
-		servers.catch_up()
-
-
 @pytest.mark.parametrize(
 	("asked", "answered_by"),
 	[
@@ -151,7 +139,7 @@ def test_a_rule_says_how_fresh_the_reads_of_its_jobs_are(looking, monkeypatch, s
 	rule(LOOKING, "primary", reads="Replica", **({"max_lag": 300} | asked))
 	as_after_an_hour()
 	servers.catch_up()
-	with stopped(servers):
+	with standing_still(servers):
 		save("which no replica has")
 		in_another_worker(until_late)
 		tick(monkeypatch, None)
@@ -167,7 +155,7 @@ def test_so_it_does_of_jobs_that_are_put_into_a_queue(looking, servers, asked, a
 	rule(LOOKING, "primary", reads="Replica", **({"max_lag": 300} | asked))
 	as_after_an_hour()
 	servers.catch_up()
-	with stopped(servers):
+	with standing_still(servers):
 		in_another_worker(frappe.enqueue, LOOKING)
 		somebody_saves()
 		work_off()
@@ -281,7 +269,7 @@ def test_an_api_user_and_a_guest_wait_for_what_their_own_client_has_committed_an
 	servers.catch_up()
 	for headers in (token, {}):
 		one, another = Browser(SITE), Browser(SITE)
-		with stopped(servers):
+		with standing_still(servers):
 			name = one.call("sample_app.api.saves_as_administrator", headers=headers | agent("one"))
 			own = one.call(EXISTS, headers=headers | agent("one"), name=name)
 			of_another = another.call(EXISTS, headers=headers | agent("another"), name=name)

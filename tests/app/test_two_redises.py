@@ -20,6 +20,7 @@ from frappe.utils.password import get_encryption_key
 from read_replica.engine.redis_state import impatient
 from read_replica.engine.shared import Shared
 from support.servers import Redis
+from support.trouble import standing_still
 from support.waiting import until
 from support.web_bench import Client, WebBench
 
@@ -76,19 +77,6 @@ def several_for(server: WebBench) -> float:
 	return json.loads(client.get(key) or "[0, 0]")[1] or 0
 
 
-@contextlib.contextmanager
-def late(servers) -> Iterator[None]:
-	servers.catch_up()
-	for replica in servers.replicas:
-		replica.query("STOP SLAVE SQL_THREAD")
-	try:
-		yield
-	finally:
-		for replica in servers.replicas:
-			replica.query("START SLAVE SQL_THREAD")
-		servers.catch_up()
-
-
 def forget_redises() -> None:
 	with connected():
 		frappe.db.delete("Cache Redis")
@@ -122,7 +110,7 @@ def directions(apart, servers) -> Callable[[], Iterator[tuple[WebBench, WebBench
 
 	def in_turn():
 		for one, other in ((apart.a, apart.b), (apart.b, apart.a)):
-			with late(servers):
+			with standing_still(servers):
 				yield one, other
 
 	return in_turn

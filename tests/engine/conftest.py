@@ -11,6 +11,7 @@ from read_replica.engine.router import Router
 from read_replica.engine.settings import Endpoint, Settings
 from support.plain import PlainHost
 from support.servers import Cluster, MariaDB, cluster
+from support.trouble import standing_still
 from support.waiting import until
 
 
@@ -81,12 +82,8 @@ def revived(shop: Cluster) -> Iterator[Cluster]:
 @pytest.fixture
 def stopped(shop: Cluster) -> Iterator[Cluster]:
 	"""The replicas have stopped applying what the primary commits."""
-	for replica in shop.replicas:
-		replica.query("STOP SLAVE SQL_THREAD")
-	yield shop
-	for replica in shop.replicas:
-		replica.query("START SLAVE")
-	shop.catch_up()
+	with standing_still(shop):
+		yield shop
 
 
 def another_process(host: PlainHost, shop: Cluster) -> PlainHost:

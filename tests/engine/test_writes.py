@@ -8,6 +8,7 @@ import pytest
 from read_replica.engine.choice import Reason
 from read_replica.engine.errors import WriteInReadOnlyScope
 from read_replica.engine.settings import Need
+from support.trouble import standing_still
 
 from .conftest import close, endpoint, make_router
 
@@ -158,15 +159,10 @@ def test_a_log_row_goes_to_the_primary_and_the_scope_stays_on_its_replica(host, 
 
 
 def test_a_table_that_is_written_back_is_read_from_the_primary(shop, host, router):
-	for replica in shop.replicas:
-		replica.query("STOP SLAVE SQL_THREAD")
-	try:
+	with standing_still(shop):
 		shop.primary.query("INSERT INTO shop.`__UserSettings` VALUES ('ann', 'newest')")
 		with router.read_only(Need(), "list"):
 			assert host.current().sql("SELECT data FROM `__UserSettings`") == (("newest",),)
-	finally:
-		for replica in shop.replicas:
-			replica.query("START SLAVE SQL_THREAD")
 
 
 def test_callbacks_registered_in_a_scope_run_once_with_the_primarys_commit(host, router):

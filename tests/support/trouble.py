@@ -8,10 +8,11 @@ import multiprocessing
 import random
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
-from support.servers import MariaDB, Server
+from support.servers import Cluster, MariaDB, Server
 
 
 class Trouble(NamedTuple):
@@ -29,6 +30,21 @@ def stopped(thread: str) -> Trouble:
 		lambda replica: replica.query(f"STOP SLAVE {thread}"),
 		lambda replica: replica.query(f"START SLAVE {thread}"),
 	)
+
+
+@contextmanager
+def standing_still(servers: Cluster) -> Iterator[None]:
+	"""The replicas stay up, and apply nothing of what the primary commits from now on."""
+	trouble = stopped("SQL_THREAD")
+	servers.catch_up()
+	for replica in servers.replicas:
+		trouble.begin(replica)
+	try:
+		yield
+	finally:
+		for replica in servers.replicas:
+			trouble.undo(replica)
+		servers.catch_up()
 
 
 def _delay(replica: MariaDB, seconds: int) -> None:

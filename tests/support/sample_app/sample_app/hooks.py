@@ -1,6 +1,8 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
+import os
+
 app_name = "sample_app"
 app_title = "Sample App"
 app_publisher = "read_replica contributors"
@@ -14,3 +16,9 @@ scheduler_events = {
 	"hourly": ["sample_app.jobs.hourly_job", "sample_app.jobs.annotated_job"],
 	"daily": ["sample_app.jobs.daily_job"],
 }
+
+# Jobs that a migrate finds here as well, and so does not delete.
+if number_of_proof_jobs := int(os.environ.get("SAMPLE_APP_PROOF_JOBS") or 0):
+	scheduler_events["cron"] = {
+		"* * * * * */5": [f"sample_app.jobs.proof_job_{number}" for number in range(number_of_proof_jobs)]
+	}
