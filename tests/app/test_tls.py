@@ -17,6 +17,9 @@ from support.servers import MariaDB
 
 from .conftest import connected, full_form
 
+# A new replica applies all that the primary has ever committed, the tests before these included.
+SECONDS_TO_BEGIN = 180
+
 USER, PASSWORD = "by_certificate", "Us3d-with-a-certificate"
 
 
@@ -68,7 +71,7 @@ def without_tls(tmp_path: Path, servers) -> Iterator[MariaDB]:
 	server.start()
 	try:
 		server.follow(servers.primary)
-		server.catch_up(servers.primary)
+		server.catch_up(servers.primary, SECONDS_TO_BEGIN)
 		yield server
 	finally:
 		server.kill()
@@ -89,7 +92,7 @@ def elsewhere(tmp_path: Path, servers) -> Iterator[tuple[MariaDB, str]]:
 	server.start()
 	try:
 		server.follow(servers.primary)
-		server.catch_up(servers.primary)
+		server.catch_up(servers.primary, SECONDS_TO_BEGIN)
 		yield server, str(paths["ca"])
 	finally:
 		server.kill()
