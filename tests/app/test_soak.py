@@ -52,8 +52,9 @@ LONGEST_GAP = 100
 # Of a hundred requests, those that core asks to repeat as two of them wanted the same row.
 MOST_TRIED_AGAIN = 3
 
-# What a process may grow by in the second half, beside what Python's allocator does.
-MOST_MIB_MORE = 20
+# What a process may grow by in the second half, beside what Python's allocator does; in the short form it
+# loads much for the first time in that half.
+MOST_MIB_MORE = 20 if SECONDS >= 600 else 60
 
 
 @pytest.fixture
