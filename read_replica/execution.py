@@ -6,7 +6,9 @@
 The worker holds a named lock while it works (see `run_locks`). And it marks the run as executed within the
 transaction in which the job commits for the first time, so that the mark and what the job has written are
 there both or neither. A run that is neither marked nor locked has left nothing behind, and may be executed
-again. What a job does outside the database, such as a request to another system, may be done again with it.
+again: so it is where its worker was killed, where it could not begin, and where the database has ended it in
+favour of another. What a job does outside the database, such as a request to another system, may be done
+again with it.
 
 From the moment a worker begins until it has ended, nobody else changes the row of its run, so that the mark
 is not refused for the job's view of the table. If another worker has begun the run all the same, as the
@@ -16,7 +18,6 @@ lock went with its connection, the mark is refused, and so is the job's commit: 
 import functools
 import os
 import socket
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -29,7 +30,7 @@ from read_replica.job_reads import open_scope
 from read_replica.job_rules import rule_for
 from read_replica.logs import log_event
 from read_replica.other_classes import JOB_TYPE
-from read_replica.own_transaction import change, is_before_migrate
+from read_replica.own_transaction import change, is_before_migrate, is_in_favour_of_another
 from read_replica.run_locks import Held
 from read_replica.servers import this_server
 
@@ -60,6 +61,7 @@ class Work:
 		self.was_told = False
 		self.has_begun = False
 		self.is_commit_in_doubt = False
+		self.has_committed = False
 		self.error: BaseException | None = None
 		self._scope: Any = None
 		self._primary: Any = None
@@ -75,9 +77,9 @@ class Work:
 		self._mark_with_first_commit(database.primary_of(frappe.local.db))
 		self.has_begun = True
 
-	def ends(self) -> None:
+	def ends(self, error: BaseException | None = None) -> None:
 		"""The method has returned or failed; what is committed from now on is not the job's."""
-		self.error = self.error or sys.exc_info()[1]
+		self.error = self.error or error
 		if self._scope:
 			self._scope.close()
 		self._leave_commit_alone()
@@ -101,11 +103,13 @@ class Work:
 		def commit_with_mark(*args, **kwargs):
 			if getattr(primary, "_disable_transaction_control", 0):
 				return self._commit(*args, **kwargs)
+			if not primary._conn:
+				# Closed, or not used yet: nothing is committed.
+				return self._commit(*args, **kwargs)
 			self.is_commit_in_doubt = True
-			if primary._conn:
-				self._mark(primary._conn)
+			self._mark(primary._conn)
 			self._commit(*args, **kwargs)
-			self.is_commit_in_doubt = False
+			self.is_commit_in_doubt, self.has_committed = False, True
 			self._leave_commit_alone()
 
 		primary.commit = commit_with_mark
@@ -146,28 +150,29 @@ def run_once(
 		attempt = begin(run, scheduled_job_type, lock)
 		if not attempt:
 			return
-		if not frappe.db.exists(JOB_TYPE, scheduled_job_type):
-			change(_MARK, (run, attempt))
-			return
-		due_at = frappe.db.get_value("Scheduled Run", run, "due_at")
-		_execute(Work(run, job_type, attempt, scheduled_job_type, due_at), instead)
+		_execute(Work(run, job_type, attempt, scheduled_job_type), instead)
 
 
 def _execute(work: Work, instead: tuple[Any, dict] | None) -> None:
 	frappe.local.read_replica_work, frappe.local.read_replica_run = work, work.run
 	try:
+		if not _is_ready(work):
+			return
 		if instead:
 			method, arguments = instead
 			(frappe.get_attr(method) if isinstance(method, str) else method)(**arguments)
 		else:
 			frappe.get_doc(JOB_TYPE, work.job_type).execute()
 	except Exception as error:
-		work.error = work.error or error
-		work.ends()
+		work.ends(error)
+		# What core does with a job that fails: no bookkeeping commits what it has left.
+		frappe.db.rollback()
 		if work.is_taken and (work.has_begun or not work.was_told):
 			# Core's `execute` raises nothing that its job has raised; what another app's raises is no reason to
 			# execute the job again.
 			_end(work)
+		else:
+			_note_that_it_was_not_executed(work)
 		raise
 	finally:
 		frappe.local.read_replica_work = None
@@ -175,14 +180,31 @@ def _execute(work: Work, instead: tuple[Any, dict] | None) -> None:
 	_end(work)
 
 
+def _is_ready(work: Work) -> bool:
+	"""Whether the job of a run is still there; if not, the run is forgotten."""
+	server_id, work.due_at = frappe.db.get_value("Scheduled Run", work.run, ("server_id", "due_at"))
+	if server_id != this_server():
+		log_event("wrong_server", job=work.method, server_id=server_id, executed_on=this_server())
+	if frappe.db.exists(JOB_TYPE, work.job_type):
+		return True
+	log_event("not_executed", job=work.method, error="its Scheduled Job Type is not there any more")
+	drop(work.run, work.attempt)
+	return False
+
+
 def _end(work: Work) -> None:
 	if not work.was_told:
 		work.ends_untold()
-	if work.has_begun and not work.is_commit_in_doubt:
+	if work.has_begun and not work.is_commit_in_doubt and not _was_undone(work):
 		# A job that has committed nothing, on a connection that it has replaced, is executed all the same.
 		change(_MARK, (work.run, work.attempt))
 	else:
 		_note_that_it_was_not_executed(work)
+
+
+def _was_undone(work: Work) -> bool:
+	"""Whether the database has ended the job's transaction in favour of another, and it has committed none."""
+	return bool(work.error) and not work.has_committed and is_in_favour_of_another(work.error)
 
 
 def taken_by(job: Any) -> Work | None:
@@ -195,7 +217,7 @@ def taken_by(job: Any) -> Work | None:
 
 
 def _note_that_it_was_not_executed(work: Work) -> None:
-	"""The job has left nothing behind, unless the run is marked: it could not begin, or not commit."""
+	"""The job has left nothing behind, unless the run is marked: it could not begin, or commit nothing."""
 	error = one_line(f"{type(work.error).__name__}: {work.error}")
 	with unless_before_migrate():
 		is_noted = change(
@@ -210,7 +232,7 @@ def _note_that_it_was_not_executed(work: Work) -> None:
 def begin(run: str, job_type: str, lock: Held) -> int:
 	"""Note that this worker begins a run, and commit; the number of the worker.
 
-	0 if the run was executed, or begun elsewhere just now.
+	0 if the run was executed, or begun elsewhere just now. The job is due at its next time from now on.
 	"""
 	found = frappe.db.sql(
 		"select due_at, attempts, begun_by from `tabScheduled Run` where name = %s and executed_at is null",
@@ -222,21 +244,21 @@ def begin(run: str, job_type: str, lock: Held) -> int:
 	if begun_by and (lock == "refused" or run_locks.reach() != "everywhere"):
 		# Its worker may still be at work, where this lock does not tell.
 		return 0
+	move_on(job_type, due_at)
 	is_ours = change(
 		"update `tabScheduled Run` set begun_at = utc_timestamp(6), begun_by = %s, attempts = attempts + 1"
 		" where name = %s and executed_at is null and attempts = %s",
 		(f"{this_server()}@{socket.gethostname()}:{os.getpid()}", run, attempts),
 	)
-	move_on(job_type, due_at)
-	if is_ours:
-		_say_if_elsewhere(run)
 	return attempts + 1 if is_ours else 0
 
 
-def _say_if_elsewhere(run: str) -> None:
-	[[server_id, job]] = frappe.db.sql("select server_id, job from `tabScheduled Run` where name = %s", run)
-	if server_id != this_server():
-		log_event("wrong_server", job=job, server_id=server_id, executed_on=this_server())
+def drop(run: str, attempts: int = 0) -> None:
+	"""Forget a run that is not to be executed, unless another worker has begun it meanwhile. Commits."""
+	change(
+		"delete from `tabScheduled Run` where name = %s and executed_at is null and attempts = %s",
+		(run, attempts),
+	)
 
 
 def move_on(job_type: str, due_at: Any) -> None:

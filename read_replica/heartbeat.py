@@ -35,6 +35,8 @@ LEAST_SECONDS_BETWEEN_BEATS = 5.0
 # as no server is taken for gone meanwhile.
 LEAST_TIMES_OF_A_ROUND = 20
 
+MOST_TIMES_AS_LONG = 2
+
 # A server that is gone after some seconds is to be seen several times in them.
 BEATS_IN_THE_SHORTEST_LIMIT = 3
 
@@ -58,6 +60,7 @@ class Heartbeat:
 		self._sites_path = os.path.abspath(".")
 		self._seconds = SECONDS_BETWEEN_BEATS
 		self._rounds = 0
+		self._has_noted_itself = False
 		self._failing: set[str] = set()
 		self._without_app: set[str] = set()
 		# Database servers that hang, in this round: a bench may have many sites on one.
@@ -78,15 +81,16 @@ class Heartbeat:
 			began = time.monotonic()
 			# A worker that does not reach it can take no job.
 			limits = self._note_in_each_site() if self._reaches_redis() else []
-			self._seconds = seconds_between_beats(limits, time.monotonic() - began)
-			self._ended.wait(self._seconds)
+			noted, self._seconds = self._seconds, seconds_between_beats(limits, time.monotonic() - began)
+			# Its notes say in how many seconds there is another, and it is alive for a few times as many.
+			self._ended.wait(min(self._seconds, MOST_TIMES_AS_LONG * noted))
 		self._in_each_site(self._note_end)
 
 	def _reaches_redis(self) -> bool:
 		"""Whether the Redis of its queues answers. Its answer is also what other benches know this worker by."""
 		with apart_from_forks():
 			try:
-				if self._rounds < workers.ROUNDS_UNTIL_NOTED:
+				if self._rounds < workers.ROUNDS_UNTIL_NOTED or not self._has_noted_itself:
 					self._redis.ping()
 				else:
 					workers.say_that_it_notes_itself(self._redis, self._name, self._seconds)
@@ -100,6 +104,7 @@ class Heartbeat:
 
 	def _note_in_each_site(self) -> list[float]:
 		limits = self._in_each_site(self._note)
+		self._has_noted_itself = self._has_noted_itself or bool(limits)
 		self._rounds += 1
 		return limits
 

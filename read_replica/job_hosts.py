@@ -8,8 +8,11 @@ or a tick reads must not grow with them: rows are found by an index, each server
 """
 
 from collections.abc import Iterable
+from datetime import datetime
 
 import frappe
+
+from read_replica.own_transaction import is_before_migrate
 
 # A server that was replaced by one with another host name is of no interest any more.
 DAYS_KEPT = 30
@@ -45,6 +48,29 @@ _LAST_SEEN = " union ".join(
 		_last("missed_since", "and scheduler_alive_at is null"),
 	)
 )
+
+# For as long as RQ lists a worker.
+SECONDS_LOOKED_BACK = 3600
+
+
+def noted_at(server_ids: Iterable[str], bench: str) -> dict[str, datetime]:
+	"""When a worker that reads the own queue of a server last noted itself, by the database's clock."""
+	try:
+		rows = frappe.db.sql(
+			"select queues, max(alive_at) from `tabJob Worker`"
+			" where alive_at > utc_timestamp(6) - interval %s second and bench = %s group by queues",
+			(SECONDS_LOOKED_BACK, bench),
+		)
+	except Exception as error:
+		if not is_before_migrate(error):
+			raise
+		return {}
+	found: dict[str, datetime] = {}
+	for queues, alive_at in rows:
+		for server_id in set(server_ids).intersection((queues or "").split(", ")):
+			found[server_id] = max(alive_at, found.get(server_id, alive_at))
+	return found
+
 
 INDEXES = (
 	("server_id", "workers_alive_at", "missed_since"),

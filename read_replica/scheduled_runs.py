@@ -204,14 +204,6 @@ def _count(run: Unfinished, failure: str) -> bool:
 	return attempts < MOST_ATTEMPTS
 
 
-def drop(run: str, attempts: int = 0) -> None:
-	"""Forget a run that is not to be executed, unless another worker has begun it meanwhile. Commits."""
-	change(
-		"delete from `tabScheduled Run` where name = %s and executed_at is null and attempts = %s",
-		(run, attempts),
-	)
-
-
 def were_executed(job_type: str) -> bool:
 	"""Whether all runs of a job that were claimed are executed, or given up; there need not be any."""
 	runs = frappe.db.sql(

@@ -7,6 +7,7 @@ Over whatever class core and the other apps of the site give it: see `shims`.
 """
 
 import functools
+import sys
 from datetime import datetime
 from typing import Any
 
@@ -78,7 +79,8 @@ class Split:
 		if work:
 			work.was_told = True
 			if status != "Start":
-				work.ends()
+				# Core calls it where it has caught what the method has raised.
+				work.ends(sys.exc_info()[1] if status == "Failed" else None)
 				job_positions.method_has_ended()
 		result = super().log_status(status, *args, **kwargs)
 		if work and status == "Start":

@@ -35,6 +35,9 @@ SECONDS_BETWEEN_NOTES_OF_WORKERS = 60
 # In seconds; what the database can take from its clock.
 A_LONG_TIME = 10**8
 
+# Where a scheduler has seen workers so lately, nobody looks for what they have noted since.
+SECONDS_UNTIL_ASKED = 10
+
 # A worker that is gone has its last sign of life worked out anew each time, from two clocks.
 SECONDS_OF_DOUBT = 2
 
@@ -194,8 +197,22 @@ def known(server_ids: Iterable[str] | None = None) -> dict[str, Server]:
 	by_id = defaultdict(list)
 	for row in map(_Row._make, found):
 		by_id[row.server_id].append(row)
-	watched_for = _watched_for(by_id[this_server()])
-	return {server_id: _server(server_id, rows, watched_for) for server_id, rows in by_id.items() if rows}
+	watched_for = _watched_for(by_id.get(this_server(), []))
+	# A scheduler looks at its ticks only, and does not where it is paused.
+	unsure = [
+		server_id
+		for server_id, rows in by_id.items()
+		if is_own(server_id) and (rows[0].now - _workers_alive_at(rows)).total_seconds() > SECONDS_UNTIL_ASKED
+	]
+	noted_at = job_hosts.noted_at(unsure, get_bench_id()) if unsure else {}
+	return {
+		server_id: _server(server_id, rows, watched_for, noted_at.get(server_id))
+		for server_id, rows in by_id.items()
+	}
+
+
+def _workers_alive_at(rows: list[_Row]) -> datetime:
+	return max(row.workers_alive_at for row in rows)
 
 
 def _watched_for(rows: list[_Row]) -> float:
@@ -207,8 +224,8 @@ def _watched_for(rows: list[_Row]) -> float:
 	return (last.now - last.ticks_since).total_seconds()
 
 
-def _server(server_id: str, rows: list[_Row], watched_for: float) -> Server:
-	seen_at = max(row.workers_alive_at for row in rows)
+def _server(server_id: str, rows: list[_Row], watched_for: float, noted_at: datetime | None) -> Server:
+	seen_at = max(_workers_alive_at(rows), noted_at or datetime.min)
 	tells_every = 0.0
 	if not is_own(server_id):
 		# Nobody but its own scheduler puts jobs where its workers find them.

@@ -171,7 +171,7 @@ class Tick:
 		jobs = {job.name: job for job in due_times.jobs({"name": ["in", list(names)]})}
 		waiting = queues.Waiting()
 		# Of a job, one run at a time: in a queue, the next one would take its place.
-		busy = _executed_now(jobs)
+		busy = _executed_now(names, jobs)
 		for run in runs:
 			if run.job_type not in busy:
 				put_again = partial(self._put_again, run, jobs.get(run.job_type), waiting)
@@ -183,7 +183,7 @@ class Tick:
 		if not place:
 			return False
 		if not job:
-			scheduled_runs.drop(run.name, run.attempts)
+			execution.drop(run.name, run.attempts)
 			return False
 		if (job.stopped and not run.asked_for) or self._waits(run, job, place, waiting):
 			return False
@@ -273,7 +273,7 @@ def _enqueue(run: str, job: Any, place: Place, after_commit: bool) -> None:
 def _let_it_put_itself(run: str, job: Any, place: Place) -> None:
 	if not queued_jobs.put_by_itself(run, job, place):
 		# As with core, it is asked again for as long as it is due: it may have said no, or done its work here.
-		scheduled_runs.drop(run)
+		execution.drop(run)
 
 
 def is_under_way(job: Any) -> bool:
@@ -323,9 +323,12 @@ def _is_lost(job_id: str, age: float | None) -> bool:
 	return time.monotonic() - since > SECONDS_OF_ANOTHER_TICK
 
 
-def _executed_now(jobs: dict[str, Any]) -> set[str]:
-	"""The names of those jobs of which a worker is executing a run: by its lock, or by what it tells RQ."""
-	found = run_locks.going_on(jobs)
+def _executed_now(names: set[str], jobs: dict[str, Any]) -> set[str]:
+	"""The names of those jobs of which a worker is executing a run: by its lock, or by what it tells RQ.
+
+	:param jobs: their rows of Scheduled Job Type, where these are still there
+	"""
+	found = run_locks.going_on(names)
 	if run_locks.reach() == "everywhere":
 		return found
 	ids = {due_times.rq_job_id(job): name for name, job in jobs.items()}

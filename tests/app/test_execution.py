@@ -5,7 +5,9 @@
 
 import json
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 
 import frappe
@@ -16,6 +18,7 @@ from rq.job import Job
 from rq.utils import utcformat
 
 from read_replica import due_times, execution, run_locks
+from read_replica.own_transaction import change
 from support.bench import SITE
 
 from .conftest import in_another_worker, overheard
@@ -138,6 +141,83 @@ def test_a_job_that_fails_is_executed_and_not_tried_again(writing, monkeypatch):
 	later(61)
 	let_no_run_be_due()
 	assert tick(monkeypatch, None) == []
+
+
+def test_a_run_whose_job_is_not_there_any_more_is_forgotten_and_not_said_to_be_executed(writing, monkeypatch):
+	tick(monkeypatch, None)
+	[job] = as_with_another_queue()
+	let_no_run_be_due()
+	with away(job["scheduled_job_type"]):
+		work_off([job])
+		assert executed() == 0 and not frappe.db.exists("Scheduled Run", job["run"])
+
+
+@contextmanager
+def away(job_type: str) -> Iterator[None]:
+	"""A Scheduled Job Type is not there, as after an app has left it out."""
+	rename = "update `tabScheduled Job Type` set name = %s where name = %s"
+	change(rename, (f"{job_type}.away", job_type))
+	try:
+		yield
+	finally:
+		change(rename, (job_type, f"{job_type}.away"))
+
+
+def test_a_run_that_is_being_executed_is_not_forgotten_as_its_job_goes(writing, monkeypatch):
+	tick(monkeypatch, None)
+	[job] = as_with_another_queue()
+	let_no_run_be_due()
+
+	def meanwhile() -> None:
+		later(61)
+		with away(job["scheduled_job_type"]):
+			tick(monkeypatch, None)
+
+	def writing_job() -> None:
+		in_another_worker(meanwhile)
+		frappe.db.sql("insert into sample_app_executed (run) values ('of the test')")
+
+	monkeypatch.setattr("sample_app.jobs.writing_job", writing_job)
+	work_off([job])
+	assert executed() == 1 and frappe.db.get_value("Scheduled Run", job["run"], "executed_at")
+
+
+def test_what_a_job_has_left_is_not_committed_where_another_apps_class_raises_its_error(writing, monkeypatch):
+	tick(monkeypatch, None)
+	let_no_run_be_due()
+
+	def execute(self) -> None:
+		self.scheduler_log = None
+		self.log_status("Start")
+		frappe.db.sql("insert into sample_app_executed (run) values ('half')")
+		raise ValueError("half way")
+
+	monkeypatch.setattr(ScheduledJobType, "execute", execute)
+	with pytest.raises(ValueError, match="half way"):
+		work_off(as_with_another_queue())
+	assert executed() == 0
+	assert frappe.db.get_value("Scheduled Run", {"job": WRITING}, "executed_at"), (
+		"it has failed, as with core"
+	)
+
+
+def test_a_job_that_commits_on_a_connection_that_is_closed_takes_its_mark_with_the_next_commit(
+	writing, monkeypatch
+):
+	tick(monkeypatch, None)
+	let_no_run_be_due()
+
+	def writing_job() -> None:
+		frappe.db.close()
+		frappe.db.commit()
+		frappe.db.sql("insert into sample_app_executed (run) values ('of the test')")
+		frappe.db.commit()
+		raise SystemExit
+
+	monkeypatch.setattr("sample_app.jobs.writing_job", writing_job)
+	with pytest.raises(SystemExit):
+		work_off(as_with_another_queue())
+	assert executed() == 1 and frappe.db.get_value("Scheduled Run", {"job": WRITING}, "executed_at")
 
 
 def test_a_run_whose_begin_cannot_be_noted_is_not_lost(writing, monkeypatch):

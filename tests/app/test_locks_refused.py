@@ -112,6 +112,24 @@ def test_without_locks_a_run_whose_worker_says_that_it_has_failed_is_executed_ag
 	assert executed() == 1
 
 
+def test_without_locks_a_run_that_fails_between_its_begin_and_its_job_is_executed_again(
+	without_locks, monkeypatch
+):
+	tick(monkeypatch, None)
+	let_no_run_be_due()
+	[job] = as_with_another_queue()
+	with monkeypatch.context() as patched:
+		patched.setattr(execution, "_is_ready", raise_error)
+		with pytest.raises(ValueError, match="nobody can read"):
+			work_off([job])
+	row = row_of(job["run"])
+	assert row.attempts == 1 and not row.begun_by and "nobody can read" in row.last_error
+	later(61)
+	assert tick(monkeypatch, None) == [WRITING]
+	work_off(as_with_another_queue())
+	assert executed() == 1
+
+
 def raise_error(*args, **kwargs):
 	raise ValueError("a rule that nobody can read")
 

@@ -16,6 +16,7 @@ import pytest
 
 from read_replica import own_transaction, scheduled_runs
 from read_replica.job_rules import forget_rules
+from read_replica.job_servers import problems
 from read_replica.own_transaction import change
 from read_replica.placement import Place
 from read_replica.servers import note
@@ -171,6 +172,53 @@ def test_a_run_whose_commit_is_refused_is_not_executed_and_its_work_is_there_onc
 	assert not row.executed_at and row.attempts == 1 and "1020" in row.last_error
 	tried_again(monkeypatch)
 	assert executed() == 1 and row_of(job).executed_at
+
+
+def test_a_job_that_the_database_ends_in_favour_of_another_is_tried_again_and_given_up_in_the_end(
+	writing, monkeypatch
+):
+	job = taken(monkeypatch)
+	frappe.db.sql("insert into sample_app_executed (run) values ('0')")
+	frappe.db.commit()
+	attempts = []
+
+	def change_it_elsewhere() -> None:
+		attempts.append(job["run"])
+		statement = "update sample_app_executed set run = %s"
+		in_another_worker(lambda: (frappe.db.sql(statement, len(attempts)), frappe.db.commit()))
+		frappe.db.sql("update sample_app_executed set run = 'of the job'")
+
+	job_does(monkeypatch, change_it_elsewhere)
+	work_off([job])
+	row = row_of(job)
+	assert not row.executed_at and "1020" in row.last_error and log() == ["Failed"]
+	for _ in range(3):
+		later(61)
+		tick(monkeypatch, None)
+		work_off(as_with_another_queue())
+	row = row_of(job)
+	assert len(attempts) == row.attempts == 3 and not row.executed_at and executed() == 1
+	assert [line for line in problems() if WRITING in line]
+
+
+def test_what_a_job_has_committed_before_is_not_done_again_as_the_database_ends_the_rest(
+	writing, monkeypatch
+):
+	job = taken(monkeypatch)
+	frappe.db.sql("insert into sample_app_executed (run) values ('0')")
+	frappe.db.commit()
+
+	def change_it_elsewhere() -> None:
+		frappe.db.sql("insert into sample_app_executed (run) values ('first half')")
+		frappe.db.commit()
+		frappe.db.sql("select * from sample_app_executed")
+		statement = "update sample_app_executed set run = '1' where run = '0'"
+		in_another_worker(lambda: (frappe.db.sql(statement), frappe.db.commit()))
+		frappe.db.sql("update sample_app_executed set run = 'of the job'")
+
+	job_does(monkeypatch, change_it_elsewhere)
+	work_off([job])
+	assert log() == ["Failed"] and executed() == 2 and row_of(job).executed_at
 
 
 def test_a_run_whose_commit_waits_in_vain_is_not_executed_either(writing, monkeypatch, servers):

@@ -26,6 +26,7 @@ from support.job_bench import JobBench
 from support.servers import find_program, run
 from support.waiting import until
 
+from .conftest import in_another_worker
 from .test_job_servers import (
 	minutes_pass,
 	own_queues,
@@ -254,6 +255,55 @@ def seconds_of_a_round(beat: heartbeat.Heartbeat, work=None) -> float:
 	return time.monotonic() - began
 
 
+def test_a_worker_that_could_not_note_itself_yet_says_nothing_to_other_benches(noting, monkeypatch):
+	worker = Worker([generate_qname("secondary")], connection=get_redis_conn())
+	beat = heartbeat.Heartbeat(worker)
+	with monkeypatch.context() as patched:
+		patched.setattr(workers, "note", no_answer)
+		for _ in range(workers.ROUNDS_UNTIL_NOTED + 2):
+			a_round_of(beat)
+	assert not get_redis_conn().exists(workers.NOTES_ITSELF + worker.name)
+	for _ in range(2):
+		a_round_of(beat)
+	assert get_redis_conn().exists(workers.NOTES_ITSELF + worker.name)
+
+
+def no_answer(*args) -> None:
+	raise TimeoutError("the database does not answer")
+
+
+def a_round_of(beat: heartbeat.Heartbeat) -> None:
+	def note() -> None:
+		assert beat._reaches_redis()
+		beat._note_in_each_site()
+
+	thread = threading.Thread(target=note)
+	thread.start()
+	thread.join()
+
+
+def test_a_worker_of_a_slow_bench_notes_itself_again_before_its_last_note_is_old(noting, monkeypatch):
+	beat = heartbeat.Heartbeat(Worker([generate_qname("secondary")], connection=get_redis_conn()))
+	noted, waits = [], []
+
+	class Ended(threading.Event):
+		def wait(self, timeout=None) -> bool:
+			waits.append(timeout)
+			return False
+
+		def is_set(self) -> bool:
+			return len(waits) == 5
+
+	monkeypatch.setattr(beat, "_ended", Ended())
+	monkeypatch.setattr(beat, "_note_in_each_site", lambda: noted.append(beat._seconds) or [])
+	monkeypatch.setattr(beat, "_in_each_site", lambda work: [])
+	monkeypatch.setattr(heartbeat, "seconds_between_beats", lambda *of_a_round: 400.0)
+	beat._beat()
+	assert len(noted) == 5 and waits[-1] == 400
+	for wait, seconds in zip(waits, noted, strict=True):
+		assert wait < workers.MOST_NOTES_MISSED * seconds
+
+
 def test_a_worker_works_that_cannot_have_a_thread(noting, monkeypatch):
 	def no_thread(self):
 		raise RuntimeError("can't start new thread")
@@ -340,6 +390,34 @@ def test_a_note_costs_few_statements_and_writes_one_row(noting):
 def status(name: str) -> int:
 	"""A counter, or the sum of several, of this connection."""
 	return sum(int(count) for _, count in frappe.db.sql(f"show session status like '{name}'"))
+
+
+@pytest.mark.parametrize(
+	("minutes", "takeover_after"), [(20, 900), (0.7, 30)], ids=["paused", "between ticks"]
+)
+def test_a_live_worker_keeps_its_jobs_also_where_no_scheduler_has_looked_for_it(
+	noting, monkeypatch, minutes, takeover_after
+):
+	rule(HOURLY, "secondary", takeover_after=takeover_after)
+	rule("frappe.ping", "secondary", takeover_after=takeover_after)
+	workers.note("alive", [generate_qname("secondary")], 60)
+	with worker("secondary"), worker("primary"):
+		tick(monkeypatch, "primary")
+	get_queue("secondary").empty()
+	minutes_pass(60)
+	workers.note("alive", [generate_qname("secondary")], 60)
+	with worker("primary"):
+		tick(monkeypatch, "primary")
+	minutes_pass(minutes, ticking=())
+	for is_alive in (True, False):
+		get_queue("secondary").empty()
+		if is_alive:
+			workers.note("alive", [generate_qname("secondary")], 60)
+		else:
+			frappe.db.sql("update `tabJob Worker` set alive_at = alive_at - interval 30 minute")
+			frappe.db.commit()
+		in_another_worker(frappe.enqueue, "frappe.ping")
+		assert len(get_queue("secondary")) == is_alive
 
 
 def test_workers_that_are_gone_cost_neither_a_tick_nor_a_call_anything(noting, monkeypatch):
