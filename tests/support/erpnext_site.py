@@ -4,14 +4,21 @@
 """ERPNext on a throwaway site: a company, items in stock, a customer, and orders for them."""
 
 import random
+from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import frappe
-from frappe.utils import add_days, nowdate
 
+TIME_ZONE = "Asia/Kolkata"
 COMPANY = "Soak Ltd"
 CUSTOMER = "Soak Customer"
 ITEMS = tuple(f"Soak Item {number}" for number in range(20))
+
+
+def day(later: int = 0) -> str:
+	"""Today at the site, or some days later; for those who have no connection to it."""
+	return (datetime.now(ZoneInfo(TIME_ZONE)) + timedelta(days=later)).date().isoformat()
 
 
 def set_up() -> None:
@@ -22,7 +29,7 @@ def set_up() -> None:
 		{
 			"language": "English",
 			"country": "India",
-			"timezone": "Asia/Kolkata",
+			"timezone": TIME_ZONE,
 			"currency": "INR",
 			"full_name": "Soak User",
 			"email": "soak@example.com",
@@ -30,8 +37,8 @@ def set_up() -> None:
 			"company_name": COMPANY,
 			"company_abbr": "S",
 			"chart_of_accounts": "Standard",
-			"fy_start_date": f"{nowdate()[:4]}-01-01",
-			"fy_end_date": f"{nowdate()[:4]}-12-31",
+			"fy_start_date": f"{day()[:4]}-01-01",
+			"fy_end_date": f"{day()[:4]}-12-31",
 			"setup_demo": 0,
 		}
 	)
@@ -66,7 +73,7 @@ def new_order(rng: random.Random) -> dict[str, Any]:
 	return {
 		"customer": CUSTOMER,
 		"company": COMPANY,
-		"delivery_date": add_days(nowdate(), 7),
+		"delivery_date": day(7),
 		"items": lines,
 		"docstatus": 1,
 	}
@@ -74,7 +81,7 @@ def new_order(rng: random.Random) -> dict[str, Any]:
 
 def reports() -> dict[str, dict[str, Any]]:
 	"""Reports of ERPNext with filters that show something."""
-	dates = {"from_date": add_days(nowdate(), -30), "to_date": nowdate()}
+	dates = {"from_date": day(-30), "to_date": day()}
 	return {
 		"Stock Balance": {"company": COMPANY, **dates},
 		"General Ledger": {"company": COMPANY, "group_by": "Group by Voucher (Consolidated)", **dates},
