@@ -18,16 +18,15 @@ import socket
 import time
 from collections.abc import Iterable
 from contextlib import suppress
-from functools import lru_cache
-from typing import NamedTuple, Protocol
 
 import redis
 from redis.exceptions import RedisError
 
+from read_replica.engine.common import CommonStore, CommonStoreError, Sighting, View, view_in, view_of
 from read_replica.engine.dialect import Position
 from read_replica.engine.redis_state import without_redis
 from read_replica.engine.shared import Shared
-from read_replica.engine.written import SECONDS_POSITIONS_ARE_KEPT, Written
+from read_replica.engine.written import Written
 
 # Of the Redis, not of a site.
 ID_KEY = "read_replica|redis_id"
@@ -39,14 +38,10 @@ SECONDS_BETWEEN_LOOKS = 5.0
 # what one goes by was told by another that went by it as long, and the primary may be slow to answer.
 SECONDS_UNTIL_ALL_KNOW = 2 * SECONDS_BETWEEN_LOOKS + 5.0
 
-# For as long as another Redis may hold a position that counts.
-SECONDS_A_REDIS_COUNTS = SECONDS_POSITIONS_ARE_KEPT
-
 # Those who still read positions from the primary must find there what those have written who do not any more.
 SECONDS_OF_KEEPING_FOR_OTHERS = 60
 
 SECONDS_BETWEEN_NOTES = 60
-
 
 # Only in the Redis that was looked at: where a name leads to two by turns, another one may be unknown yet.
 PUBLISH = """
@@ -54,90 +49,6 @@ if redis.call('GET', KEYS[1]) == ARGV[1] then
 	redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[3])
 end
 """
-
-
-class CommonStoreError(RedisError):
-	"""The primary could not keep, or tell, what is common to all servers; as if Redis could not."""
-
-
-class Sighting(NamedTuple):
-	"""A Redis that processes of the site use.
-
-	:param in_use_for: seconds since it was first seen
-	:param seen: seconds since it was last seen
-	:param seen_here: the same, by a process of this host; None: never
-	"""
-
-	redis_id: str
-	in_use_for: float
-	seen: float
-	seen_here: float | None
-
-
-class CommonStore(Protocol):
-	"""What all servers of the site have in common, whichever Redis they use: the primary.
-
-	Each method raises CommonStoreError where it cannot be asked. Its answers are new: of no transaction's snapshot.
-	"""
-
-	def sightings(self, host: str) -> list[Sighting]:
-		"""The Redises that were seen lately; for a given `seen_here`."""
-
-	def note(self, redis_id: str, host: str, address: str) -> None:
-		"""Note that a Redis is in use on a host."""
-
-	def keep_written(self, users: Iterable[str], position: Position) -> None:
-		"""Remember what has been committed on behalf of these users."""
-
-	def written_by(self, user: str) -> Written:
-		"""What a user has committed within the last hour, and since when that is complete."""
-
-	def begin_anew(self, seconds_ago: float) -> None:
-		"""Say that positions may have been lost up to then."""
-
-	def forget_written(self, user: str) -> None:
-		"""Forget what a user has written."""
-
-	def close(self) -> None:
-		"""Close what is kept open."""
-
-
-class View(NamedTuple):
-	"""What a process knows of the Redises of its site.
-
-	:param redises: the ids of those that count
-	:param several_for: seconds since there are several; None: there is one
-	:param is_kept_for_others: whether positions are kept on the primary, too
-	:param at: when the primary was asked for it, by time.monotonic() of this process
-	"""
-
-	redises: frozenset[str]
-	several_for: float | None
-	is_kept_for_others: bool
-	at: float = 0.0
-
-	@property
-	def age(self) -> float:
-		return time.monotonic() - self.at
-
-
-def view_of(sightings: list[Sighting]) -> View:
-	"""Whether there are several Redises, and since when."""
-	counting = [one for one in sightings if one.seen < SECONDS_A_REDIS_COUNTS]
-	# Since the second one is there.
-	in_use_for = sorted((one.in_use_for for one in counting), reverse=True)
-	several_for = in_use_for[1] if len(counting) > 1 else None
-	return View(frozenset(one.redis_id for one in counting), several_for, len(sightings) > 1)
-
-
-@lru_cache(maxsize=64)
-def _view_in(text: bytes) -> tuple[View, float] | None:
-	"""What another process has found, and its age when it told that; None: it is of another version of this app."""
-	try:
-		redises, several_for, is_kept_for_others, age = json.loads(text)
-	except (ValueError, TypeError):
-		return None
-	return View(frozenset(redises), several_for, is_kept_for_others), age
 
 
 class SharedBySeveralRedises(Shared):
@@ -156,7 +67,7 @@ class SharedBySeveralRedises(Shared):
 
 	def _hear(self, answers: list) -> None:
 		[text] = answers
-		if text and (told := _view_in(text)):
+		if text and (told := view_in(text)):
 			view, age = told
 			self._view = view._replace(at=time.monotonic() - age)
 		else:

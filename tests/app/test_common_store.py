@@ -17,9 +17,10 @@ from read_replica import cache_redises, database
 from read_replica.common_store import DatabaseStore
 from read_replica.connector import Connector
 from read_replica.engine import several_redises
+from read_replica.engine.common import CommonStoreError, Sighting, view_of
 from read_replica.engine.dialect import Position
 from read_replica.engine.redis_state import SECONDS_LEFT_ALONE, impatient
-from read_replica.engine.several_redises import CommonStoreError, SharedBySeveralRedises, Sighting, view_of
+from read_replica.engine.several_redises import SharedBySeveralRedises
 from support.one_address import one_address
 from support.servers import Redis, free_port
 
