@@ -17,6 +17,9 @@ from read_replica.engine.written import SECONDS_POSITIONS_ARE_KEPT, Written
 # For as long as another Redis may hold a position that counts.
 SECONDS_A_REDIS_COUNTS = SECONDS_POSITIONS_ARE_KEPT
 
+# Noted in the place of a Redis by those who cannot reach the one they have, or whom it refuses to keep anything.
+NO_REDIS = "none"
+
 
 class CommonStoreError(RedisError):
 	"""The primary could not keep, or tell, what is common to all servers; as if Redis could not."""
@@ -47,6 +50,9 @@ class CommonStore(Protocol):
 
 	def note(self, redis_id: str, host: str, address: str) -> None:
 		"""Note that a Redis is in use on a host."""
+
+	def forget(self, redis_id: str, seconds: float) -> None:
+		"""Forget a Redis where it was not seen for so long."""
 
 	def keep_written(self, users: Iterable[str], position: Position) -> None:
 		"""Remember what has been committed on behalf of these users."""

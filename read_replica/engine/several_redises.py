@@ -6,7 +6,7 @@
 Each Redis has a random id, which is noted on the primary with the hosts that use it. While there is one,
 it has all positions; one process of those that use it asks the primary every second whether that is still so,
 and lets the others know in Redis. While there are several, positions are kept there and on the primary, and
-read from the primary.
+read from the primary. A server that cannot keep anything in its Redis notes that as another one.
 
 Each process hears the id from the very connection that it asks for positions: a name may lead to two Redises
 by turns. While the primary cannot be asked, what was known goes on to count.
@@ -22,7 +22,15 @@ from contextlib import suppress
 import redis
 from redis.exceptions import RedisError
 
-from read_replica.engine.common import CommonStore, CommonStoreError, Sighting, View, view_in, view_of
+from read_replica.engine.common import (
+	NO_REDIS,
+	CommonStore,
+	CommonStoreError,
+	Sighting,
+	View,
+	view_in,
+	view_of,
+)
 from read_replica.engine.dialect import Position
 from read_replica.engine.redis_state import without_redis
 from read_replica.engine.shared import Shared
@@ -43,6 +51,10 @@ SECONDS_OF_KEEPING_FOR_OTHERS = 60
 
 SECONDS_BETWEEN_NOTES = 60
 
+# That there is no Redis is noted so often while it is so, and has passed if it was not noted for so long.
+SECONDS_BETWEEN_NOTES_OF_NONE = 1.0
+SECONDS_WITHOUT_REDIS = 20.0
+
 # Only in the Redis that was looked at: where a name leads to two by turns, another one may be unknown yet.
 PUBLISH = """
 if redis.call('GET', KEYS[1]) == ARGV[1] then
@@ -59,6 +71,7 @@ class SharedBySeveralRedises(Shared):
 		self._common = common
 		# Replaced as a whole, as other threads read it meanwhile.
 		self._view: View | None = None
+		self._noted_none_at = -SECONDS_BETWEEN_NOTES_OF_NONE
 
 	# Which Redises there are
 
@@ -87,7 +100,10 @@ class SharedBySeveralRedises(Shared):
 		began = time.monotonic()
 		redis_id = self._id_of_redis()
 		try:
-			self._view = view_of(self._sightings_with(redis_id))._replace(at=began)
+			sightings = self._sightings_with(redis_id)
+			if is_watching:
+				sightings = self._without_what_has_passed(sightings, redis_id)
+			self._view = view_of(sightings)._replace(at=began)
 		except CommonStoreError:
 			if self._view and redis_id and redis_id not in self._view.redises:
 				# What was known is of another one.
@@ -114,6 +130,34 @@ class SharedBySeveralRedises(Shared):
 			# It cannot be noted: before a migrate, or on a primary that is read-only.
 			sightings = [*sightings, Sighting(redis_id, 0, 0, 0)]
 		return sightings
+
+	def _without_what_has_passed(self, sightings: list[Sighting], redis_id: str | None) -> list[Sighting]:
+		"""Note again that there is no Redis here, or, once all servers have one again, forget that one had none."""
+		of_none = next((one for one in sightings if one.redis_id == NO_REDIS), None)
+		if of_none is None:
+			return sightings
+		if redis_id is None:
+			if of_none.seen_here is not None and of_none.seen > SECONDS_BETWEEN_LOOKS:
+				self._note_none()
+		elif of_none.seen > SECONDS_WITHOUT_REDIS and self._has_begun_anew():
+			self._common.forget(NO_REDIS, SECONDS_WITHOUT_REDIS)
+			return [one for one in sightings if one is not of_none]
+		return sightings
+
+	@without_redis(lambda: False)
+	def _has_begun_anew(self) -> bool:
+		"""Whether Redis takes it that it was not told what was written lately."""
+		super().begin_anew()
+		return True
+
+	def _note_none(self) -> bool:
+		"""Note that there is no Redis here, if that was not done a moment ago; whether it was done now."""
+		now = time.monotonic()
+		if now - self._noted_none_at < SECONDS_BETWEEN_NOTES_OF_NONE:
+			return False
+		self._common.note(NO_REDIS, socket.gethostname(), _address_of(self.client))
+		self._noted_none_at = now
+		return True
 
 	@without_redis(lambda: None)
 	def _id_of_redis(self) -> str | None:
@@ -156,9 +200,20 @@ class SharedBySeveralRedises(Shared):
 		try:
 			super().keep_written(users, position)
 		except RedisError:
+			self._go_by_the_primary()
+			self._common.keep_written(users, position)
+		else:
 			self._keep_for_others(users, position)
-			raise
-		self._keep_for_others(users, position)
+
+	def _go_by_the_primary(self) -> None:
+		"""Let all know that Redis keeps nothing of what is written here: they ask the primary for it.
+
+		:raises CommonStoreError: if that keeps nothing either
+		"""
+		if self._note_none():
+			self._look()
+		if not self._view or NO_REDIS not in self._view.redises:
+			raise CommonStoreError("neither Redis nor the primary keeps what users have written")
 
 	def _keep_for_others(self, users: set[str], position: Position) -> None:
 		# Whoever has committed can ask the primary, also where the one that watches cannot.
@@ -188,9 +243,14 @@ class SharedBySeveralRedises(Shared):
 		return found._replace(known_for=min(found.known_for, complete_for))
 
 	def begin_anew(self, seconds_ago: float = 0) -> None:
-		if self._view and self._view.is_kept_for_others:
+		try:
+			super().begin_anew(seconds_ago)
+		except RedisError:
+			self._go_by_the_primary()
 			self._common.begin_anew(seconds_ago)
-		super().begin_anew(seconds_ago)
+		else:
+			if self._view and self._view.is_kept_for_others:
+				self._common.begin_anew(seconds_ago)
 
 	def forget_written(self, user: str) -> None:
 		super().forget_written(user)

@@ -3,6 +3,7 @@
 
 """What processes know of each other's writes whose Redises differ, one step at a time."""
 
+import socket
 import tempfile
 import threading
 import time
@@ -17,7 +18,7 @@ from read_replica import cache_redises, database
 from read_replica.common_store import DatabaseStore
 from read_replica.connector import Connector
 from read_replica.engine import several_redises
-from read_replica.engine.common import CommonStoreError, Sighting, view_of
+from read_replica.engine.common import NO_REDIS, CommonStoreError, Sighting, view_of
 from read_replica.engine.dialect import Position
 from read_replica.engine.redis_state import SECONDS_LEFT_ALONE, impatient
 from read_replica.engine.several_redises import SharedBySeveralRedises
@@ -153,9 +154,99 @@ def test_a_new_process_that_only_writes_tells_the_others(two, process_on, redise
 def test_a_process_whose_redis_is_gone_tells_the_others_all_the_same(two, redises):
 	one, other = two
 	redises[1].kill()
-	with pytest.raises(redis.RedisError):
-		other.keep_written({SOMEBODY}, Position("0-1-9"))
-	assert one.written_by(SOMEBODY).position == Position("0-1-9")
+	other.keep_written({SOMEBODY}, Position("0-1-9"))
+	assert one._common.written_by(SOMEBODY).position == Position("0-1-9")
+
+
+def test_the_others_see_what_is_written_on_a_server_that_cannot_reach_the_one_redis(process_on, redises):
+	other, alone = process_on(redises[0].port), process_on(free_port())
+	let_all_look(other)
+	assert other.written_by(SOMEBODY).position == Position()
+	alone.keep_written({SOMEBODY}, Position("0-1-5"))
+	let_all_look(other)
+	assert other.written_by(SOMEBODY) is None, "what was written before is not known"
+	age(several_redises.SECONDS_UNTIL_ALL_KNOW + 3)
+	let_all_look(other)
+	assert other.written_by(SOMEBODY).position == Position("0-1-5")
+	alone.keep_written({SOMEBODY}, Position("0-1-6"))
+	assert other.written_by(SOMEBODY).position == Position("0-1-6")
+	let_all_look(alone)
+	assert alone.written_by(SOMEBODY).position == Position("0-1-6")
+
+
+def test_so_they_do_where_redis_answers_and_takes_nothing(process_on, redises):
+	one, other = process_on(redises[0].port), process_on(redises[0].port)
+	let_all_look(one, other)
+	client = redises[0].client()
+	client.config_set("maxmemory", 1)
+	try:
+		one.keep_written({SOMEBODY}, Position("0-1-5"))
+		let_all_look(other)
+		assert other.written_by(SOMEBODY) is None
+		age(several_redises.SECONDS_UNTIL_ALL_KNOW + 3)
+		let_all_look(other)
+		assert other.written_by(SOMEBODY).position == Position("0-1-5")
+		# Nobody writes for a while: that does not mean that it takes something again.
+		time.sleep(SECONDS_LEFT_ALONE + 0.2)
+		age(several_redises.SECONDS_WITHOUT_REDIS, columns=("seen_at",))
+		let_all_look(other)
+		assert NO_REDIS in other._view.redises
+	finally:
+		client.config_set("maxmemory", 0)
+	time.sleep(SECONDS_LEFT_ALONE + 0.2)
+	let_all_look(other)
+	assert NO_REDIS not in other._view.redises
+
+
+def test_once_redis_is_back_it_has_all_positions_but_those_that_were_written_without_it(process_on, redises):
+	other, alone = process_on(redises[0].port), process_on(free_port())
+	other.begin_anew(seconds_ago=AN_HOUR)
+	let_all_look(other)
+	alone.keep_written({SOMEBODY}, Position("0-1-5"))
+	let_all_look(other)
+	assert NO_REDIS in other._view.redises
+	age(several_redises.SECONDS_WITHOUT_REDIS, columns=("seen_at",))
+	let_all_look(other)
+	assert other._view.several_for is None and frappe.db.count("Cache Redis", {"redis_id": NO_REDIS}) == 0
+	assert other.written_by(SOMEBODY).known_for < 5
+
+
+def test_as_long_as_a_server_is_at_work_without_redis_the_others_know_of_it(process_on, redises):
+	other, alone = process_on(redises[0].port), process_on(free_port())
+	let_all_look(other, alone)
+	assert NO_REDIS not in other._view.redises, "it has written nothing"
+	alone.keep_written({SOMEBODY}, Position("0-1-5"))
+	time.sleep(several_redises.SECONDS_BETWEEN_NOTES_OF_NONE)
+	age(several_redises.SECONDS_WITHOUT_REDIS, columns=("seen_at",))
+	let_all_look(alone, other)
+	assert NO_REDIS in other._view.redises
+
+
+def test_status_names_the_servers_without_redis_and_none_that_was_so_for_a_moment(process_on, redises):
+	let_all_look(process_on(redises[0].port))
+	alone = process_on(free_port())
+	alone.keep_written({SOMEBODY}, Position("0-1-5"))
+	alone._common.note(NO_REDIS, "another-host", "redis:6379")
+	assert cache_redises.problems() == []
+	age(120)
+	[problem] = cache_redises.problems()
+	assert "another-host" in problem and socket.gethostname() in problem and "cannot" in problem
+	alone._look()
+	assert len(alone._view.redises) == 2, "however many servers are without"
+
+
+def test_what_neither_redis_nor_the_primary_takes_is_left_to_be_kept_later(process_on):
+	alone = process_on(free_port())
+	alone._common._connector = unreachable()
+	for keep in (lambda: alone.keep_written({SOMEBODY}, Position("0-1-5")), alone.begin_anew):
+		with pytest.raises(redis.RedisError):
+			keep()
+	time.sleep(SECONDS_LEFT_ALONE)
+	alone._common._connector = Connector(database.primary_of(frappe.local.db))
+	alone.begin_anew()
+	alone.keep_written({SOMEBODY}, Position("0-1-5"))
+	found = alone._common.written_by(SOMEBODY)
+	assert found.position == Position("0-1-5") and found.known_for < 5
 
 
 def test_a_name_that_leads_to_two_redises_by_turns_hides_nothing(process_on, redises):
@@ -471,6 +562,8 @@ def test_before_a_migrate_it_is_as_with_one_redis(process_on, redises):
 		process.keep_written({SOMEBODY}, Position("0-1-5"))
 		assert process.written_by(SOMEBODY).position == Position("0-1-5")
 		assert cache_redises.problems() == []
+		with pytest.raises(redis.RedisError):
+			process_on(free_port()).keep_written({SOMEBODY}, Position("0-1-6"))
 	finally:
 		for table in tables:
 			frappe.db.sql_ddl(f"rename table `tabAway {table}` to `tab{table}`")
