@@ -29,6 +29,10 @@ SECONDS_TO_CONNECT = 1
 SECONDS_TO_ANSWER = 2
 LONGEST_PAUSE = 0.02
 
+# After a switchover, a former primary keeps the connections that it has, and may not know that it is one.
+SECONDS_OF_A_CONNECTION = 5.0
+SECONDS_WITH_A_READ_ONLY_SERVER = 1.0
+
 # What a column holds.
 LONGEST = 140
 
@@ -50,7 +54,7 @@ _SIGHTINGS = """
 	select group_concat(concat_ws('|', redis_id,
 			timestampdiff(microsecond, in_use_since, utc_timestamp(6)) / 1000000,
 			timestampdiff(microsecond, seen_at, utc_timestamp(6)) / 1000000,
-			timestampdiff(microsecond, seen_here, utc_timestamp(6)) / 1000000))
+			timestampdiff(microsecond, seen_here, utc_timestamp(6)) / 1000000)), @@global.read_only
 	from (
 		select redis_id, min(in_use_since) in_use_since, max(seen_at) seen_at,
 			max(if(host = {host}, seen_at, null)) seen_here
@@ -76,7 +80,7 @@ _KEEP = """
 
 _WRITTEN = """
 	select group_concat(if(for_whom = '', '', gtid)),
-		min(if(for_whom = '', timestampdiff(microsecond, written_at, utc_timestamp(6)) / 1000000, null))
+		min(if(for_whom = '', timestampdiff(microsecond, written_at, utc_timestamp(6)) / 1000000, null)), @@global.read_only
 	from `tabUser Position`
 	where for_whom in ({whom}, '') and written_at > utc_timestamp(6) - interval {seconds} second"""
 
@@ -94,6 +98,7 @@ class DatabaseStore:
 		self._connector = connector
 		self._lock = Lock()
 		self._connection: Any = None
+		self._opened_at = 0.0
 		self._left_alone_until = 0.0
 		after_fork(self, DatabaseStore._begin_in_child)
 
@@ -103,7 +108,7 @@ class DatabaseStore:
 
 	def sightings(self, host: str) -> list[Sighting]:
 		seconds = SECONDS_A_REDIS_COUNTS + SECONDS_OF_KEEPING_FOR_OTHERS
-		[found] = self._ask(_SIGHTINGS.format(host=_literal(host[:LONGEST]), seconds=seconds)) or [None]
+		found, *_ = self._read(_SIGHTINGS.format(host=_literal(host[:LONGEST]), seconds=seconds)) or [None]
 		sightings = []
 		for one in filter(None, dialect.text(found).split(",")):
 			redis_id, in_use_for, seen, *here = one.split("|")
@@ -148,10 +153,10 @@ class DatabaseStore:
 
 	def written_by(self, user: str) -> Written:
 		asked = _WRITTEN.format(whom=f"'{_digest(user)}'", seconds=SECONDS_POSITIONS_ARE_KEPT)
-		found = self._ask(asked)
+		found = self._read(asked)
 		if found is None:
 			raise CommonStoreError("the primary has no table for positions yet")
-		gtids, complete_for = found
+		gtids, complete_for, _ = found
 		known_for = SECONDS_POSITIONS_ARE_KEPT if complete_for is None else float(complete_for)
 		return Written(Position(dialect.text(gtids)), known_for)
 
@@ -170,6 +175,14 @@ class DatabaseStore:
 		if connection is not None:
 			with suppress(Exception):
 				connection.close()
+
+	def _read(self, statement: str) -> tuple | None:
+		"""As _ask, for a statement whose last column is @@read_only; a former primary is not asked for long."""
+		found = self._ask(statement)
+		if found and dialect.is_on(found[-1]) and self._age > SECONDS_WITH_A_READ_ONLY_SERVER:
+			self.close()
+			return self._ask(statement)
+		return found
 
 	def _ask(self, statement: str) -> tuple | None:
 		"""The first row of the answer, if any; None before a migrate, too.
@@ -200,15 +213,46 @@ class DatabaseStore:
 					is_lost = kind is dialect.ErrorKind.LOST
 					if is_lost and not is_new and not isinstance(error, TimeoutError):
 						continue
+					if kind is dialect.ErrorKind.WRITE and not is_new:
+						# The address may lead to the primary again.
+						continue
 					if is_lost or kind is dialect.ErrorKind.TROUBLE:
 						self._left_alone_until = time.monotonic() + SECONDS_LEFT_ALONE
 					raise CommonStoreError(f"the primary: {type(error).__name__} {number}") from error
 
 	def _try(self, statement: str) -> tuple | None:
 		if self._connection is None:
-			self._connection = self._connector.connect(None, SECONDS_TO_CONNECT)
-			dialect.answer_within(self._connection, _BEGIN, SECONDS_TO_ANSWER)
+			self._connection = self._open()
+		elif self._age > SECONDS_OF_A_CONNECTION:
+			self._renew()
 		return dialect.answer_within(self._connection, statement, SECONDS_TO_ANSWER)
+
+	def _open(self) -> Any:
+		connection = self._connector.connect(None, SECONDS_TO_CONNECT)
+		try:
+			dialect.answer_within(connection, _BEGIN, SECONDS_TO_ANSWER)
+		except BaseException:
+			connection.close()
+			raise
+		self._opened_at = time.monotonic()
+		return connection
+
+	@property
+	def _age(self) -> float:
+		return time.monotonic() - self._opened_at
+
+	def _renew(self) -> None:
+		"""Go on with a new connection, as the address may lead to another server by now; if there is none, with the old."""
+		try:
+			connection = self._open()
+		except Exception as error:
+			if not dialect.is_of_connection(error):
+				raise
+			# To be tried again after so long.
+			self._opened_at = time.monotonic()
+			return
+		self._close()
+		self._connection = connection
 
 
 def _literal(text: str) -> str:

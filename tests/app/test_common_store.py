@@ -14,7 +14,7 @@ import frappe
 import pytest
 import redis
 
-from read_replica import cache_redises, database
+from read_replica import cache_redises, common_store, database
 from read_replica.common_store import DatabaseStore
 from read_replica.connector import Connector
 from read_replica.engine import several_redises
@@ -22,8 +22,9 @@ from read_replica.engine.common import NO_REDIS, CommonStoreError, Sighting, vie
 from read_replica.engine.dialect import Position
 from read_replica.engine.redis_state import SECONDS_LEFT_ALONE, impatient
 from read_replica.engine.several_redises import SharedBySeveralRedises
-from support.one_address import one_address
+from support.one_address import OneAddress, one_address
 from support.servers import Redis, free_port
+from support.trouble import standing_still
 
 from .conftest import connected, overheard
 
@@ -551,6 +552,56 @@ def test_a_connection_that_was_closed_meanwhile_is_opened_again(two, servers):
 		servers.primary.query(f"KILL {process._common._connection.thread_id()}")
 	one.keep_written({SOMEBODY}, Position("0-1-6"))
 	assert other.written_by(SOMEBODY).position == Position("0-1-6")
+
+
+@pytest.fixture
+def led_by(process_on, redises, servers) -> Iterator[tuple[SharedBySeveralRedises, OneAddress]]:
+	"""A process, and the address of its primary, which led to a replica when it connected."""
+	former = servers.replicas[0]
+	with one_address(former) as address:
+		connector = Connector(database.primary_of(frappe.local.db))
+		connector._settings.update(host=address.host, port=address.port)
+		process = process_on(redises[0].port, connector)
+		with standing_still(servers):
+			process._common.written_by(SOMEBODY)
+			address.servers = [servers.primary]
+			yield process, address
+			former.query("set global read_only = 1")
+
+
+def test_a_connection_that_stayed_with_a_former_primary_that_is_read_only_is_given_up(led_by):
+	process, _ = led_by
+	time.sleep(common_store.SECONDS_WITH_A_READ_ONLY_SERVER)
+	process._common.keep_written({SOMEBODY}, Position("0-1-5"))
+	assert process._common.written_by(SOMEBODY).position == Position("0-1-5")
+
+
+def test_what_a_former_primary_has_that_is_read_only_is_not_taken_for_all(led_by, process_on, redises):
+	process, _ = led_by
+	process_on(redises[1].port)._common.keep_written({SOMEBODY}, Position("0-1-5"))
+	time.sleep(common_store.SECONDS_WITH_A_READ_ONLY_SERVER)
+	assert process._common.written_by(SOMEBODY).position == Position("0-1-5")
+
+
+def test_a_connection_is_renewed_after_seconds_as_a_former_primary_may_not_know_that_it_is_one(
+	led_by, process_on, redises, servers
+):
+	process, _ = led_by
+	servers.replicas[0].query("set global read_only = 0")
+	process_on(redises[1].port)._common.keep_written({SOMEBODY}, Position("0-1-5"))
+	assert process._common.written_by(SOMEBODY).position == Position()
+	time.sleep(common_store.SECONDS_OF_A_CONNECTION)
+	assert process._common.written_by(SOMEBODY).position == Position("0-1-5")
+
+
+def test_a_connection_goes_on_where_no_new_one_is_to_be_had(two, monkeypatch):
+	one, other = two
+	one.keep_written({SOMEBODY}, Position("0-1-5"))
+	other.written_by(SOMEBODY)
+	monkeypatch.setattr(common_store, "SECONDS_OF_A_CONNECTION", 0.1)
+	other._common._connector = unreachable()
+	time.sleep(0.2)
+	assert other.written_by(SOMEBODY).position == Position("0-1-5")
 
 
 def test_before_a_migrate_it_is_as_with_one_redis(process_on, redises):
