@@ -54,7 +54,7 @@ _SIGHTINGS = """
 	select group_concat(concat_ws('|', redis_id,
 			timestampdiff(microsecond, in_use_since, utc_timestamp(6)) / 1000000,
 			timestampdiff(microsecond, seen_at, utc_timestamp(6)) / 1000000,
-			timestampdiff(microsecond, seen_here, utc_timestamp(6)) / 1000000)), @@global.read_only
+			timestampdiff(microsecond, seen_here, utc_timestamp(6)) / 1000000)) as found
 	from (
 		select redis_id, min(in_use_since) in_use_since, max(seen_at) seen_at,
 			max(if(host = {host}, seen_at, null)) seen_here
@@ -79,8 +79,8 @@ _KEEP = """
 		written_at = utc_timestamp(6)"""
 
 _WRITTEN = """
-	select group_concat(if(for_whom = '', '', gtid)),
-		min(if(for_whom = '', timestampdiff(microsecond, written_at, utc_timestamp(6)) / 1000000, null)), @@global.read_only
+	select group_concat(if(for_whom = '', '', gtid)) as gtids,
+		min(if(for_whom = '', timestampdiff(microsecond, written_at, utc_timestamp(6)) / 1000000, null)) as complete_for
 	from `tabUser Position`
 	where for_whom in ({whom}, '') and written_at > utc_timestamp(6) - interval {seconds} second"""
 
@@ -177,7 +177,9 @@ class DatabaseStore:
 				connection.close()
 
 	def _read(self, statement: str) -> tuple | None:
-		"""As _ask, for a statement whose last column is @@read_only; a former primary is not asked for long."""
+		"""As _ask, with @@read_only as the last column: a former primary that has it on is not asked for long."""
+		# Beside the statement, where no row was found it would be NULL.
+		statement = f"select answer.*, @@global.read_only from ({statement}) answer"
 		found = self._ask(statement)
 		if found and dialect.is_on(found[-1]) and self._age > SECONDS_WITH_A_READ_ONLY_SERVER:
 			self.close()
