@@ -51,7 +51,7 @@ def _of_several(by_id: dict[str, list[str]]) -> list[str]:
 		" Positions of users are kept on the primary as well meanwhile, at the cost of one small transaction for each"
 		" request that writes. What Frappe itself keeps there (documents, permissions, sessions) is cleared on one"
 		" of them only. Give all servers the same redis_cache in common_site_config.json. One that was restarted"
-		" without its data counts as another."
+		" counts as another."
 	]
 
 

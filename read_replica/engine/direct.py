@@ -8,6 +8,7 @@ longer than the small query that it is asked for.
 """
 
 import threading
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -16,11 +17,18 @@ from redis.exceptions import ConnectionError
 
 from read_replica.engine.locks import after_fork, leave_to_parent
 
+# Asks one connection these commands, as DirectLines.ask.
+Ask = Callable[..., list]
+
 
 class DirectLines:
-	"""One open connection per thread. Safe to share between threads, and across a fork."""
+	"""One open connection per thread. Safe to share between threads, and across a fork.
 
-	def __init__(self):
+	:param greet: called for each new connection, with a function that asks it, before anything else is asked there
+	"""
+
+	def __init__(self, greet: Callable[[Ask], None]):
+		self._greet = greet
 		self._local = threading.local()
 		after_fork(self, DirectLines._begin_in_child)
 
@@ -33,16 +41,28 @@ class DirectLines:
 
 		:raises RedisError: if there is no answer, or an error among them
 		"""
-		pool = client.connection_pool
-		if getattr(self._local, "pool", None) is pool:
+		if getattr(self._local, "pool", None) is client.connection_pool:
 			try:
-				return _ask(self._local.client.connection, commands)
+				return self._ask(*commands)
 			except ConnectionError:
 				# The server was restarted, or has closed what was idle: another connection tells.
 				pass
-		# It goes back to the pool with its thread.
-		self._local.pool, self._local.client = pool, client.client()
-		return _ask(self._local.client.connection, commands)
+		self._open(client)
+		return self._ask(*commands)
+
+	def _open(self, client: redis.Redis) -> None:
+		# The one before goes back to the pool with its thread.
+		self._local.client = client.client()
+		self._greet(self._ask)
+		self._local.pool = client.connection_pool
+
+	def _ask(self, *commands: tuple) -> list:
+		try:
+			return _ask(self._local.client.connection, commands)
+		except BaseException:
+			# The client would connect again by itself, unseen, and to who knows which server.
+			self._local.pool = None
+			raise
 
 
 def _ask(connection: Any, commands: tuple) -> list:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import redis
 from redis.exceptions import RedisError
 
-from read_replica.engine.direct import DirectLines
+from read_replica.engine.direct import Ask, DirectLines
 
 T = TypeVar("T")
 
@@ -67,8 +67,11 @@ class RedisState:
 	def __init__(self, client: redis.Redis, prefix: str):
 		self.client = client
 		self._prefix = prefix
-		self._lines = DirectLines()
+		self._lines = DirectLines(self._greet)
 		self._left_alone_until = 0.0
+
+	def _greet(self, ask: Ask) -> None:
+		"""What is asked first over each new connection that a thread keeps."""
 
 	@contextmanager
 	def _redis(self) -> Iterator[redis.Redis]:

@@ -34,10 +34,7 @@ from read_replica.engine.common import (
 from read_replica.engine.dialect import Position
 from read_replica.engine.redis_state import without_redis
 from read_replica.engine.shared import Shared
-from read_replica.engine.written import Written
-
-# Of the Redis, not of a site.
-ID_KEY = "read_replica|redis_id"
+from read_replica.engine.written import ID_KEY, Written
 
 # How long a process goes by what it knows of the Redises, where nobody watches.
 SECONDS_BETWEEN_LOOKS = 5.0

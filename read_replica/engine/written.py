@@ -3,12 +3,16 @@
 
 """Up to which position each user has written, in Redis, where every server of a site finds it."""
 
+import re
 import time
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import NamedTuple
 
+from redis.exceptions import ResponseError
+
 from read_replica.engine.dialect import Position
+from read_replica.engine.direct import Ask
 from read_replica.engine.redis_state import RedisState, without_redis
 
 # How long it is known what a user has written; a replica that is behind by more does not answer them.
@@ -33,6 +37,11 @@ redis.call('SET', KEYS[1], table.concat(kept, ','), 'EX', ARGV[2])
 # When it answers again, others have yet to tell it what they could not: each leaves it alone for its own
 # second, and tries again in the next round of its lookout, which may take two.
 SECONDS_UNTIL_ALL_IS_TOLD = 4.0
+
+# Of the Redis, not of a site: made when it starts, and told by itself where it may be asked.
+ID_KEY = "read_replica|redis_id"
+
+_RUN_ID = re.compile(rb"run_id:(\w+)")
 
 _TEN_YEARS = 10 * 365 * 24 * 3600 * 1000
 
@@ -91,13 +100,34 @@ class WrittenByUsers(RedisState):
 		"""Notes since when positions are known: not before a Redis that has lost its memory came back."""
 		return ("SET", self._key("beginning"), 1, "PX", _TEN_YEARS, "NX")
 
+	def _greet(self, ask: Ask) -> None:
+		"""Begin anew with a Redis that was started, or has taken another's place, since it was noted who it is.
+
+		Its data may be that of a dump, or what another one had passed on until it died: older than it was.
+		"""
+		try:
+			[told] = ask(("INFO", "server"))
+		except ResponseError:
+			# It may not be asked.
+			return
+		found = _RUN_ID.search(told)
+		if not found:
+			return
+		run_id = found[1]
+		[noted] = ask(("GET", self._key("run_id")))
+		if noted != run_id:
+			ask(self._begun(0), ("SET", ID_KEY, run_id), ("SET", self._key("run_id"), run_id))
+
 	def begin_anew(self, seconds_ago: float = 0) -> None:
 		"""Say that positions may have been lost up to now, or up to a time that many seconds ago.
 
 		:raises RedisError: if that is not possible
 		"""
 		with self._redis() as client:
-			client.set(self._key("beginning"), 1, px=round(_TEN_YEARS - seconds_ago * 1000))
+			self._lines.ask(client, self._begun(seconds_ago))
+
+	def _begun(self, seconds_ago: float) -> tuple:
+		return ("SET", self._key("beginning"), 1, "PX", round(_TEN_YEARS - seconds_ago * 1000))
 
 	@without_redis(lambda: None)
 	def forget_written(self, user: str) -> None:

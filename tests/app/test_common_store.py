@@ -21,7 +21,7 @@ from read_replica.engine import several_redises
 from read_replica.engine.common import NO_REDIS, CommonStoreError, Sighting, view_of
 from read_replica.engine.dialect import Position
 from read_replica.engine.redis_state import SECONDS_LEFT_ALONE, impatient
-from read_replica.engine.several_redises import SharedBySeveralRedises
+from read_replica.engine.several_redises import ID_KEY, SharedBySeveralRedises
 from support.one_address import OneAddress, one_address
 from support.servers import Redis, free_port
 from support.trouble import standing_still
@@ -303,6 +303,14 @@ def test_a_redis_that_was_restarted_without_its_data_is_another_one_for_an_hour(
 	age(AN_HOUR + 1, columns=("seen_at", "in_use_since"))
 	let_all_look(process)
 	assert len(process._view.redises) == 1
+
+
+def test_two_redises_that_were_started_from_copies_of_the_same_data_are_told_apart(process_on, redises):
+	for server in redises:
+		server.client().set(ID_KEY, "of-the-original")
+	one, other = (process_on(server.port) for server in redises)
+	let_all_look(one, other)
+	assert len(other._view.redises) == 2
 
 
 def test_when_there_is_one_again_status_is_quiet_and_then_redis_has_all_positions(two, servers):
