@@ -16,7 +16,7 @@ from typing import Any
 
 from read_replica.connector import Connector
 from read_replica.engine import dialect
-from read_replica.engine.common import SECONDS_A_REDIS_COUNTS, CommonStoreError, Sighting
+from read_replica.engine.common import SECONDS_A_REDIS_COUNTS, CommonStoreError, PrimaryRefuses, Sighting
 from read_replica.engine.dialect import Position
 from read_replica.engine.locks import Lock, after_fork, leave_to_parent
 from read_replica.engine.redis_state import SECONDS_LEFT_ALONE
@@ -100,6 +100,7 @@ class DatabaseStore:
 		self._connection: Any = None
 		self._opened_at = 0.0
 		self._left_alone_until = 0.0
+		self._left_alone_for: type[CommonStoreError] = CommonStoreError
 		after_fork(self, DatabaseStore._begin_in_child)
 
 	def _begin_in_child(self) -> None:
@@ -197,7 +198,7 @@ class DatabaseStore:
 		with self._lock:
 			began = time.monotonic()
 			if began < self._left_alone_until:
-				raise CommonStoreError("the primary did not answer a moment ago")
+				raise self._left_alone_for("the primary did not answer a moment ago")
 			while True:
 				is_new = self._connection is None
 				try:
@@ -213,6 +214,7 @@ class DatabaseStore:
 					if not dialect.is_of_connection(error):
 						raise
 					is_lost = kind is dialect.ErrorKind.LOST
+					kind_of_failure = CommonStoreError if is_lost else PrimaryRefuses
 					if is_lost and not is_new and not isinstance(error, TimeoutError):
 						continue
 					if kind is dialect.ErrorKind.WRITE and not is_new:
@@ -220,7 +222,8 @@ class DatabaseStore:
 						continue
 					if is_lost or kind is dialect.ErrorKind.TROUBLE:
 						self._left_alone_until = time.monotonic() + SECONDS_LEFT_ALONE
-					raise CommonStoreError(f"the primary: {type(error).__name__} {number}") from error
+						self._left_alone_for = kind_of_failure
+					raise kind_of_failure(f"the primary: {type(error).__name__} {number}") from error
 
 	def _try(self, statement: str) -> tuple | None:
 		if self._connection is None:

@@ -17,12 +17,19 @@ from read_replica.engine.written import SECONDS_POSITIONS_ARE_KEPT, Written
 # For as long as another Redis may hold a position that counts.
 SECONDS_A_REDIS_COUNTS = SECONDS_POSITIONS_ARE_KEPT
 
+# For how long a process that the primary refuses goes by what was known before.
+SECONDS_A_REFUSAL_IS_BORNE = 10.0
+
 # Noted in the place of a Redis by those who cannot reach the one they have, or whom it refuses to keep anything.
 NO_REDIS = "none"
 
 
 class CommonStoreError(RedisError):
 	"""The primary could not keep, or tell, what is common to all servers; as if Redis could not."""
+
+
+class PrimaryRefuses(CommonStoreError):
+	"""The primary has answered, and could not do it: others may be luckier, as it has too many connections, or is slow."""
 
 
 class Sighting(NamedTuple):
@@ -76,17 +83,24 @@ class View(NamedTuple):
 	:param redises: the ids of those that count
 	:param several_for: seconds since there are several; None: there is one
 	:param is_kept_for_others: whether positions are kept on the primary, too
+	:param is_refused: whether the primary has refused to say since then whether it is still so
 	:param at: when the primary was asked for it, by time.monotonic() of this process
 	"""
 
 	redises: frozenset[str]
 	several_for: float | None
 	is_kept_for_others: bool
+	is_refused: bool = False
 	at: float = 0.0
 
 	@property
 	def age(self) -> float:
 		return time.monotonic() - self.at
+
+	@property
+	def is_outdated(self) -> bool:
+		"""Whether others know better, if another Redis has come meanwhile: to them, the primary tells it."""
+		return self.is_refused and self.age > SECONDS_A_REFUSAL_IS_BORNE
 
 
 def view_of(sightings: list[Sighting]) -> View:
@@ -102,7 +116,7 @@ def view_of(sightings: list[Sighting]) -> View:
 def view_in(text: bytes) -> tuple[View, float] | None:
 	"""What another process has found, and its age when it told that; None: it is of another version of this app."""
 	try:
-		redises, several_for, is_kept_for_others, age = json.loads(text)
+		redises, several_for, is_kept_for_others, is_refused, age = json.loads(text)
 	except (ValueError, TypeError):
 		return None
-	return View(frozenset(redises), several_for, is_kept_for_others), age
+	return View(frozenset(redises), several_for, is_kept_for_others, is_refused), age

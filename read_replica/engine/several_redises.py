@@ -9,7 +9,7 @@ and lets the others know in Redis. While there are several, positions are kept t
 read from the primary. A server that cannot keep anything in its Redis notes that as another one.
 
 Each process hears the id from the very connection that it asks for positions: a name may lead to two Redises
-by turns. While the primary cannot be asked, what was known goes on to count.
+by turns. While the primary does not answer, what was known goes on to count; while it refuses to, for some seconds.
 """
 
 import json
@@ -26,6 +26,7 @@ from read_replica.engine.common import (
 	NO_REDIS,
 	CommonStore,
 	CommonStoreError,
+	PrimaryRefuses,
 	Sighting,
 	View,
 	view_in,
@@ -101,10 +102,12 @@ class SharedBySeveralRedises(Shared):
 			if is_watching:
 				sightings = self._without_what_has_passed(sightings, redis_id)
 			self._view = view_of(sightings)._replace(at=began)
-		except CommonStoreError:
+		except CommonStoreError as error:
 			if self._view and redis_id and redis_id not in self._view.redises:
 				# What was known is of another one.
 				self._view = None
+			elif self._view:
+				self._view = self._view._replace(is_refused=isinstance(error, PrimaryRefuses))
 			if is_watching:
 				# Or each request would ask, in vain.
 				self._publish(redis_id)
@@ -170,9 +173,8 @@ class SharedBySeveralRedises(Shared):
 		view = self._view
 		if not view or not redis_id:
 			return
-		text = json.dumps(
-			[sorted(view.redises), view.several_for, view.is_kept_for_others, round(view.age, 1)]
-		)
+		known = (sorted(view.redises), view.several_for, view.is_kept_for_others, view.is_refused)
+		text = json.dumps([*known, round(view.age, 1)])
 		milliseconds = round(SECONDS_BETWEEN_LOOKS * 1000)
 		keys = (ID_KEY, self._key("redises"))
 		with self._redis() as client:
@@ -215,7 +217,11 @@ class SharedBySeveralRedises(Shared):
 	def _keep_for_others(self, users: set[str], position: Position) -> None:
 		# Whoever has committed can ask the primary, also where the one that watches cannot.
 		self._look_if_old()
-		if users and self._view and self._view.is_kept_for_others:
+		if not users:
+			return
+		if self._view is None or self._view.is_outdated:
+			raise CommonStoreError("the primary does not tell whether there are several Redises")
+		if self._view.is_kept_for_others:
 			self._common.keep_written(users, position)
 
 	def written_by(self, user: str) -> Written | None:
@@ -227,7 +233,7 @@ class SharedBySeveralRedises(Shared):
 		if view := self._view_of_several():
 			# Redis has said so just now.
 			return self._written_on_primary(user, view)
-		return found if self._view else None
+		return found if self._view and not self._view.is_outdated else None
 
 	def _written_on_primary(self, user: str, view: View) -> Written | None:
 		complete_for = view.several_for + view.age - SECONDS_UNTIL_ALL_KNOW
@@ -246,6 +252,7 @@ class SharedBySeveralRedises(Shared):
 			self._go_by_the_primary()
 			self._common.begin_anew(seconds_ago)
 		else:
+			self._look_if_old()
 			if self._view and self._view.is_kept_for_others:
 				self._common.begin_anew(seconds_ago)
 

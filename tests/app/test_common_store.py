@@ -441,6 +441,48 @@ def test_who_has_just_committed_does_not_go_by_what_was_known_long_ago(process_o
 	assert other._common.written_by(SOMEBODY).position == Position("0-1-5")
 
 
+def test_whom_the_primary_refuses_to_tell_it_does_not_go_by_what_was_known_long_ago(
+	process_on, redises, user_of_one_connection
+):
+	watching, other = process_on(redises[0].port, user_of_one_connection), process_on(redises[0].port)
+	watching.keep_written({SOMEBODY}, Position("0-1-5"))
+	watching._common.close()
+	held = user_of_one_connection.connect(None, 5)
+	try:
+		with pytest.raises(CommonStoreError):
+			watching.watch()
+		assert watching.written_by(SOMEBODY).position == Position("0-1-5"), "for some seconds nothing is lost"
+		watching._view = watching._view._replace(at=watching._view.at - 60)
+		with pytest.raises(CommonStoreError):
+			watching.watch()
+		# It may have been told to another server, which has another Redis since then.
+		assert watching.written_by(SOMEBODY) is None
+		assert other.written_by(SOMEBODY) is None
+		with pytest.raises(CommonStoreError):
+			watching.keep_written({SOMEBODY}, Position("0-1-6"))
+	finally:
+		held.close()
+	process_on(redises[1].port).watch()
+	time.sleep(SECONDS_LEFT_ALONE + 0.2)
+	watching.begin_anew()
+	watching.keep_written({SOMEBODY}, Position("0-1-6"))
+	found = watching._common.written_by(SOMEBODY)
+	assert found.position == Position("0-1-6") and found.known_for < 5
+
+
+@pytest.fixture
+def user_of_one_connection(unrouted, servers) -> Iterator[Connector]:
+	"""Of a user of the primary who may have one connection at a time."""
+	servers.primary.query(
+		"create user of_one_connection@'%' identified by 'of_one' with max_user_connections 1"
+	)
+	servers.primary.query("grant all on *.* to of_one_connection@'%'")
+	connector = Connector(database.primary_of(frappe.local.db))
+	connector._settings.update(user="of_one_connection", password="of_one")
+	yield connector
+	servers.primary.query("drop user of_one_connection@'%'")
+
+
 def unreachable() -> Connector:
 	connector = Connector(database.primary_of(frappe.local.db))
 	connector._settings["port"] = free_port()
