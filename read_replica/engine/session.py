@@ -175,15 +175,19 @@ class Session:
 		if state.kept.covers(state.own):
 			return
 		users = state.users | {name for name in (state.asked_by, state.reader) if name}
+		self._keep_for(users, state.own)
+		state.kept, state.kept_at, state.users = state.own, time.monotonic(), set()
+
+	def _keep_for(self, users: set[str], position: Position) -> None:
+		"""Let all processes know that this has been committed on behalf of these users, or try again later."""
 		try:
-			self._host.shared.keep_written(users, state.own)
+			self._host.shared.keep_written(users, position)
 		except RedisError:
 			with self._lock:
 				for user in users:
 					if user not in self.left and len(self.left) >= MOST_LEFT:
 						continue
-					self.left[user] = self.left.get(user, Position()).joined(state.own)
-		state.kept, state.kept_at, state.users = state.own, time.monotonic(), set()
+					self.left[user] = self.left.get(user, Position()).joined(position)
 
 	def keep_what_is_left(self) -> None:
 		"""Try again with what could not be kept.
@@ -206,13 +210,22 @@ class Session:
 					del self.left[user]
 
 	def forget_what_is_lost(self, position: Position, primary: Any) -> None:
-		"""Drop a position that even the primary does not have: it was of another primary."""
-		if self.position_of_primary(primary).covers(position):
+		"""Drop a position that even the primary does not have: it was of another primary.
+
+		While it was kept, no lower one was; so all that has been committed on this primary goes in its place.
+		"""
+		now = self.position_of_primary(primary)
+		if now.covers(position):
 			return
 		state = self._host.state()
 		if state.carried is None or state.reader:
-			self._host.shared.forget_written(state.reader or self._host.reader())
+			reader = state.reader or self._host.reader()
+			self._host.shared.replace_written(reader, now)
+			# What was committed since the primary was asked may have come to Redis before the new position.
+			now = self.position_of_primary(primary)
+			self._keep_for({reader}, now)
 		if state.carried:
-			state.carried = Written(Position(), state.carried.known_for)
-		state.written, state.own = None, Position()
+			state.carried = Written(now, state.carried.known_for)
+		state.written, state.own = None, now if state.own else Position()
+		state.kept = Position()
 		self._host.log("position_dropped", position=str(position))

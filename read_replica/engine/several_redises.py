@@ -95,8 +95,8 @@ class CommonStore(Protocol):
 	def begin_anew(self, seconds_ago: float) -> None:
 		"""Say that positions may have been lost up to then."""
 
-	def forget_written(self, user: str) -> None:
-		"""Forget what a user has written."""
+	def replace_written(self, user: str, position: Position) -> None:
+		"""Put a position, also a lower one, in the place of what a user has written."""
 
 	def close(self) -> None:
 		"""Close what is kept open."""
@@ -281,12 +281,12 @@ class SharedBySeveralRedises(Shared):
 			self._common.begin_anew(seconds_ago)
 		super().begin_anew(seconds_ago)
 
-	def forget_written(self, user: str) -> None:
-		super().forget_written(user)
+	def replace_written(self, user: str, position: Position) -> None:
+		super().replace_written(user, position)
 		if self._view and self._view.is_kept_for_others:
 			# What is left is dropped by the next call that finds it.
 			with suppress(CommonStoreError):
-				self._common.forget_written(user)
+				self._common.replace_written(user, position)
 
 
 def _id_of_process(client: redis.Redis) -> str:

@@ -430,6 +430,39 @@ def test_a_position_of_a_primary_that_is_no_more_holds_a_user_up_once(shop, host
 	assert host.logged("position_dropped") == [{"position": "0-9-999999999"}]
 
 
+def test_what_a_user_commits_on_the_new_primary_is_not_forgotten_with_what_was_lost(stopped, host, router):
+	host.shared.keep_written({"clerk"}, Position("0-9-999999999"))
+	write(host, router, 11)
+	for _ in range(3):
+		assert read(host, router) == (11, 1), "no replica has it"
+		host.end_request(router)
+	assert len(host.logged("position_dropped")) == 1
+
+
+def test_nor_is_what_the_same_request_has_committed_before_it_reads(stopped, host, router):
+	host.shared.keep_written({"clerk"}, Position("0-9-999999999"))
+	host.current().sql("UPDATE stock SET qty = 11 WHERE item = 'bolt'")
+	host.current().commit()
+	assert [read(host, router) for _ in range(3)] == [(11, 1)] * 3
+
+
+def test_nor_what_another_request_of_the_user_commits_in_that_moment(stopped, host, router, monkeypatch):
+	host.shared.keep_written({"clerk"}, Position("0-9-999999999"))
+	replace = host.shared.replace_written
+
+	def after_another_commit(*args) -> None:
+		monkeypatch.setattr(host.shared, "replace_written", replace)
+		stopped.primary.query("UPDATE shop.stock SET qty = 12 WHERE item = 'bolt'")
+		[[position]] = stopped.primary.query("SELECT @@gtid_binlog_pos")
+		host.shared.keep_written({"clerk"}, Position(position))
+		replace(*args)
+
+	monkeypatch.setattr(host.shared, "replace_written", after_another_commit)
+	read(host, router)
+	host.end_request(router)
+	assert read(host, router) == (12, 1)
+
+
 def test_requests_that_end_together_keep_the_later_position_in_any_order(host):
 	for number in (7, 9, 8, *range(1, 7)):
 		host.shared.keep_written({"clerk"}, Position(f"0-1-{number}"))
