@@ -64,7 +64,7 @@ class Session:
 		if need.consistency == "eventual":
 			return NOTHING
 		if need.consistency == "strong":
-			return Floor(self.position_of_primary(primary))
+			return Floor(*self.all_committed(primary))
 		state = self._host.state()
 		if not self._note_commit(state, primary):
 			return OUT_OF_REACH
@@ -87,12 +87,19 @@ class Session:
 		if state.written is None or state.written_for != reader or not is_new:
 			found = self._host.shared.written_by(reader)
 			# Where nobody can say what the user has written, they are shown all that anybody has.
-			state.written = found or Written(self.position_of_primary(primary), FOREVER)
+			state.written = found or self.all_committed(primary)
 			state.written_for, state.written_at = reader, time.monotonic()
 		return state.written
 
-	def position_of_primary(self, primary: Any) -> Position:
-		"""Where the primary is now: all that anybody has committed."""
+	def all_committed(self, primary: Any) -> Written:
+		"""What anybody has committed until now; known of nobody while the primary's log is empty.
+
+		It is, on one that was promoted without log_slave_updates or had its log reset, until the next commit.
+		"""
+		position = self._position_of_primary(primary)
+		return Written(position, FOREVER if position else 0)
+
+	def _position_of_primary(self, primary: Any) -> Position:
 		[text, *_] = self._host.ask_primary(primary, dialect.position_of_primary)
 		return Position(dialect.text(text))
 
@@ -109,9 +116,13 @@ class Session:
 				raise
 			self._host.log("position_unknown", error=f"{type(error).__name__} {dialect.number_of(error)}")
 			return False
-		state.committed = False
 		# Without a last commit the connection is a new one; what the old one committed is in here.
-		state.own = state.own.joined(Position(dialect.text(last) or dialect.text(current)))
+		position = Position(dialect.text(last) or dialect.text(current))
+		if not position:
+			# A new primary, as in all_committed.
+			return False
+		state.committed = False
+		state.own = state.own.joined(position)
 		return True
 
 	def _note_for_whom(self, state: RequestState) -> None:
@@ -214,15 +225,15 @@ class Session:
 
 		While it was kept, no lower one was; so all that has been committed on this primary goes in its place.
 		"""
-		now = self.position_of_primary(primary)
-		if now.covers(position):
+		now = self._position_of_primary(primary)
+		if not now or now.covers(position):
 			return
 		state = self._host.state()
 		if state.carried is None or state.reader:
 			reader = state.reader or self._host.reader()
 			self._host.shared.replace_written(reader, now)
 			# What was committed since the primary was asked may have come to Redis before the new position.
-			now = self.position_of_primary(primary)
+			now = self._position_of_primary(primary)
 			self._keep_for({reader}, now)
 		if state.carried:
 			state.carried = Written(now, state.carried.known_for)

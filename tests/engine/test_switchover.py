@@ -8,13 +8,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+import redis
 
 from read_replica.engine import survey
 from read_replica.engine.choice import Reason
+from read_replica.engine.redis_state import impatient
 from read_replica.engine.settings import Need
 from support.one_address import OneAddress, one_address
 from support.plain import PlainHost
-from support.servers import Cluster, MariaDB, cluster
+from support.servers import Cluster, MariaDB, cluster, free_port
 
 from .conftest import close, endpoint, make_router, until
 
@@ -212,6 +214,71 @@ def test_once_an_address_leads_to_a_new_primary_its_replicas_are_not_compared_wi
 		time.sleep(2)
 		until(is_answered_by_replica)
 		assert all(is_answered_by_replica() for _ in range(10))
+		close(router)
+		host.current().close()
+
+
+def test_a_new_primary_that_has_logged_nothing_yet_is_not_taken_for_one_without_commits(
+	market_without_log_slave_updates,
+):
+	market = market_without_log_slave_updates
+	old, (new, late) = market.primary, market.replicas
+	with one_address(old) as address:
+		host = at_one_address(address, market)
+		router = make_router(host, endpoint(late))
+		read(host, router, "ann")
+		until(lambda: router.health.survey.freshness.newest)
+		late.query("STOP SLAVE")
+		write(host, router, "bob", 11)
+		new.catch_up(old)
+		promote(new)
+		old.kill()
+		move(address, new, host)
+		for _ in range(4):
+			with router.read_only(Need(consistency="strong"), "report"):
+				assert host.current().sql("SELECT qty FROM stock") == ((11,),)
+			host.end_request(router)
+		host.shared.client = impatient(redis.Redis("127.0.0.1", free_port()))
+		assert read(host, router, "bob") == (11, 2), "what bob has written, Redis cannot say"
+		close(router)
+		host.current().close()
+
+
+def test_a_position_is_not_dropped_on_the_word_of_a_primary_that_has_logged_nothing_yet(
+	market_without_log_slave_updates,
+):
+	market = market_without_log_slave_updates
+	old, (new, late) = market.primary, market.replicas
+	with one_address(old) as address:
+		host = at_one_address(address, market)
+		router = make_router(host, endpoint(late))
+		read(host, router, "ann")
+		late.query("STOP SLAVE")
+		write(host, router, "bob", 11)
+		new.catch_up(old)
+		promote(new)
+		old.kill()
+		move(address, new, host)
+		assert [read(host, router, "bob") for _ in range(4)] == [(11, 2)] * 4
+		close(router)
+		host.current().close()
+
+
+def test_nor_is_a_commit_whose_position_was_not_asked_for_before(market_without_log_slave_updates):
+	market = market_without_log_slave_updates
+	old, (new, late) = market.primary, market.replicas
+	with one_address(old) as address:
+		host = at_one_address(address, market)
+		router = make_router(host, endpoint(late))
+		read(host, router, "bob")
+		late.query("STOP SLAVE")
+		host.current().sql("UPDATE stock SET qty = 11")
+		host.current().commit()
+		new.catch_up(old)
+		promote(new)
+		old.kill()
+		move(address, new, host)
+		assert [read(host, router, "bob") for _ in range(4)] == [(11, 2)] * 4
 		close(router)
 		host.current().close()
 
