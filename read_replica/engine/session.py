@@ -20,6 +20,7 @@ from redis.exceptions import RedisError
 from read_replica.engine import dialect
 from read_replica.engine.dialect import Position
 from read_replica.engine.host import Host
+from read_replica.engine.later import Later
 from read_replica.engine.locks import Lock
 from read_replica.engine.request import RequestState
 from read_replica.engine.settings import Need
@@ -58,6 +59,7 @@ class Session:
 		self._lock = Lock()
 		# What could not be kept yet, by user.
 		self.left: dict[str, Position] = {}
+		self._later = Later(host, self._keep_for)
 
 	def floor(self, need: Need, primary: Any) -> Floor:
 		"""What a replica must have for this need, in at most one round trip to Redis."""
@@ -172,21 +174,26 @@ class Session:
 					self.left.setdefault(self._host.user(), Position())
 
 	def keep_soon(self, primary: Any) -> None:
-		"""After a commit: let all processes know of it now, or, if they were told a moment ago, by `keep`."""
+		"""After a commit: let all processes know of it now, or, if they were told a moment ago, soon."""
 		state = self._host.state()
 		self._note_for_whom(state)
 		if time.monotonic() - state.kept_at > SECONDS_BETWEEN_KEEPING:
 			self.keep(primary)
+		else:
+			self._later.note(id(state), self._whom_to_tell(state))
+
+	def _whom_to_tell(self, state: RequestState) -> set[str]:
+		return state.users | {name for name in (state.asked_by, state.reader) if name}
 
 	def keep(self, primary: Any) -> None:
 		"""Let all processes know what this request has committed, if it has; then in one round trip."""
 		state = self._host.state()
+		self._later.is_told(id(state))
 		if not self._note_commit(state, primary):
 			self._say_that_one_is_missing()
 		if state.kept.covers(state.own):
 			return
-		users = state.users | {name for name in (state.asked_by, state.reader) if name}
-		self._keep_for(users, state.own)
+		self._keep_for(self._whom_to_tell(state), state.own)
 		state.kept, state.kept_at, state.users = state.own, time.monotonic(), set()
 
 	def _keep_for(self, users: set[str], position: Position) -> None:

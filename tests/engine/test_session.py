@@ -132,6 +132,28 @@ def test_many_commits_of_a_request_are_asked_for_once_a_second_and_at_its_end(sh
 	assert host.shared.written_by("clerk").position == Position(last)
 
 
+def test_a_commit_a_moment_after_another_is_told_while_the_request_calculates(shop, host, router):
+	for quantity in (11, 12):
+		host.current().sql("UPDATE stock SET qty = %s WHERE item = 'bolt'", (quantity,))
+		host.current().commit()
+		router.committed(host.current())
+	[[last]] = shop.primary.query("SELECT @@gtid_binlog_pos")
+	assert not host.shared.written_by("clerk").position.covers(Position(last))
+	until(lambda: host.shared.written_by("clerk").position.covers(Position(last)), seconds=4)
+
+
+def test_that_costs_nothing_where_the_request_commits_again_or_ends(shop, host, router):
+	opened = host.connections_opened
+	for _ in range(15):
+		host.current().sql("UPDATE stock SET qty = qty + 1 WHERE item = 'bolt'")
+		host.current().commit()
+		router.committed(host.current())
+		time.sleep(0.1)
+	host.end_request(router)
+	time.sleep(1.5)
+	assert host.connections_opened == opened
+
+
 def test_a_request_that_changes_its_user_shows_each_what_they_wrote(stopped, host, router):
 	write(host, router, 11)
 	host.log_in("another clerk")
