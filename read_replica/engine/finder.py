@@ -162,11 +162,17 @@ class Finder:
 		"""How fresh the server is that the probe has reached, too; or why it will not do."""
 		if against:
 			return against
-		if verdict.position.covers(search.position):
+		if not search.position or (
+			verdict.position.covers(search.position) and not self._may_have_restarted(lease)
+		):
 			return AsOf(verdict.as_of, verdict.position)
 		if self._reaches(replica, lease, verdict, search):
 			return AsOf(verdict.as_of, verdict.position.joined(search.position))
 		return Reason.BEHIND
+
+	def _may_have_restarted(self, lease: Lease) -> bool:
+		"""Whether the verdict may be older than a connection: a server that crashed may have lost what it had."""
+		return lease.opened_at + DELAY_OF_VERDICTS > time.monotonic() - self._health.age
 
 	def _judge_by_itself(
 		self, replica: Replica, lease: Lease, verdict: Verdict, against: Reason | None, search: Search
