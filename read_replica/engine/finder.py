@@ -179,7 +179,7 @@ class Finder:
 	) -> AsOf | Reason:
 		"""How fresh a server is that the probe has not reached, as it says itself; or why it will not do."""
 		seen = self._servers.answer_of(replica.name, lease.server) if lease.server else None
-		own = seen.verdict if seen and seen.holds else None
+		own = seen.verdict.older_by(time.monotonic() - seen.at) if seen and seen.holds else None
 		if own is None or not own.position.covers(search.position):
 			is_hopeless = seen and self._waits.is_hopeless(seen.verdict, search.position, search.patience)
 			if own and is_hopeless:
