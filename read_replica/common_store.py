@@ -78,6 +78,10 @@ _KEEP = """
 			> cast(substring_index(gtid, '-', -1) as unsigned), values(gtid), gtid),
 		written_at = utc_timestamp(6)"""
 
+_REPLACE = """
+	replace into `tabUser Position` (name, creation, modified, owner, modified_by, for_whom, gtid, written_at)
+	values {rows}"""
+
 _WRITTEN = """
 	select group_concat(if(for_whom = '', '', gtid)) as gtids,
 		min(if(for_whom = '', timestampdiff(microsecond, written_at, utc_timestamp(6)) / 1000000, null)) as complete_for
@@ -142,15 +146,7 @@ class DatabaseStore:
 		self._ask(f"delete from `tabCache Redis` where redis_id = {_literal(redis_id)} and {not_seen}")
 
 	def keep_written(self, users: Iterable[str], position: Position) -> None:
-		rows = []
-		# In one order, or two requests might wait for each other.
-		for digest in sorted(map(_digest, users)):
-			for gtid in str(position).split(","):
-				domain = gtid.partition("-")[0]
-				rows.append(
-					f"('{digest}|{domain}', {_OF_ADMINISTRATOR}, '{digest}', '{gtid}', utc_timestamp(6))"
-				)
-		self._ask(_KEEP.format(rows=", ".join(rows)))
+		self._ask(_KEEP.format(rows=_rows(users, position)))
 
 	def written_by(self, user: str) -> Written:
 		asked = _WRITTEN.format(whom=f"'{_digest(user)}'", seconds=SECONDS_POSITIONS_ARE_KEPT)
@@ -164,8 +160,12 @@ class DatabaseStore:
 	def begin_anew(self, seconds_ago: float) -> None:
 		self._ask(_LOSE.format(row=_OF_ADMINISTRATOR, seconds=float(seconds_ago)))
 
-	def forget_written(self, user: str) -> None:
-		self._ask(f"delete from `tabUser Position` where for_whom = '{_digest(user)}'")
+	def replace_written(self, user: str, position: Position) -> None:
+		# Never none meanwhile: another request of the user may read.
+		self._ask(_REPLACE.format(rows=_rows([user], position)))
+		digest = _digest(user)
+		names = ", ".join(f"'{digest}|{gtid.partition('-')[0]}'" for gtid in str(position).split(","))
+		self._ask(f"delete from `tabUser Position` where for_whom = '{digest}' and name not in ({names})")
 
 	def close(self) -> None:
 		with self._lock:
@@ -258,6 +258,16 @@ class DatabaseStore:
 			return
 		self._close()
 		self._connection = connection
+
+
+def _rows(users: Iterable[str], position: Position) -> str:
+	"""Rows of `tabUser Position`, in one order, or two requests might wait for each other."""
+	rows = []
+	for digest in sorted(map(_digest, users)):
+		for gtid in str(position).split(","):
+			domain = gtid.partition("-")[0]
+			rows.append(f"('{digest}|{domain}', {_OF_ADMINISTRATOR}, '{digest}', '{gtid}', utc_timestamp(6))")
+	return ", ".join(rows)
 
 
 def _literal(text: str) -> str:

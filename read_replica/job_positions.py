@@ -46,11 +46,16 @@ def meta() -> dict[str, Any]:
 	written = router.session.for_a_job(database.primary_of(frappe.local.db)) if router else None
 	if written is None:
 		return {}
+	carried = _as_meta(written)
+	if asked_by := router.host.state().asked_by:
+		carried[ASKED_BY] = asked_by
+	return carried
+
+
+def _as_meta(written: Written) -> dict:
 	carried = {META_KEY: str(written.position)}
 	if written.known_for != FOREVER:
 		carried[KNOWN_FOR] = int(written.known_for)
-	if asked_by := router.host.state().asked_by:
-		carried[ASKED_BY] = asked_by
 	return carried
 
 
@@ -66,7 +71,7 @@ def of_scheduler(asked_for: bool) -> Iterator[None]:
 	router = router_of_site()
 	carried = {}
 	if router and asked_for:
-		carried[META_KEY] = str(router.session.position_of_primary(database.primary_of(frappe.local.db)))
+		carried = _as_meta(router.session.all_committed(database.primary_of(frappe.local.db)))
 	frappe.local.read_replica_carried = carried
 	try:
 		yield

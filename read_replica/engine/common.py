@@ -70,8 +70,8 @@ class CommonStore(Protocol):
 	def begin_anew(self, seconds_ago: float) -> None:
 		"""Say that positions may have been lost up to then."""
 
-	def forget_written(self, user: str) -> None:
-		"""Forget what a user has written."""
+	def replace_written(self, user: str, position: Position) -> None:
+		"""Put a position, also a lower one, in the place of what a user has written."""
 
 	def close(self) -> None:
 		"""Close what is kept open."""

@@ -4,6 +4,7 @@
 """Raw connections to one replica, kept open and used again. The pool is SQLAlchemy's QueuePool."""
 
 import os
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -29,6 +30,8 @@ class Lease:
 		self._is_lent = True
 		# Which server it leads to; "" where a proxy may send each statement to another one.
 		self.server = ""
+		# When it was opened, by time.monotonic().
+		self.opened_at = 0.0
 
 	@property
 	def connection(self) -> Any:
@@ -43,8 +46,9 @@ class Lease:
 		if info.pop("ending", False) and not dialect.ended(self.connection, patience):
 			raise TimeoutError(f"no answer within {patience} s")
 		if "server" not in info:
+			info["opened_at"] = time.monotonic()
 			info["server"] = dialect.server_of(self.connection, patience)
-		self.server = info["server"]
+		self.server, self.opened_at = info["server"], info["opened_at"]
 		if info.get("timeout") != timeout:
 			dialect.set_timeout(self.connection, timeout, patience)
 			info["timeout"] = timeout

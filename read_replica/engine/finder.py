@@ -162,18 +162,24 @@ class Finder:
 		"""How fresh the server is that the probe has reached, too; or why it will not do."""
 		if against:
 			return against
-		if verdict.position.covers(search.position):
+		if not search.position or (
+			verdict.position.covers(search.position) and not self._may_have_restarted(lease)
+		):
 			return AsOf(verdict.as_of, verdict.position)
 		if self._reaches(replica, lease, verdict, search):
 			return AsOf(verdict.as_of, verdict.position.joined(search.position))
 		return Reason.BEHIND
+
+	def _may_have_restarted(self, lease: Lease) -> bool:
+		"""Whether the verdict may be older than a connection: a server that crashed may have lost what it had."""
+		return lease.opened_at + DELAY_OF_VERDICTS > time.monotonic() - self._health.age
 
 	def _judge_by_itself(
 		self, replica: Replica, lease: Lease, verdict: Verdict, against: Reason | None, search: Search
 	) -> AsOf | Reason:
 		"""How fresh a server is that the probe has not reached, as it says itself; or why it will not do."""
 		seen = self._servers.answer_of(replica.name, lease.server) if lease.server else None
-		own = seen.verdict if seen and seen.holds else None
+		own = seen.verdict.older_by(time.monotonic() - seen.at) if seen and seen.holds else None
 		if own is None or not own.position.covers(search.position):
 			is_hopeless = seen and self._waits.is_hopeless(seen.verdict, search.position, search.patience)
 			if own and is_hopeless:

@@ -37,6 +37,11 @@ class Freshness:
 				half = LONGEST_HISTORY // 2
 				self._samples = self._samples[:half:2] + self._samples[half:]
 
+	def forget_since(self, at: float) -> None:
+		"""Drop the samples since a time: another server than the primary may have told them."""
+		with self._lock:
+			self._samples = [sample for sample in self._samples if sample[1] < at]
+
 	def as_of(self, position: Position) -> float | None:
 		"""The time up to which a replica at this position has all that was committed, if known."""
 		with self._lock:

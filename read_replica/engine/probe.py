@@ -6,6 +6,7 @@
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from read_replica.engine import dialect
@@ -22,11 +23,18 @@ class Probe:
 
 	A question that is not answered stays open, so that a server that was frozen is noticed as soon as
 	it goes on. Connections are opened by a thread of their own, as that may take a second.
+
+	:param max_age: seconds after which a new connection is opened; the last one is used until then
 	"""
 
-	def __init__(self, connect: Callable[[], Any]):
+	def __init__(self, connect: Callable[[], Any], max_age: float = float("inf")):
 		self._connect = connect
+		self._max_age = max_age
+		self._is_to_be_renewed = False
 		self._connection: Any = None
+		self.opened_at = float("-inf")
+		# One that was opened meanwhile, and when.
+		self._new: tuple[Any, float] | None = None
 		self._opening: threading.Thread | None = None
 		self._tried_at = float("-inf")
 		self._asked_at: float | None = None
@@ -35,14 +43,20 @@ class Probe:
 
 	@property
 	def is_connected(self) -> bool:
-		return self._connection is not None
+		return self._connection is not None or self._new is not None
+
+	@property
+	def age(self) -> float:
+		"""Seconds since the connection that is used was opened."""
+		return time.monotonic() - self.opened_at
 
 	@property
 	def silent_for(self) -> float:
 		"""Seconds for which a question, or a new connection, has been waiting for the server."""
 		if self._asked_at is not None:
 			return time.monotonic() - self._asked_at
-		return time.monotonic() - self._tried_at if self._is_opening else 0.0
+		is_waiting = self._is_opening and not self.is_connected
+		return time.monotonic() - self._tried_at if is_waiting else 0.0
 
 	@property
 	def _is_opening(self) -> bool:
@@ -50,12 +64,27 @@ class Probe:
 
 	def open_meanwhile(self) -> None:
 		"""Connect in the background, unless that was tried a moment ago; see `error` for how it went."""
-		if self._connection is not None or self._is_opening:
+		self._use_new_one()
+		is_good = self._connection is not None and self.age < self._max_age and not self._is_to_be_renewed
+		if is_good or self._is_opening:
 			return
 		if time.monotonic() - self._tried_at >= SECONDS_BETWEEN_TRIES:
 			self._tried_at = time.monotonic()
 			self._opening = threading.Thread(target=self._open, name="read_replica probe", daemon=True)
 			self._opening.start()
+
+	def renew(self) -> None:
+		"""Open a new connection in the background; the last one is used until then."""
+		self._is_to_be_renewed = True
+		self.open_meanwhile()
+
+	def _use_new_one(self) -> None:
+		"""Use the connection that was opened meanwhile; a question that is open on the last one is given up."""
+		if self._new is None:
+			return
+		last, (self._connection, self.opened_at), self._new = self._connection, self._new, None
+		self._asked_at, self._is_to_be_renewed = None, False
+		_close(last)
 
 	def wait_until_open(self, seconds: float) -> None:
 		"""Wait until it is settled whether a connection can be opened, for at most so many seconds."""
@@ -72,12 +101,13 @@ class Probe:
 			# The probe was closed meanwhile.
 			connection.close()
 			return
-		self._connection = connection
+		self._new = (connection, time.monotonic())
 		self.error = None
 		self.heard_at = time.monotonic()
 
 	def ask(self, statement: str) -> bool:
 		"""Send a question; False if there is no connection, or one is still open."""
+		self._use_new_one()
 		if self._connection is None or self._asked_at is not None:
 			return False
 		try:
@@ -116,10 +146,14 @@ class Probe:
 
 	def close(self) -> None:
 		self._opening = None
+		self._use_new_one()
 		connection, self._connection, self._asked_at = self._connection, None, None
-		if connection is not None:
-			try:
-				connection.close()
-			except Exception:
-				# It is of no use any more, which is why it is closed.
-				return
+		self._is_to_be_renewed = False
+		_close(connection)
+
+
+def _close(connection: Any) -> None:
+	if connection is not None:
+		# Whatever it says: it is of no use any more.
+		with suppress(Exception):
+			connection.close()

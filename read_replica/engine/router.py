@@ -112,6 +112,7 @@ class Router:
 		frames = state.frames
 		primary = frames[-1].primary if frames else self.host.current()
 		if frames and (reason := self._stays(frames[-1], need, method)):
+			self._show_what_is_new(need, primary)
 			if need.on_write == "error" and _may_write(frames[-1]):
 				need = self._complete(need, state.timeout_at_least)
 				return self._put(Scope(self, primary, need, method, reason))
@@ -123,9 +124,7 @@ class Router:
 		found = self._choose(need, method, primary)
 		if isinstance(found, Reason):
 			self.metrics.count(PRIMARY, found, method)
-			if need.consistency == "strong" and found is not Reason.PENDING_WRITES:
-				# The snapshot that is open there is older than the call.
-				self.host.end_transaction(primary)
+			self._show_what_is_new(need, primary)
 			if need.on_write == "error":
 				return self._put(Scope(self, primary, need, method, found))
 			# Inside a scope that is not good enough for this call, the primary is not in place yet.
@@ -140,6 +139,14 @@ class Router:
 		state.note_use(scope.replica.name, scope.as_of)
 		self.metrics.count(scope.replica.name, Reason.REPLICA, method)
 		return self._put(scope)
+
+	def _show_what_is_new(self, need: Need, primary: Any) -> None:
+		"""Before the primary answers a strong call: the snapshot that is open there is older than the call.
+
+		What is written and not committed stays in its transaction, and the call in that one's snapshot.
+		"""
+		if need.consistency == "strong" and not self.host.pending_writes(primary):
+			self.host.end_transaction(primary)
 
 	def _put(self, scope: Scope) -> Scope:
 		self.host.state().frames.append(scope)

@@ -308,6 +308,7 @@ class Scope:
 		self._failed.add(self.replica.name)
 		self._doubtful = False
 		self.database.adopt(self._lease.connection)
+		self._router.host.state().note_use(self.replica.name, self.as_of)
 		return "on_replica"
 
 	def _abandon_rows(self) -> None:

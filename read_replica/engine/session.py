@@ -20,6 +20,7 @@ from redis.exceptions import RedisError
 from read_replica.engine import dialect
 from read_replica.engine.dialect import Position
 from read_replica.engine.host import Host
+from read_replica.engine.later import Later
 from read_replica.engine.locks import Lock
 from read_replica.engine.request import RequestState
 from read_replica.engine.settings import Need
@@ -58,13 +59,14 @@ class Session:
 		self._lock = Lock()
 		# What could not be kept yet, by user.
 		self.left: dict[str, Position] = {}
+		self._later = Later(host, self._keep_for)
 
 	def floor(self, need: Need, primary: Any) -> Floor:
 		"""What a replica must have for this need, in at most one round trip to Redis."""
 		if need.consistency == "eventual":
 			return NOTHING
 		if need.consistency == "strong":
-			return Floor(self.position_of_primary(primary))
+			return Floor(*self.all_committed(primary))
 		state = self._host.state()
 		if not self._note_commit(state, primary):
 			return OUT_OF_REACH
@@ -87,12 +89,19 @@ class Session:
 		if state.written is None or state.written_for != reader or not is_new:
 			found = self._host.shared.written_by(reader)
 			# Where nobody can say what the user has written, they are shown all that anybody has.
-			state.written = found or Written(self.position_of_primary(primary), FOREVER)
+			state.written = found or self.all_committed(primary)
 			state.written_for, state.written_at = reader, time.monotonic()
 		return state.written
 
-	def position_of_primary(self, primary: Any) -> Position:
-		"""Where the primary is now: all that anybody has committed."""
+	def all_committed(self, primary: Any) -> Written:
+		"""What anybody has committed until now; known of nobody while the primary's log is empty.
+
+		It is, on one that was promoted without log_slave_updates or had its log reset, until the next commit.
+		"""
+		position = self._position_of_primary(primary)
+		return Written(position, FOREVER if position else 0)
+
+	def _position_of_primary(self, primary: Any) -> Position:
 		[text, *_] = self._host.ask_primary(primary, dialect.position_of_primary)
 		return Position(dialect.text(text))
 
@@ -109,9 +118,13 @@ class Session:
 				raise
 			self._host.log("position_unknown", error=f"{type(error).__name__} {dialect.number_of(error)}")
 			return False
-		state.committed = False
 		# Without a last commit the connection is a new one; what the old one committed is in here.
-		state.own = state.own.joined(Position(dialect.text(last) or dialect.text(current)))
+		position = Position(dialect.text(last) or dialect.text(current))
+		if not position:
+			# A new primary, as in all_committed.
+			return False
+		state.committed = False
+		state.own = state.own.joined(position)
 		return True
 
 	def _note_for_whom(self, state: RequestState) -> None:
@@ -161,29 +174,38 @@ class Session:
 					self.left.setdefault(self._host.user(), Position())
 
 	def keep_soon(self, primary: Any) -> None:
-		"""After a commit: let all processes know of it now, or, if they were told a moment ago, by `keep`."""
+		"""After a commit: let all processes know of it now, or, if they were told a moment ago, soon."""
 		state = self._host.state()
 		self._note_for_whom(state)
 		if time.monotonic() - state.kept_at > SECONDS_BETWEEN_KEEPING:
 			self.keep(primary)
+		else:
+			self._later.note(id(state), self._whom_to_tell(state))
+
+	def _whom_to_tell(self, state: RequestState) -> set[str]:
+		return state.users | {name for name in (state.asked_by, state.reader) if name}
 
 	def keep(self, primary: Any) -> None:
 		"""Let all processes know what this request has committed, if it has; then in one round trip."""
 		state = self._host.state()
+		self._later.is_told(id(state))
 		if not self._note_commit(state, primary):
 			self._say_that_one_is_missing()
 		if state.kept.covers(state.own):
 			return
-		users = state.users | {name for name in (state.asked_by, state.reader) if name}
+		self._keep_for(self._whom_to_tell(state), state.own)
+		state.kept, state.kept_at, state.users = state.own, time.monotonic(), set()
+
+	def _keep_for(self, users: set[str], position: Position) -> None:
+		"""Let all processes know that this has been committed on behalf of these users, or try again later."""
 		try:
-			self._host.shared.keep_written(users, state.own)
+			self._host.shared.keep_written(users, position)
 		except RedisError:
 			with self._lock:
 				for user in users:
 					if user not in self.left and len(self.left) >= MOST_LEFT:
 						continue
-					self.left[user] = self.left.get(user, Position()).joined(state.own)
-		state.kept, state.kept_at, state.users = state.own, time.monotonic(), set()
+					self.left[user] = self.left.get(user, Position()).joined(position)
 
 	def keep_what_is_left(self) -> None:
 		"""Try again with what could not be kept.
@@ -206,13 +228,22 @@ class Session:
 					del self.left[user]
 
 	def forget_what_is_lost(self, position: Position, primary: Any) -> None:
-		"""Drop a position that even the primary does not have: it was of another primary."""
-		if self.position_of_primary(primary).covers(position):
+		"""Drop a position that even the primary does not have: it was of another primary.
+
+		While it was kept, no lower one was; so all that has been committed on this primary goes in its place.
+		"""
+		now = self._position_of_primary(primary)
+		if not now or now.covers(position):
 			return
 		state = self._host.state()
 		if state.carried is None or state.reader:
-			self._host.shared.forget_written(state.reader or self._host.reader())
+			reader = state.reader or self._host.reader()
+			self._host.shared.replace_written(reader, now)
+			# What was committed since the primary was asked may have come to Redis before the new position.
+			now = self._position_of_primary(primary)
+			self._keep_for({reader}, now)
 		if state.carried:
-			state.carried = Written(Position(), state.carried.known_for)
-		state.written, state.own = None, Position()
+			state.carried = Written(now, state.carried.known_for)
+		state.written, state.own = None, now if state.own else Position()
+		state.kept = Position()
 		self._host.log("position_dropped", position=str(position))

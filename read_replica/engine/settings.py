@@ -88,6 +88,9 @@ class Need:
 
 	def is_met_by(self, other: "Need") -> bool:
 		"""Whether a scope that was opened for `other` is good enough for this need, too."""
+		if self.consistency == "strong":
+			# The scope was opened before the call.
+			return False
 		ranks = get_args(Consistency)
 		if ranks.index(self.consistency or "eventual") > ranks.index(other.consistency or "eventual"):
 			return False

@@ -256,12 +256,12 @@ class SharedBySeveralRedises(Shared):
 			if self._view and self._view.is_kept_for_others:
 				self._common.begin_anew(seconds_ago)
 
-	def forget_written(self, user: str) -> None:
-		super().forget_written(user)
+	def replace_written(self, user: str, position: Position) -> None:
+		super().replace_written(user, position)
 		if self._view and self._view.is_kept_for_others:
 			# What is left is dropped by the next call that finds it.
 			with suppress(CommonStoreError):
-				self._common.forget_written(user)
+				self._common.replace_written(user, position)
 
 
 def _id_of_process(client: redis.Redis) -> str:

@@ -18,6 +18,13 @@ from read_replica.engine.verdict import FOLLOWS_ANOTHER, Verdict
 SECONDS_TO_REACH = 0.25
 SECONDS_TO_ANSWER = 0.75
 
+# An open connection stays with a server that is no longer the primary, while its address leads to another one
+# (a VIP, a proxy, a name). So the primary's is renewed now and then, and at once when a server is read-only.
+SECONDS_UNTIL_RENEWED = 10.0
+
+# For so long, a connection to a server that is read-only tells that the address still leads there.
+SECONDS_A_CONNECTION_IS_NEW = 2.0
+
 
 class Survey:
 	"""Keeps a connection of its own to each server. Used by one thread at a time."""
@@ -32,11 +39,13 @@ class Survey:
 	def begin(self) -> None:
 		"""Begin without connections, as in a new process."""
 		timeout = self._connect_timeout
-		self.primary_probe = Probe(lambda: self._host.connect(None, timeout))
+		self.primary_probe = Probe(lambda: self._host.connect(None, timeout), SECONDS_UNTIL_RENEWED)
 		self.probes = {replica.name: Probe(replica.connect) for replica in self._replicas}
 		self.rounds = 0
 		# What the primary's clock is ahead of time.monotonic(), once it has told its time.
 		self._primarys_clock: float | None = None
+		# Which server has told the last sample, and when the connection to it was opened.
+		self._primary = ("", 0.0)
 
 	def begin_in_child(self) -> None:
 		"""In a forked process: the connections are the parent's."""
@@ -78,13 +87,23 @@ class Survey:
 
 	def _ask_primary(self) -> tuple[Position, float]:
 		"""Where the primary is, and the time there; an empty position if it keeps no log or does not answer."""
-		self.primary_probe.ask(dialect.position_of_primary)
-		row = self.primary_probe.answer(SECONDS_TO_ANSWER)
+		probe = self.primary_probe
+		probe.ask(dialect.question_of_primary)
+		row = probe.answer(SECONDS_TO_ANSWER)
 		if not row:
 			return Position(), self._now()
-		at = float(row[1])
-		self._primarys_clock = at - time.monotonic()
-		return Position(dialect.text(row[0])), at
+		answer = dialect.read_primary(row)
+		if answer.read_only:
+			# Perhaps it was demoted. One that its address still leads to is the primary all the same.
+			probe.renew()
+			if probe.age > SECONDS_A_CONNECTION_IS_NEW:
+				return Position(), self._now()
+		server, connected_at = self._primary
+		if server and server != answer.server:
+			self.freshness.forget_since(answer.at - (time.monotonic() - connected_at))
+		self._primary = (answer.server, probe.opened_at)
+		self._primarys_clock = answer.at - time.monotonic()
+		return answer.position, answer.at
 
 	def _now(self) -> float:
 		"""The time by the primary's clock; by this server's own while the primary has not told it."""
@@ -98,7 +117,8 @@ class Survey:
 		ahead = {name for name, a in answers.items() if a and a.position.is_ahead_of(position)}
 		if ahead:
 			# What was committed since the primary was asked is on them already.
-			position, _ = self._ask_primary()
+			later, _ = self._ask_primary()
+			position = later or position
 		return {name for name in ahead if answers[name].position.is_ahead_of(position)}
 
 	def _verdict(

@@ -130,7 +130,7 @@ class WrittenByUsers(RedisState):
 		return ("SET", self._key("beginning"), 1, "PX", round(_TEN_YEARS - seconds_ago * 1000))
 
 	@without_redis(lambda: None)
-	def forget_written(self, user: str) -> None:
-		"""Forget what a user has written: it belongs to a primary that is no more."""
+	def replace_written(self, user: str, position: Position) -> None:
+		"""Put a position, also a lower one, in the place of what a user has written: that was on another primary."""
 		with self._redis() as client:
-			client.delete(self._key(f"written|{user}"))
+			client.set(self._key(f"written|{user}"), str(position), ex=SECONDS_POSITIONS_ARE_KEPT)

@@ -351,8 +351,9 @@ def test_positions_that_may_be_lost_and_those_of_a_former_primary_are_known_to_a
 	one.keep_written({SOMEBODY}, Position("0-1-7"))
 	one.begin_anew()
 	assert other.written_by(SOMEBODY).known_for < 5
-	one.forget_written(SOMEBODY)
-	assert other.written_by(SOMEBODY).position == Position()
+	one.keep_written({SOMEBODY}, Position("0-9-99,2-2-51"))
+	one.replace_written(SOMEBODY, Position("0-2-8"))
+	assert other.written_by(SOMEBODY).position == Position("0-2-8")
 
 
 def test_a_position_counts_for_an_hour(two):

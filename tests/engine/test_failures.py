@@ -165,6 +165,15 @@ def one(revived, host):
 	close(router)
 
 
+def test_whoever_goes_on_is_named_as_one_that_has_answered_too(revived, host, router):
+	with router.read_only(Need(), "report") as scope:
+		host.current().sql("SELECT 1")
+		[lost] = [server for server in revived.replicas if server.folder.name == scope.replica.name]
+		lost.kill()
+		host.current().sql("SELECT 1")
+		assert host.state().servers == {"replica01", "replica02"}
+
+
 def test_a_frozen_replica_holds_the_first_call_no_longer_than_a_second_or_two(revived, host, one):
 	revived.replicas[0].freeze()
 	report = Report(host, one, "SELECT @@server_id")

@@ -99,3 +99,26 @@ def test_a_call_that_may_only_run_on_a_replica_never_moves_to_the_primary(revive
 	assert raised.value.replicas == ["replica01"] and "replica01" not in str(raised.value)
 	assert answered_by(host, router) == 1
 	close(router)
+
+
+def test_a_replica_that_has_lost_what_it_had_and_is_back_is_not_believed_to_have_it(shop, host):
+	"""It crashed, and what it had not synced is gone; the last verdict is of the time before."""
+	[replica, _] = shop.replicas
+	router = make_router(host, endpoint(replica), wait=0)
+	[[before]] = replica.query("SELECT @@gtid_slave_pos")
+	host.current().sql("UPDATE stock SET qty = 11 WHERE item = 'bolt'")
+	host.current().commit()
+	shop.catch_up()
+	assert answered_by(host, router) == 2
+	host.end_request(router)
+	router.health.look_now()
+	replica.query("STOP SLAVE")
+	replica.query("RESET MASTER")
+	replica.query(f"SET GLOBAL gtid_slave_pos = '{before}'")
+	try:
+		router.replicas[0].pool.close_idle()
+		assert answered_by(host, router) == 1
+	finally:
+		replica.query("START SLAVE")
+		shop.catch_up()
+		close(router)

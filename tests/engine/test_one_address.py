@@ -5,9 +5,11 @@
 
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 
+from read_replica.engine import servers_behind
 from read_replica.engine.choice import Reason
 from read_replica.engine.dialect import Position
 from read_replica.engine.settings import Endpoint, Need
@@ -126,6 +128,20 @@ def test_no_server_answers_that_is_later_than_a_call_accepts(long_late, host, ro
 			answers.add(server_id(host))
 	assert not stale
 	assert 2 in answers, "the one that is in step answers"
+
+
+def test_nor_one_whose_answer_of_a_moment_ago_was_just_good_enough(host, router, monkeypatch):
+	monkeypatch.setattr(servers_behind, "SECONDS_AN_ANSWER_HOLDS", 60)
+	probed = router.health.verdict_of("readers")
+	[other] = router.replicas[0].servers() - {probed.server}
+	router.finder._servers.note(replace(probed, server=other, lag=9.5))
+	time.sleep(0.7)
+	answered = set()
+	for _ in range(6):
+		on_another_connection(router)
+		with router.read_only(Need(consistency="eventual", max_lag=10), "list") as scope:
+			answered.add(scope.server)
+	assert answered == {probed.server}
 
 
 def test_how_fresh_data_is_said_to_be_is_true_of_the_server_that_answers(long_late, host, router, shop):

@@ -132,6 +132,28 @@ def test_many_commits_of_a_request_are_asked_for_once_a_second_and_at_its_end(sh
 	assert host.shared.written_by("clerk").position == Position(last)
 
 
+def test_a_commit_a_moment_after_another_is_told_while_the_request_calculates(shop, host, router):
+	for quantity in (11, 12):
+		host.current().sql("UPDATE stock SET qty = %s WHERE item = 'bolt'", (quantity,))
+		host.current().commit()
+		router.committed(host.current())
+	[[last]] = shop.primary.query("SELECT @@gtid_binlog_pos")
+	assert not host.shared.written_by("clerk").position.covers(Position(last))
+	until(lambda: host.shared.written_by("clerk").position.covers(Position(last)), seconds=4)
+
+
+def test_that_costs_nothing_where_the_request_commits_again_or_ends(shop, host, router):
+	opened = host.connections_opened
+	for _ in range(15):
+		host.current().sql("UPDATE stock SET qty = qty + 1 WHERE item = 'bolt'")
+		host.current().commit()
+		router.committed(host.current())
+		time.sleep(0.1)
+	host.end_request(router)
+	time.sleep(1.5)
+	assert host.connections_opened == opened
+
+
 def test_a_request_that_changes_its_user_shows_each_what_they_wrote(stopped, host, router):
 	write(host, router, 11)
 	host.log_in("another clerk")
@@ -428,6 +450,39 @@ def test_a_position_of_a_primary_that_is_no_more_holds_a_user_up_once(shop, host
 	host.end_request(router)
 	assert read(host, router)[1] in (2, 3)
 	assert host.logged("position_dropped") == [{"position": "0-9-999999999"}]
+
+
+def test_what_a_user_commits_on_the_new_primary_is_not_forgotten_with_what_was_lost(stopped, host, router):
+	host.shared.keep_written({"clerk"}, Position("0-9-999999999"))
+	write(host, router, 11)
+	for _ in range(3):
+		assert read(host, router) == (11, 1), "no replica has it"
+		host.end_request(router)
+	assert len(host.logged("position_dropped")) == 1
+
+
+def test_nor_is_what_the_same_request_has_committed_before_it_reads(stopped, host, router):
+	host.shared.keep_written({"clerk"}, Position("0-9-999999999"))
+	host.current().sql("UPDATE stock SET qty = 11 WHERE item = 'bolt'")
+	host.current().commit()
+	assert [read(host, router) for _ in range(3)] == [(11, 1)] * 3
+
+
+def test_nor_what_another_request_of_the_user_commits_in_that_moment(stopped, host, router, monkeypatch):
+	host.shared.keep_written({"clerk"}, Position("0-9-999999999"))
+	replace = host.shared.replace_written
+
+	def after_another_commit(*args) -> None:
+		monkeypatch.setattr(host.shared, "replace_written", replace)
+		stopped.primary.query("UPDATE shop.stock SET qty = 12 WHERE item = 'bolt'")
+		[[position]] = stopped.primary.query("SELECT @@gtid_binlog_pos")
+		host.shared.keep_written({"clerk"}, Position(position))
+		replace(*args)
+
+	monkeypatch.setattr(host.shared, "replace_written", after_another_commit)
+	read(host, router)
+	host.end_request(router)
+	assert read(host, router) == (12, 1)
 
 
 def test_requests_that_end_together_keep_the_later_position_in_any_order(host):

@@ -5,27 +5,47 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
+import redis
 
+from read_replica.engine import survey
 from read_replica.engine.choice import Reason
+from read_replica.engine.redis_state import impatient
 from read_replica.engine.settings import Need
+from support.one_address import OneAddress, one_address
 from support.plain import PlainHost
-from support.servers import Cluster, MariaDB, cluster
+from support.servers import Cluster, MariaDB, cluster, free_port
 
-from .conftest import close, endpoint, make_router
+from .conftest import close, endpoint, make_router, until
 
 SECONDS = 6
 
 
-@pytest.fixture
-def market() -> Iterator[Cluster]:
-	"""Servers of its own, as their roles are not given back."""
+@contextmanager
+def new_market() -> Iterator[Cluster]:
 	with cluster(replicas=2) as running:
 		running.primary.query("CREATE DATABASE shop")
 		running.primary.query("CREATE TABLE shop.stock (item VARCHAR(40) PRIMARY KEY, qty INT NOT NULL)")
 		running.primary.query("INSERT INTO shop.stock VALUES ('bolt', 10)")
 		running.catch_up()
+		yield running
+
+
+@pytest.fixture
+def market() -> Iterator[Cluster]:
+	"""Servers of its own, as their roles are not given back."""
+	with new_market() as running:
+		yield running
+
+
+@pytest.fixture
+def market_without_log_slave_updates(monkeypatch) -> Iterator[Cluster]:
+	"""A server that is promoted has an empty binary log there, and one that is demoted adds nothing to its own."""
+	command = MariaDB.command
+	monkeypatch.setattr(MariaDB, "command", lambda self: [*command(self), "--log-slave-updates=0"])
+	with new_market() as running:
 		yield running
 
 
@@ -128,3 +148,152 @@ def test_a_write_that_was_lost_with_the_old_primary_makes_its_user_wait_once(mar
 	assert len(host.logged("position_dropped")) == 1
 	close(new_router)
 	host.current().close()
+
+
+def at_one_address(address: OneAddress, servers: Cluster) -> PlainHost:
+	"""The program, with an address for its primary that may lead to another server later: a VIP, a proxy, a name."""
+	host = PlainHost(
+		servers.primary.address("shop") | {"host": address.host, "port": address.port}, servers.redis.client()
+	)
+	host.shared.begin_anew(seconds_ago=3600)
+	return host
+
+
+def move(address: OneAddress, to: MariaDB, host: PlainHost) -> None:
+	"""Connections that are open stay where they are, but for the request's, which is a new one each time."""
+	address.servers = [to]
+	host.current().close()
+
+
+@pytest.mark.parametrize("old_is", ["read-only", "forgotten"])
+def test_once_an_address_leads_to_a_new_primary_replicas_of_the_old_one_are_late(market, monkeypatch, old_is):
+	monkeypatch.setattr(survey, "SECONDS_UNTIL_RENEWED", 10.0 if old_is == "read-only" else 3.0)
+	old, (new, still_follows_old) = market.primary, market.replicas
+	with one_address(old) as address:
+		host = at_one_address(address, market)
+		router = make_router(host, endpoint(still_follows_old))
+		read(host, router, "ann")
+		until(lambda: router.health.survey.freshness.newest)
+		if old_is == "read-only":
+			old.query("SET GLOBAL read_only = 1")
+		promote(new)
+		move(address, new, host)
+		moved_at = time.monotonic()
+		while time.monotonic() - moved_at < 8:
+			new.query("UPDATE shop.stock SET qty = qty + 1")
+			[[quantity]] = new.query("SELECT qty FROM shop.stock")
+			with router.read_only(Need(consistency="eventual", max_lag=2), "report"):
+				[[seen]] = host.current().sql("SELECT qty FROM stock")
+			host.end_request(router)
+			host.current().rollback()
+			if time.monotonic() - moved_at > 6:
+				assert seen == quantity
+			time.sleep(0.5)
+		close(router)
+		host.current().close()
+
+
+def test_once_an_address_leads_to_a_new_primary_its_replicas_are_not_compared_with_the_old_one(
+	market_without_log_slave_updates,
+):
+	market = market_without_log_slave_updates
+	old, (new, other) = market.primary, market.replicas
+	with one_address(old) as address:
+		host = at_one_address(address, market)
+		router = make_router(host, endpoint(other))
+		read(host, router, "ann")
+		promote(new, other)
+		demote(old, to=new)
+		move(address, new, host)
+
+		def is_answered_by_replica() -> bool:
+			new.query("UPDATE shop.stock SET qty = qty + 1")
+			other.catch_up(new)
+			return read(host, router, "ann")[1] == 3
+
+		time.sleep(2)
+		until(is_answered_by_replica)
+		assert all(is_answered_by_replica() for _ in range(10))
+		close(router)
+		host.current().close()
+
+
+def test_a_new_primary_that_has_logged_nothing_yet_is_not_taken_for_one_without_commits(
+	market_without_log_slave_updates,
+):
+	market = market_without_log_slave_updates
+	old, (new, late) = market.primary, market.replicas
+	with one_address(old) as address:
+		host = at_one_address(address, market)
+		router = make_router(host, endpoint(late))
+		read(host, router, "ann")
+		until(lambda: router.health.survey.freshness.newest)
+		late.query("STOP SLAVE")
+		write(host, router, "bob", 11)
+		new.catch_up(old)
+		promote(new)
+		old.kill()
+		move(address, new, host)
+		for _ in range(4):
+			with router.read_only(Need(consistency="strong"), "report"):
+				assert host.current().sql("SELECT qty FROM stock") == ((11,),)
+			host.end_request(router)
+		host.shared.client = impatient(redis.Redis("127.0.0.1", free_port()))
+		assert read(host, router, "bob") == (11, 2), "what bob has written, Redis cannot say"
+		close(router)
+		host.current().close()
+
+
+def test_a_position_is_not_dropped_on_the_word_of_a_primary_that_has_logged_nothing_yet(
+	market_without_log_slave_updates,
+):
+	market = market_without_log_slave_updates
+	old, (new, late) = market.primary, market.replicas
+	with one_address(old) as address:
+		host = at_one_address(address, market)
+		router = make_router(host, endpoint(late))
+		read(host, router, "ann")
+		late.query("STOP SLAVE")
+		write(host, router, "bob", 11)
+		new.catch_up(old)
+		promote(new)
+		old.kill()
+		move(address, new, host)
+		assert [read(host, router, "bob") for _ in range(4)] == [(11, 2)] * 4
+		close(router)
+		host.current().close()
+
+
+def test_nor_is_a_commit_whose_position_was_not_asked_for_before(market_without_log_slave_updates):
+	market = market_without_log_slave_updates
+	old, (new, late) = market.primary, market.replicas
+	with one_address(old) as address:
+		host = at_one_address(address, market)
+		router = make_router(host, endpoint(late))
+		read(host, router, "bob")
+		late.query("STOP SLAVE")
+		host.current().sql("UPDATE stock SET qty = 11")
+		host.current().commit()
+		new.catch_up(old)
+		promote(new)
+		old.kill()
+		move(address, new, host)
+		assert [read(host, router, "bob") for _ in range(4)] == [(11, 2)] * 4
+		close(router)
+		host.current().close()
+
+
+def test_while_an_address_leads_to_no_server_the_last_connection_to_the_primary_goes_on(market, monkeypatch):
+	monkeypatch.setattr(survey, "SECONDS_UNTIL_RENEWED", 0.5)
+	[nobody, replica] = market.replicas
+	with one_address(market.primary) as address:
+		host = at_one_address(address, market)
+		router = make_router(host, endpoint(replica))
+		router.health.look_now()
+		nobody.kill()
+		address.servers = [nobody]
+		for _ in range(4):
+			time.sleep(0.6)
+			router.health.look_now()
+			assert router.health.verdict_of("replica02").lag < 0.5
+		close(router)

@@ -36,11 +36,14 @@ from read_replica.engine.dialect.identity import server_in, server_of, text, who
 from read_replica.engine.dialect.positions import (
 	HealthAnswer,
 	Position,
+	PrimaryAnswer,
 	committed_position,
 	is_on,
 	position_of_primary,
 	question_of_health,
+	question_of_primary,
 	read_health,
+	read_primary,
 	wait_for,
 )
 from read_replica.engine.dialect.statements import (

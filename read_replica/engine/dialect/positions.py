@@ -93,9 +93,26 @@ class HealthAnswer(NamedTuple):
 	server: str
 
 
+class PrimaryAnswer(NamedTuple):
+	"""What the primary says of itself.
+
+	:param at: its time, in seconds since 1970
+	:param read_only: whether it refuses writes from ordinary users, as one that was demoted does
+	:param server: which server has answered, as `identity.server_in` names it
+	"""
+
+	position: Position
+	at: float
+	read_only: bool
+	server: str
+
+
 # With the time of its own clock: those of the servers that ask may differ. NOW() is no such time, as it
 # is set back at the end of daylight saving time.
 position_of_primary = "SELECT @@gtid_binlog_pos, @@timestamp"
+
+# Which server that is, too: the address of the primary may lead to another one after a failover.
+question_of_primary = f"SELECT @@gtid_binlog_pos, @@timestamp, @@global.read_only, {IDENTITY}"
 
 # Of this session's last commit; the second is for a session that was lost after it.
 committed_position = "SELECT @@last_gtid, @@gtid_binlog_pos"
@@ -115,6 +132,12 @@ def read_health(row: tuple) -> HealthAnswer:
 	"""Read a replica's answer to question_of_health."""
 	position, read_only, reached, *identity = row
 	return HealthAnswer(_is_zero(reached), Position(text(position)), is_on(read_only), server_in(identity))
+
+
+def read_primary(row: tuple) -> PrimaryAnswer:
+	"""Read the primary's answer to question_of_primary."""
+	position, at, read_only, *identity = row
+	return PrimaryAnswer(Position(text(position)), float(at), is_on(read_only), server_in(identity))
 
 
 def is_on(value: Any) -> bool:

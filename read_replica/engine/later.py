@@ -1,0 +1,82 @@
+# Copyright (c) 2026, read_replica contributors
+# For license information, please see license.txt
+
+"""Commits that a request made a moment after it told the others of one: they are told while it calculates."""
+
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+from read_replica.engine import dialect
+from read_replica.engine.dialect import Position
+from read_replica.engine.host import Host
+from read_replica.engine.locks import Lock, after_fork
+
+# How long it is left to the request itself, which is asked at its next commit, and at its end.
+SECONDS_LEFT_TO_REQUEST = 1.0
+
+SECONDS_TO_CONNECT = 1.0
+SECONDS_TO_ANSWER = 1.0
+
+
+class Later:
+	"""Whose commits are to be told yet, and the thread that tells them if their request does not.
+
+	The thread ends when there are none. Safe to share between threads.
+
+	:param keep_for: lets all processes know that a position was committed on behalf of these users
+	"""
+
+	def __init__(self, host: Host, keep_for: Callable[[set[str], Position], None]):
+		self._host = host
+		self._keep_for = keep_for
+		self._lock = Lock()
+		self._begin()
+		after_fork(self, Later._begin)
+
+	def _begin(self) -> None:
+		# By the request: on whose behalf it has committed, and when it did so first, by time.monotonic().
+		self._due: dict[int, tuple[set[str], float]] = {}
+		self._thread: threading.Thread | None = None
+
+	def note(self, request: int, users: set[str]) -> None:
+		"""A request has committed, and has not told it."""
+		with self._lock:
+			before, since = self._due.get(request, (set(), time.monotonic()))
+			self._due[request] = (before | users, since)
+			if self._thread is None:
+				self._thread = threading.Thread(target=self._run, name="read_replica later", daemon=True)
+				self._thread.start()
+
+	def is_told(self, request: int) -> None:
+		"""A request tells what it has committed."""
+		self._due.pop(request, None)
+
+	def _run(self) -> None:
+		while True:
+			time.sleep(SECONDS_LEFT_TO_REQUEST)
+			with self._lock:
+				if not self._due:
+					self._thread = None
+					return
+				until = time.monotonic() - SECONDS_LEFT_TO_REQUEST
+				due = {request: users for request, (users, since) in self._due.items() if since <= until}
+			if due and (position := self._position_of_primary()):
+				self._keep_for(set().union(*due.values()), position)
+				for request in due:
+					self.is_told(request)
+
+	def _position_of_primary(self) -> Position:
+		"""On a connection of its own, as the request uses its; an empty one if the primary cannot tell now."""
+		try:
+			connection = self._host.connect(None, SECONDS_TO_CONNECT)
+			try:
+				row = dialect.answer_within(connection, dialect.position_of_primary, SECONDS_TO_ANSWER)
+			finally:
+				with suppress(Exception):
+					connection.close()
+		except Exception as error:
+			self._host.log("position_unknown", error=f"{type(error).__name__} {dialect.number_of(error)}")
+			return Position()
+		return Position(dialect.text(row[0]))
