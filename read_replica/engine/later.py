@@ -45,13 +45,14 @@ class Later:
 		with self._lock:
 			before, since = self._due.get(request, (set(), time.monotonic()))
 			self._due[request] = (before | users, since)
-			if self._thread is None:
+			if self._thread is None or not self._thread.is_alive():
 				self._thread = threading.Thread(target=self._run, name="read_replica later", daemon=True)
 				self._thread.start()
 
 	def is_told(self, request: int) -> None:
 		"""A request tells what it has committed."""
-		self._due.pop(request, None)
+		with self._lock:
+			self._due.pop(request, None)
 
 	def _run(self) -> None:
 		while True:
@@ -62,10 +63,15 @@ class Later:
 					return
 				until = time.monotonic() - SECONDS_LEFT_TO_REQUEST
 				due = {request: users for request, (users, since) in self._due.items() if since <= until}
-			if due and (position := self._position_of_primary()):
-				self._keep_for(set().union(*due.values()), position)
 				for request in due:
-					self.is_told(request)
+					del self._due[request]
+			if not due:
+				continue
+			if position := self._position_of_primary():
+				self._keep_for(set().union(*due.values()), position)
+				continue
+			for request, users in due.items():
+				self.note(request, users)
 
 	def _position_of_primary(self) -> Position:
 		"""On a connection of its own, as the request uses its; an empty one if the primary cannot tell now."""

@@ -111,7 +111,7 @@ class Session:
 			return True
 		self._note_for_whom(state)
 		try:
-			last, current = self._host.ask_primary(primary, dialect.committed_position)
+			last, current, log_bin = self._host.ask_primary(primary, dialect.committed_position)
 		except Exception as error:
 			# What is committed stays so: the request, or its job, must not fail for a question about it.
 			if not dialect.is_of_connection(error):
@@ -120,7 +120,7 @@ class Session:
 			return False
 		# Without a last commit the connection is a new one; what the old one committed is in here.
 		position = Position(dialect.text(last) or dialect.text(current))
-		if not position:
+		if not position and dialect.is_on(log_bin):
 			# A new primary, as in all_committed.
 			return False
 		state.committed = False

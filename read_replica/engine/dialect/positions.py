@@ -114,8 +114,9 @@ position_of_primary = "SELECT @@gtid_binlog_pos, @@timestamp"
 # Which server that is, too: the address of the primary may lead to another one after a failover.
 question_of_primary = f"SELECT @@gtid_binlog_pos, @@timestamp, @@global.read_only, {IDENTITY}"
 
-# Of this session's last commit; the second is for a session that was lost after it.
-committed_position = "SELECT @@last_gtid, @@gtid_binlog_pos"
+# Of this session's last commit; the second is for a session that was lost after it, and the third tells whether
+# there are positions at all.
+committed_position = "SELECT @@last_gtid, @@gtid_binlog_pos, @@log_bin"
 
 
 def question_of_health(position: Position, seconds: float) -> str:
