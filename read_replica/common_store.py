@@ -141,9 +141,12 @@ class DatabaseStore:
 				raise
 			# On a primary that is read-only, nobody writes anything that could be missed.
 
-	def forget(self, redis_id: str, seconds: float) -> None:
-		not_seen = f"seen_at < utc_timestamp(6) - interval {float(seconds)} second"
-		self._ask(f"delete from `tabCache Redis` where redis_id = {_literal(redis_id)} and {not_seen}")
+	def let_pass(self, redis_id: str, seconds: float) -> None:
+		past = f"utc_timestamp(6) - interval {SECONDS_A_REDIS_COUNTS} second"
+		not_seen = f"seen_at between {past} and utc_timestamp(6) - interval {float(seconds)} second"
+		self._ask(
+			f"update `tabCache Redis` set seen_at = {past} where redis_id = {_literal(redis_id)} and {not_seen}"
+		)
 
 	def keep_written(self, users: Iterable[str], position: Position) -> None:
 		self._ask(_KEEP.format(rows=_rows(users, position)))

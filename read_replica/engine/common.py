@@ -58,8 +58,8 @@ class CommonStore(Protocol):
 	def note(self, redis_id: str, host: str, address: str) -> None:
 		"""Note that a Redis is in use on a host."""
 
-	def forget(self, redis_id: str, seconds: float) -> None:
-		"""Forget a Redis where it was not seen for so long."""
+	def let_pass(self, redis_id: str, seconds: float) -> None:
+		"""Let a Redis that was not seen for so long be as one that was not seen for as long as one counts."""
 
 	def keep_written(self, users: Iterable[str], position: Position) -> None:
 		"""Remember what has been committed on behalf of these users."""

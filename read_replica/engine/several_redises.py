@@ -24,6 +24,7 @@ from redis.exceptions import RedisError
 
 from read_replica.engine.common import (
 	NO_REDIS,
+	SECONDS_A_REDIS_COUNTS,
 	CommonStore,
 	CommonStoreError,
 	PrimaryRefuses,
@@ -132,16 +133,18 @@ class SharedBySeveralRedises(Shared):
 		return sightings
 
 	def _without_what_has_passed(self, sightings: list[Sighting], redis_id: str | None) -> list[Sighting]:
-		"""Note again that there is no Redis here, or, once all servers have one again, forget that one had none."""
-		of_none = next((one for one in sightings if one.redis_id == NO_REDIS), None)
+		"""Note again that there is no Redis here, or, once all servers have one again, let that count no more."""
+		counting = (one for one in sightings if one.seen < SECONDS_A_REDIS_COUNTS)
+		of_none = next((one for one in counting if one.redis_id == NO_REDIS), None)
 		if of_none is None:
 			return sightings
 		if redis_id is None:
 			if of_none.seen_here is not None and of_none.seen > SECONDS_BETWEEN_LOOKS:
 				self._note_none()
 		elif of_none.seen > SECONDS_WITHOUT_REDIS and self._has_begun_anew():
-			self._common.forget(NO_REDIS, SECONDS_WITHOUT_REDIS)
-			return [one for one in sightings if one is not of_none]
+			self._common.let_pass(NO_REDIS, SECONDS_WITHOUT_REDIS)
+			past = of_none._replace(seen=SECONDS_A_REDIS_COUNTS)
+			return [past if one is of_none else one for one in sightings]
 		return sightings
 
 	@without_redis(lambda: False)

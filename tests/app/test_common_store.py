@@ -208,8 +208,28 @@ def test_once_redis_is_back_it_has_all_positions_but_those_that_were_written_wit
 	assert NO_REDIS in other._view.redises
 	age(several_redises.SECONDS_WITHOUT_REDIS, columns=("seen_at",))
 	let_all_look(other)
-	assert other._view.several_for is None and frappe.db.count("Cache Redis", {"redis_id": NO_REDIS}) == 0
+	assert other._view.several_for is None and cache_redises.problems() == []
 	assert other.written_by(SOMEBODY).known_for < 5
+
+
+def test_who_does_not_know_yet_that_redis_is_back_misses_nothing(process_on, redises):
+	other, late = process_on(redises[0].port), process_on(redises[0].port)
+	let_all_look(other)
+	process_on(free_port()).keep_written({SOMEBODY}, Position("0-1-5"))
+	age(AN_HOUR)
+	let_all_look(late)
+	age(several_redises.SECONDS_WITHOUT_REDIS, columns=("seen_at",))
+	let_all_look(other)
+	assert other._view.several_for is None and late._view.several_for is not None
+	other.keep_written({SOMEBODY}, Position("0-1-6"))
+	assert late.written_by(SOMEBODY).position == Position("0-1-6")
+	# Told once is enough, and for a minute it is told to all.
+	beginning = redises[0].client().pttl("of_the_test|beginning")
+	let_all_look(other, late)
+	assert redises[0].client().pttl("of_the_test|beginning") <= beginning
+	age(several_redises.SECONDS_OF_KEEPING_FOR_OTHERS, columns=("seen_at",))
+	let_all_look(other)
+	assert not other._view.is_kept_for_others
 
 
 def test_as_long_as_a_server_is_at_work_without_redis_the_others_know_of_it(process_on, redises):
