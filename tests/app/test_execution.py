@@ -20,6 +20,7 @@ from rq.utils import utcformat
 from read_replica import due_times, execution, run_locks
 from read_replica.own_transaction import change
 from support.bench import SITE
+from support.servers import run
 
 from .conftest import in_another_worker, overheard
 from .test_jobs import DAILY, rule, tick
@@ -127,6 +128,45 @@ def test_a_run_that_is_being_executed_is_not_put_into_a_queue_again(writing, mon
 			over.set()
 		working.result(timeout=60)
 	assert tick(monkeypatch, None) == [WRITING], "it has ended without having executed it"
+
+
+def test_the_method_of_a_run_that_was_executed_or_is_being_executed_is_not_called(
+	writing, monkeypatch, servers
+):
+	tick(monkeypatch, None)
+	[job] = as_with_another_queue()
+	calls = []
+	monkeypatch.setattr("sample_app.jobs.writing_job", lambda: calls.append(job["run"]))
+	with servers.primary.admin() as another:
+		run(another, "select get_lock(%s, 0)", (run_locks._name_of_lock(job["run"]),))
+		work_off([job])
+		assert calls == []
+		run(another, "do release_all_locks()")
+		work_off([job])
+	work_off([job])
+	assert calls == [job["run"]]
+
+
+def test_the_log_says_which_job_was_not_executed_and_which_on_another_server(writing, monkeypatch):
+	said = []
+	monkeypatch.setattr(execution, "log_event", lambda event, **fields: said.append((event, fields)))
+	rule(WRITING, "secondary")
+	tick(monkeypatch, "secondary")
+	[job] = as_with_another_queue()
+	with monkeypatch.context() as patched:
+		patched.setattr(execution.Work, "begins", fail)
+		monkeypatch.setenv("SERVER_ID", "secondary")
+		work_off([job])
+	[(event, fields)] = said
+	assert event == "not_executed" and fields["job"] == WRITING and "of the test" in fields["error"]
+	said.clear()
+	monkeypatch.setenv("SERVER_ID", "primary")
+	work_off([job])
+	assert said == [("wrong_server", {"job": WRITING, "server_id": "secondary", "executed_on": "primary"})]
+
+
+def fail(*args) -> None:
+	raise ValueError("of the test")
 
 
 def test_a_job_that_fails_is_executed_and_not_tried_again(writing, monkeypatch):

@@ -286,15 +286,19 @@ def test_a_job_whose_callback_fails_after_its_commit_went_well_is_executed_once(
 	assert tick(monkeypatch, None) == []
 
 
-def test_a_worker_that_has_lost_its_lock_commits_nothing_if_another_has_begun(writing, monkeypatch):
+@pytest.mark.parametrize("has_read", [True, False], ids=["refused for its view", "refused by its number"])
+def test_a_worker_that_has_lost_its_lock_commits_nothing_if_another_has_begun(writing, monkeypatch, has_read):
 	job = taken(monkeypatch)
 
-	def lose_the_lock() -> None:
+	def writing_job() -> None:
+		if has_read:
+			frappe.db.sql("select count(*) from sample_app_executed")
 		frappe.db.sql("do release_all_locks()")
 		job_does(monkeypatch)
 		work_off([job])
+		frappe.db.sql("insert into sample_app_executed (run) values ('of the first worker')")
 
-	job_does(monkeypatch, lose_the_lock)
+	monkeypatch.setattr("sample_app.jobs.writing_job", writing_job)
 	work_off([job])
 	row = row_of(job)
 	assert executed() == 1 and row.executed_at and row.attempts == 2
