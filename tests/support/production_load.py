@@ -4,6 +4,7 @@
 """What people and programs ask of a site's web servers: orders, lists, reports, REST."""
 
 import random
+import re
 import threading
 import time
 from collections import Counter
@@ -30,8 +31,17 @@ TRY_AGAIN = (
 FIRST_HEADERS = {"Host": SITE, "Accept": "application/json", "Connection": "close"}
 
 
+CHANGED_IN = re.compile(r"in table '(\w[^'\\]*)'")
+
+
 def is_to_be_tried_again(answer: requests.Response) -> bool:
 	return answer.status_code != 200 and any(word in answer.text for word in TRY_AGAIN)
+
+
+def row_in_the_way(answer: requests.Response) -> str:
+	"""The table of the row that another request has changed, where the database names it."""
+	found = CHANGED_IN.search(answer.text)
+	return found[1] if found else "not named"
 
 
 class Client:
@@ -64,7 +74,8 @@ class Load:
 
 	def __init__(self):
 		self.asked: Counter[str] = Counter()
-		self.tried_again = 0
+		# By the table of the row that two have wanted.
+		self.tried_again: Counter[str] = Counter()
 		self.failures: list[str] = []
 		self._lock = threading.Lock()
 		self._ended = threading.Event()
@@ -108,7 +119,7 @@ class Load:
 		with self._lock:
 			self.asked[kind] += 1
 			if is_to_be_tried_again(answer):
-				self.tried_again += 1
+				self.tried_again[row_in_the_way(answer)] += 1
 				return None
 		assert answer.status_code == 200, f"{kind}: {answer.status_code} {answer.text[-2000:]}"
 		return answer
