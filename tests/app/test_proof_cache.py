@@ -29,7 +29,7 @@ from support.trouble import LAGS, Agent
 from .conftest import connected
 
 PROCESSES = 4
-REQUESTS, SECONDS = (3_000, 900) if os.environ.get("READ_REPLICA_LONG") else (400, 150)
+REQUESTS, SECONDS = (3_000, 900) if os.environ.get("READ_REPLICA_LONG") else (400, 300)
 
 
 @contextmanager
