@@ -101,16 +101,18 @@ def stale(servers: Cluster) -> Iterator[Cluster]:
 @pytest.fixture
 def due(site):
 	"""Both jobs of the sample app are due, nothing waits in the queues, and no rule stands."""
-	from frappe.utils.background_jobs import get_queue
+	from frappe.utils.background_jobs import get_queue, get_redis_conn
 
 	for queue in QUEUES:
 		get_queue(queue).empty()
+	# Workers of earlier tests that were killed are known for some minutes.
+	get_redis_conn().delete("rq:workers")
 	frappe.db.delete("Scheduler Config")
 	frappe.db.delete("Scheduled Run")
 	frappe.db.delete("Scheduled Job Log")
 	# On a site that nobody uses, core schedules once a day.
 	frappe.get_doc({"doctype": "Activity Log", "subject": "of the tests"}).insert()
-	for doctype in ("Job Server", "Job Takeover"):
+	for doctype in ("Job Server", "Job Takeover", "Job Worker"):
 		frappe.db.delete(doctype)
 	annotations.forget()
 	frappe.db.sql("update `tabScheduled Job Type` set last_execution = '2020-01-01', creation = '2020-01-01'")
