@@ -62,11 +62,8 @@ MOST_MIB_MORE = 20 if SECONDS >= 600 else 60
 
 
 @pytest.fixture
-def production(site, monkeypatch) -> Iterator[tuple[Sites, Cluster, list[ProductionBench]]]:
-	"""A site with all its servers; nothing runs on the two that serve it yet.
-
-	After the site of the other tests: Frappe's client stays with the first Redis that a process has met.
-	"""
+def production(monkeypatch) -> Iterator[tuple[Sites, Cluster, list[ProductionBench]]]:
+	"""A site with all its servers; nothing runs on the two that serve it yet."""
 	before = Path.cwd()
 	monkeypatch.syspath_prepend(str(SAMPLE_APP))
 	monkeypatch.setenv("PYTHONPATH", str(SAMPLE_APP), prepend=os.pathsep)
@@ -213,6 +210,8 @@ class Troubles:
 		return began, datetime.now()
 
 
+# Frappe's client stays with the first Redis that a process has met: let it be that of the other tests.
+@pytest.mark.usefixtures("sites")
 def test_a_site_in_production_loses_no_request_and_no_run_whatever_befalls_its_servers(production):
 	sites, servers, benches = production
 	seed = seed_of_run()
