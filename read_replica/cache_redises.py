@@ -7,7 +7,7 @@ from collections import defaultdict
 
 import frappe
 
-from read_replica.engine.common import NO_REDIS
+from read_replica.engine.common_store import NO_REDIS
 from read_replica.own_transaction import is_before_migrate
 
 # A restart or a change of configuration is over by then; so is the time without a request at night.

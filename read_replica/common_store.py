@@ -16,11 +16,16 @@ from typing import Any
 
 from read_replica.connector import Connector
 from read_replica.engine import dialect
-from read_replica.engine.common import SECONDS_A_REDIS_COUNTS, CommonStoreError, PrimaryRefuses, Sighting
+from read_replica.engine.common_store import (
+	SECONDS_A_REDIS_COUNTS,
+	SECONDS_OF_KEEPING_FOR_OTHERS,
+	CommonStoreError,
+	PrimaryRefuses,
+	Sighting,
+)
 from read_replica.engine.dialect import Position
 from read_replica.engine.locks import Lock, after_fork, leave_to_parent
 from read_replica.engine.redis_state import SECONDS_LEFT_ALONE
-from read_replica.engine.several_redises import SECONDS_OF_KEEPING_FOR_OTHERS
 from read_replica.engine.written import SECONDS_POSITIONS_ARE_KEPT, Written
 from read_replica.own_transaction import IN_FAVOUR_OF_ANOTHER
 

@@ -217,7 +217,7 @@ def taken_by(job: Any) -> Work | None:
 
 
 def _note_that_it_was_not_executed(work: Work) -> None:
-	"""The job has left nothing behind, unless the run is marked: it could not begin, or commit nothing."""
+	"""The job could not begin, or nothing of it was committed; unless the run is marked."""
 	error = one_line(f"{type(work.error).__name__}: {work.error}")
 	with unless_before_migrate():
 		is_noted = change(

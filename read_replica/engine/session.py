@@ -18,9 +18,9 @@ from typing import Any, NamedTuple
 from redis.exceptions import RedisError
 
 from read_replica.engine import dialect
+from read_replica.engine.deferred_positions import DeferredPositions
 from read_replica.engine.dialect import Position
 from read_replica.engine.host import Host
-from read_replica.engine.later import Later
 from read_replica.engine.locks import Lock
 from read_replica.engine.request import RequestState
 from read_replica.engine.settings import Need
@@ -59,7 +59,7 @@ class Session:
 		self._lock = Lock()
 		# What could not be kept yet, by user.
 		self.left: dict[str, Position] = {}
-		self._later = Later(host, self._keep_for)
+		self._deferred = DeferredPositions(host, self._keep_for)
 
 	def floor(self, need: Need, primary: Any) -> Floor:
 		"""What a replica must have for this need, in at most one round trip to Redis."""
@@ -180,7 +180,7 @@ class Session:
 		if time.monotonic() - state.kept_at > SECONDS_BETWEEN_KEEPING:
 			self.keep(primary)
 		else:
-			self._later.note(id(state), self._whom_to_tell(state))
+			self._deferred.defer(id(state), self._whom_to_tell(state))
 
 	def _whom_to_tell(self, state: RequestState) -> set[str]:
 		return state.users | {name for name in (state.asked_by, state.reader) if name}
@@ -188,7 +188,7 @@ class Session:
 	def keep(self, primary: Any) -> None:
 		"""Let all processes know what this request has committed, if it has; then in one round trip."""
 		state = self._host.state()
-		self._later.is_told(id(state))
+		self._deferred.is_told(id(state))
 		if not self._note_commit(state, primary):
 			self._say_that_one_is_missing()
 		if state.kept.covers(state.own):

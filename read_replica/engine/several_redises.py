@@ -22,7 +22,7 @@ from contextlib import suppress
 import redis
 from redis.exceptions import RedisError
 
-from read_replica.engine.common import (
+from read_replica.engine.common_store import (
 	NO_REDIS,
 	SECONDS_A_REDIS_COUNTS,
 	CommonStore,
@@ -44,9 +44,6 @@ SECONDS_BETWEEN_LOOKS = 5.0
 # After that, all processes know that there are several, and what was written before was not kept for all:
 # what one goes by was told by another that went by it as long, and the primary may be slow to answer.
 SECONDS_UNTIL_ALL_KNOW = 2 * SECONDS_BETWEEN_LOOKS + 5.0
-
-# Those who still read positions from the primary must find there what those have written who do not any more.
-SECONDS_OF_KEEPING_FOR_OTHERS = 60
 
 SECONDS_BETWEEN_NOTES = 60
 

@@ -18,7 +18,13 @@ from read_replica import cache_redises, common_store, database
 from read_replica.common_store import DatabaseStore
 from read_replica.connector import Connector
 from read_replica.engine import several_redises
-from read_replica.engine.common import NO_REDIS, CommonStoreError, Sighting, view_of
+from read_replica.engine.common_store import (
+	NO_REDIS,
+	SECONDS_OF_KEEPING_FOR_OTHERS,
+	CommonStoreError,
+	Sighting,
+	view_of,
+)
 from read_replica.engine.dialect import Position
 from read_replica.engine.redis_state import SECONDS_LEFT_ALONE, impatient
 from read_replica.engine.several_redises import ID_KEY, SharedBySeveralRedises
@@ -227,7 +233,7 @@ def test_who_does_not_know_yet_that_redis_is_back_misses_nothing(process_on, red
 	beginning = redises[0].client().pttl("of_the_test|beginning")
 	let_all_look(other, late)
 	assert redises[0].client().pttl("of_the_test|beginning") <= beginning
-	age(several_redises.SECONDS_OF_KEEPING_FOR_OTHERS, columns=("seen_at",))
+	age(SECONDS_OF_KEEPING_FOR_OTHERS, columns=("seen_at",))
 	let_all_look(other)
 	assert not other._view.is_kept_for_others
 
@@ -342,7 +348,7 @@ def test_when_there_is_one_again_status_is_quiet_and_then_redis_has_all_position
 	let_all_look(one)
 	assert cache_redises.problems() == []
 	one.keep_written({SOMEBODY}, Position("0-1-5"))
-	age(AN_HOUR + several_redises.SECONDS_OF_KEEPING_FOR_OTHERS, columns=("seen_at",))
+	age(AN_HOUR + SECONDS_OF_KEEPING_FOR_OTHERS, columns=("seen_at",))
 	let_all_look(one)
 	with overheard(servers.primary) as heard:
 		assert one.written_by(SOMEBODY).position == Position("0-1-5"), "kept in Redis all the time"

@@ -67,6 +67,11 @@ def job_does(monkeypatch, *steps) -> None:
 	monkeypatch.setattr("sample_app.jobs.writing_job", writing_job)
 
 
+def leave_row(name: str) -> None:
+	"""A row of an earlier job, which others may change."""
+	change("insert into sample_app_executed (run) values (%s)", name)
+
+
 def row_of(job: dict):
 	frappe.db.rollback()
 	fields = ["executed_at", "attempts", "last_error"]
@@ -178,8 +183,7 @@ def test_a_job_that_the_database_ends_in_favour_of_another_is_tried_again_and_gi
 	writing, monkeypatch
 ):
 	job = taken(monkeypatch)
-	frappe.db.sql("insert into sample_app_executed (run) values ('0')")
-	frappe.db.commit()
+	leave_row("0")
 	attempts = []
 
 	def change_it_elsewhere() -> None:
@@ -205,8 +209,7 @@ def test_what_a_job_has_committed_before_is_not_done_again_as_the_database_ends_
 	writing, monkeypatch
 ):
 	job = taken(monkeypatch)
-	frappe.db.sql("insert into sample_app_executed (run) values ('0')")
-	frappe.db.commit()
+	leave_row("0")
 
 	def change_it_elsewhere() -> None:
 		frappe.db.sql("insert into sample_app_executed (run) values ('first half')")
@@ -309,8 +312,7 @@ def test_a_job_that_waits_before_its_first_statement_sees_and_changes_what_was_c
 	writing, monkeypatch
 ):
 	job = taken(monkeypatch)
-	frappe.db.sql("insert into sample_app_executed (run) values ('before')")
-	frappe.db.commit()
+	leave_row("before")
 	seen = []
 
 	def change_elsewhere() -> None:

@@ -4,8 +4,9 @@
 """Primary and replica swap roles: what users wrote before is shown to them, and holds nobody up for long."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 import redis
@@ -14,7 +15,7 @@ from read_replica.engine import survey
 from read_replica.engine.choice import Reason
 from read_replica.engine.redis_state import impatient
 from read_replica.engine.settings import Need
-from support.one_address import OneAddress, one_address
+from support.one_address import one_address
 from support.plain import PlainHost
 from support.servers import Cluster, MariaDB, cluster, free_port
 
@@ -150,34 +151,43 @@ def test_a_write_that_was_lost_with_the_old_primary_makes_its_user_wait_once(mar
 	host.current().close()
 
 
-def at_one_address(address: OneAddress, servers: Cluster) -> PlainHost:
-	"""The program, with an address for its primary that may lead to another server later: a VIP, a proxy, a name."""
-	host = PlainHost(
-		servers.primary.address("shop") | {"host": address.host, "port": address.port}, servers.redis.client()
-	)
-	host.shared.begin_anew(seconds_ago=3600)
-	return host
+@contextmanager
+def one_program(
+	servers: Cluster, replica: MariaDB
+) -> Iterator[tuple[PlainHost, Any, Callable[[MariaDB], None]]]:
+	"""The program with an address for its primary that may lead to another server later: a VIP, a proxy, a name.
 
+	Its router, and what moves the address. Connections that are open then stay where they are, but for the
+	request's, which is a new one each time.
+	"""
+	with one_address(servers.primary) as address:
+		reached = servers.primary.address("shop") | {"host": address.host, "port": address.port}
+		host = PlainHost(reached, servers.redis.client())
+		host.shared.begin_anew(seconds_ago=3600)
+		router = make_router(host, endpoint(replica))
 
-def move(address: OneAddress, to: MariaDB, host: PlainHost) -> None:
-	"""Connections that are open stay where they are, but for the request's, which is a new one each time."""
-	address.servers = [to]
-	host.current().close()
+		def move_to(server: MariaDB) -> None:
+			address.servers = [server]
+			host.current().close()
+
+		try:
+			yield host, router, move_to
+		finally:
+			close(router)
+			host.current().close()
 
 
 @pytest.mark.parametrize("old_is", ["read-only", "forgotten"])
 def test_once_an_address_leads_to_a_new_primary_replicas_of_the_old_one_are_late(market, monkeypatch, old_is):
 	monkeypatch.setattr(survey, "SECONDS_UNTIL_RENEWED", 10.0 if old_is == "read-only" else 3.0)
-	old, (new, still_follows_old) = market.primary, market.replicas
-	with one_address(old) as address:
-		host = at_one_address(address, market)
-		router = make_router(host, endpoint(still_follows_old))
+	new, still_follows_old = market.replicas
+	with one_program(market, still_follows_old) as (host, router, move_to):
 		read(host, router, "ann")
 		until(lambda: router.health.survey.freshness.newest)
 		if old_is == "read-only":
-			old.query("SET GLOBAL read_only = 1")
+			market.primary.query("SET GLOBAL read_only = 1")
 		promote(new)
-		move(address, new, host)
+		move_to(new)
 		moved_at = time.monotonic()
 		while time.monotonic() - moved_at < 8:
 			new.query("UPDATE shop.stock SET qty = qty + 1")
@@ -189,22 +199,18 @@ def test_once_an_address_leads_to_a_new_primary_replicas_of_the_old_one_are_late
 			if time.monotonic() - moved_at > 6:
 				assert seen == quantity
 			time.sleep(0.5)
-		close(router)
-		host.current().close()
 
 
 def test_once_an_address_leads_to_a_new_primary_its_replicas_are_not_compared_with_the_old_one(
 	market_without_log_slave_updates,
 ):
-	market = market_without_log_slave_updates
-	old, (new, other) = market.primary, market.replicas
-	with one_address(old) as address:
-		host = at_one_address(address, market)
-		router = make_router(host, endpoint(other))
+	old = market_without_log_slave_updates.primary
+	new, other = market_without_log_slave_updates.replicas
+	with one_program(market_without_log_slave_updates, other) as (host, router, move_to):
 		read(host, router, "ann")
 		promote(new, other)
 		demote(old, to=new)
-		move(address, new, host)
+		move_to(new)
 
 		def is_answered_by_replica() -> bool:
 			new.query("UPDATE shop.stock SET qty = qty + 1")
@@ -214,86 +220,62 @@ def test_once_an_address_leads_to_a_new_primary_its_replicas_are_not_compared_wi
 		time.sleep(2)
 		until(is_answered_by_replica)
 		assert all(is_answered_by_replica() for _ in range(10))
-		close(router)
-		host.current().close()
 
 
-def test_a_new_primary_that_has_logged_nothing_yet_is_not_taken_for_one_without_commits(
-	market_without_log_slave_updates,
-):
+@pytest.fixture
+def late_program(market_without_log_slave_updates) -> Iterator[tuple[PlainHost, Any, Callable[[], None]]]:
+	"""The program with a replica that stands still; its router, and a failover to a server with an empty log."""
 	market = market_without_log_slave_updates
-	old, (new, late) = market.primary, market.replicas
-	with one_address(old) as address:
-		host = at_one_address(address, market)
-		router = make_router(host, endpoint(late))
-		read(host, router, "ann")
+	new, late = market.replicas
+	with one_program(market, late) as (host, router, move_to):
+		read(host, router, "bob")
 		until(lambda: router.health.survey.freshness.newest)
 		late.query("STOP SLAVE")
-		write(host, router, "bob", 11)
-		new.catch_up(old)
-		promote(new)
-		old.kill()
-		move(address, new, host)
-		for _ in range(4):
-			with router.read_only(Need(consistency="strong"), "report"):
-				assert host.current().sql("SELECT qty FROM stock") == ((11,),)
-			host.end_request(router)
-		host.shared.client = impatient(redis.Redis("127.0.0.1", free_port()))
-		assert read(host, router, "bob") == (11, 2), "what bob has written, Redis cannot say"
-		close(router)
-		host.current().close()
+
+		def fail_over() -> None:
+			new.catch_up(market.primary)
+			promote(new)
+			market.primary.kill()
+			move_to(new)
+
+		yield host, router, fail_over
 
 
-def test_a_position_is_not_dropped_on_the_word_of_a_primary_that_has_logged_nothing_yet(
-	market_without_log_slave_updates,
-):
-	market = market_without_log_slave_updates
-	old, (new, late) = market.primary, market.replicas
-	with one_address(old) as address:
-		host = at_one_address(address, market)
-		router = make_router(host, endpoint(late))
-		read(host, router, "ann")
-		late.query("STOP SLAVE")
-		write(host, router, "bob", 11)
-		new.catch_up(old)
-		promote(new)
-		old.kill()
-		move(address, new, host)
-		assert [read(host, router, "bob") for _ in range(4)] == [(11, 2)] * 4
-		close(router)
-		host.current().close()
+def test_a_new_primary_that_has_logged_nothing_yet_is_not_taken_for_one_without_commits(late_program):
+	host, router, fail_over = late_program
+	write(host, router, "bob", 11)
+	fail_over()
+	for _ in range(4):
+		with router.read_only(Need(consistency="strong"), "report"):
+			assert host.current().sql("SELECT qty FROM stock") == ((11,),)
+		host.end_request(router)
+	host.shared.client = impatient(redis.Redis("127.0.0.1", free_port()))
+	assert read(host, router, "bob") == (11, 2), "what bob has written, Redis cannot say"
 
 
-def test_nor_is_a_commit_whose_position_was_not_asked_for_before(market_without_log_slave_updates):
-	market = market_without_log_slave_updates
-	old, (new, late) = market.primary, market.replicas
-	with one_address(old) as address:
-		host = at_one_address(address, market)
-		router = make_router(host, endpoint(late))
-		read(host, router, "bob")
-		late.query("STOP SLAVE")
-		host.current().sql("UPDATE stock SET qty = 11")
-		host.current().commit()
-		new.catch_up(old)
-		promote(new)
-		old.kill()
-		move(address, new, host)
-		assert [read(host, router, "bob") for _ in range(4)] == [(11, 2)] * 4
-		close(router)
-		host.current().close()
+def test_a_position_is_not_dropped_on_the_word_of_a_primary_that_has_logged_nothing_yet(late_program):
+	host, router, fail_over = late_program
+	write(host, router, "bob", 11)
+	fail_over()
+	assert [read(host, router, "bob") for _ in range(4)] == [(11, 2)] * 4
+
+
+def test_nor_is_a_commit_whose_position_was_not_asked_for_before(late_program):
+	host, router, fail_over = late_program
+	host.current().sql("UPDATE stock SET qty = 11")
+	host.current().commit()
+	fail_over()
+	assert [read(host, router, "bob") for _ in range(4)] == [(11, 2)] * 4
 
 
 def test_while_an_address_leads_to_no_server_the_last_connection_to_the_primary_goes_on(market, monkeypatch):
 	monkeypatch.setattr(survey, "SECONDS_UNTIL_RENEWED", 0.5)
-	[nobody, replica] = market.replicas
-	with one_address(market.primary) as address:
-		host = at_one_address(address, market)
-		router = make_router(host, endpoint(replica))
+	nobody, replica = market.replicas
+	with one_program(market, replica) as (_host, router, move_to):
 		router.health.look_now()
 		nobody.kill()
-		address.servers = [nobody]
+		move_to(nobody)
 		for _ in range(4):
 			time.sleep(0.6)
 			router.health.look_now()
 			assert router.health.verdict_of("replica02").lag < 0.5
-		close(router)

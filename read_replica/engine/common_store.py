@@ -17,6 +17,9 @@ from read_replica.engine.written import SECONDS_POSITIONS_ARE_KEPT, Written
 # For as long as another Redis may hold a position that counts.
 SECONDS_A_REDIS_COUNTS = SECONDS_POSITIONS_ARE_KEPT
 
+# Those who still read positions from the primary must find there what those have written who do not any more.
+SECONDS_OF_KEEPING_FOR_OTHERS = 60
+
 # For how long a process that the primary refuses goes by what was known before.
 SECONDS_A_REFUSAL_IS_BORNE = 10.0
 

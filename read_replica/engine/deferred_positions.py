@@ -1,7 +1,7 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""Commits that a request made a moment after it told the others of one: they are told while it calculates."""
+"""Positions of commits that others are told of a second later, as their request had told one a moment before."""
 
 import threading
 import time
@@ -20,7 +20,7 @@ SECONDS_TO_CONNECT = 1.0
 SECONDS_TO_ANSWER = 1.0
 
 
-class Later:
+class DeferredPositions:
 	"""Whose commits are to be told yet, and the thread that tells them if their request does not.
 
 	The thread ends when there are none. Safe to share between threads.
@@ -33,20 +33,22 @@ class Later:
 		self._keep_for = keep_for
 		self._lock = Lock()
 		self._begin()
-		after_fork(self, Later._begin)
+		after_fork(self, DeferredPositions._begin)
 
 	def _begin(self) -> None:
 		# By the request: on whose behalf it has committed, and when it did so first, by time.monotonic().
 		self._due: dict[int, tuple[set[str], float]] = {}
 		self._thread: threading.Thread | None = None
 
-	def note(self, request: int, users: set[str]) -> None:
+	def defer(self, request: int, users: set[str]) -> None:
 		"""A request has committed, and has not told it."""
 		with self._lock:
 			before, since = self._due.get(request, (set(), time.monotonic()))
 			self._due[request] = (before | users, since)
 			if self._thread is None or not self._thread.is_alive():
-				self._thread = threading.Thread(target=self._run, name="read_replica later", daemon=True)
+				self._thread = threading.Thread(
+					target=self._run, name="read_replica deferred positions", daemon=True
+				)
 				self._thread.start()
 
 	def is_told(self, request: int) -> None:
@@ -71,7 +73,7 @@ class Later:
 				self._keep_for(set().union(*due.values()), position)
 				continue
 			for request, users in due.items():
-				self.note(request, users)
+				self.defer(request, users)
 
 	def _position_of_primary(self) -> Position:
 		"""On a connection of its own, as the request uses its; an empty one if the primary cannot tell now."""
