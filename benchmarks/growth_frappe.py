@@ -26,7 +26,7 @@ from benchmarks.compare import timed
 from benchmarks.results import Figure
 from read_replica import due_times, job_rules, queues, read_only, site, tick
 from read_replica.host import shared_of_site
-from read_replica.scheduler_split import SplitScheduledJobType
+from read_replica.scheduler_split import over
 from support.bench import SITE, Sites
 from support.servers import Cluster
 
@@ -386,7 +386,7 @@ class Growth:
 
 	def of_jobs(self) -> list[Figure]:
 		"""Core's own tick walks over all jobs: this is for what a whole tick takes more with this app than without."""
-		ways = {"core": ScheduledJobType, "ours": SplitScheduledJobType}
+		ways = {"core": ScheduledJobType, "ours": over(ScheduledJobType)}
 		took: dict[tuple[str, int], list[float]] = {(way, JOBS * by): [] for way in ways for by in (1, TIMES)}
 		with self._two_tables("tabScheduled Job Type", JOBS, self._make_jobs) as arrange:
 			for number in range(ROUNDS + 1):
