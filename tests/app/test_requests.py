@@ -9,6 +9,7 @@ from frappe.utils import add_to_date, now_datetime
 
 from support.bench import ADMIN_PASSWORD, SITE
 from support.browser import Browser
+from support.waiting import until
 
 from .conftest import REPLICAS, connected, full_form, overheard, server_id
 
@@ -262,7 +263,8 @@ def test_requests_in_maintenance_leave_no_connection_open(browser, servers, main
 	before = connections()
 	for _ in range(10):
 		browser.call("sample_app.api.decorated")
-	assert connections() == before
+	# A health check that opens a new connection before it closes the old one has two for a moment.
+	until(lambda: all(now <= then for now, then in zip(connections(), before, strict=True)))
 
 
 def test_a_site_that_is_switched_off_sees_core_s_own_behaviour(browser, configured, servers):
