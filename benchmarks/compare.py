@@ -9,8 +9,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from read_replica.engine.choice import Reason
 from read_replica.engine.metrics import PRIMARY
+from read_replica.engine.replicas.choice import Reason
 from read_replica.engine.router import Router
 
 

@@ -24,8 +24,9 @@ from rq.job import Job
 
 from benchmarks.compare import timed
 from benchmarks.results import Figure
-from read_replica import due_times, job_rules, queues, read_only, site, tick
-from read_replica.host import shared_of_site
+from read_replica import read_only, site
+from read_replica.database.host import shared_of_site
+from read_replica.jobs import due_times, queues, rules, tick
 from read_replica.scheduler_split import over
 from support.bench import SITE, Sites
 from support.servers import Cluster
@@ -139,7 +140,7 @@ class Growth:
 					arrange,
 					RULES,
 					_enqueue,
-					job_rules.forget_rules,
+					rules.forget_rules,
 				),
 				self._figure(question, "an enqueue that no rule fits", arrange, RULES, _enqueue_another),
 				self._figure(question, "a tick", arrange, RULES, self._tick, self._be_due),
@@ -293,7 +294,7 @@ class Growth:
 			for size in random.sample(list(medians), 2):
 				frappe.db.commit()
 				arrange(size)
-				job_rules.forget_rules()
+				rules.forget_rules()
 				took = []
 				for _ in range(CALLS + 1):
 					before()

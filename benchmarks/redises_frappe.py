@@ -14,11 +14,12 @@ import frappe
 from benchmarks.compare import interleaved
 from benchmarks.results import Figure
 from benchmarks.statements import recorded
-from read_replica import database, read_only, site
-from read_replica.common_store import DatabaseStore
-from read_replica.connector import Connector
-from read_replica.engine.several_redises import SharedBySeveralRedises
-from read_replica.engine.shared import Shared
+from read_replica import read_only, site
+from read_replica.database import routed
+from read_replica.database.common_store import DatabaseStore
+from read_replica.database.connector import Connector
+from read_replica.engine.shared.several_redises import SeveralRedises
+from read_replica.engine.shared.shared_state import SharedState
 from support.servers import Cluster
 
 QUESTION = "Servers with different cache Redises"
@@ -36,7 +37,7 @@ AN_HOUR = 3600
 ROW = "select name, module, modified from `tabDocType` where name = 'User'"
 
 
-class Strong(Shared):
+class Strong(SharedState):
 	"""What each call is shown where nobody can say what its user has written: all that anybody has."""
 
 	def keep_written(self, users, position) -> None:
@@ -73,13 +74,13 @@ def measure(servers: Cluster) -> list[Figure]:
 	return figures
 
 
-def _ways(shared: Any) -> dict[str, Shared]:
+def _ways(shared: Any) -> dict[str, SharedState]:
 	client, prefix = shared.client, shared._prefix
-	store = DatabaseStore(Connector(database.primary_of(frappe.local.db)))
+	store = DatabaseStore(Connector(routed.primary_of(frappe.local.db)))
 	ways = {
-		ONE: Shared(client, prefix),
-		WATCHED: SharedBySeveralRedises(client, f"{prefix}|watched", _OnlyOne(store)),
-		SEVERAL: SharedBySeveralRedises(client, f"{prefix}|several", store),
+		ONE: SharedState(client, prefix),
+		WATCHED: SeveralRedises(client, f"{prefix}|watched", _OnlyOne(store)),
+		SEVERAL: SeveralRedises(client, f"{prefix}|several", store),
 		STRONG: Strong(client, prefix),
 	}
 	store.note("of_another_server", "another", "another:6379")
@@ -106,7 +107,7 @@ class _OnlyOne:
 
 
 @contextmanager
-def _in_place(router: Any, shared: Shared) -> Iterator[None]:
+def _in_place(router: Any, shared: SharedState) -> Iterator[None]:
 	before = router.host.shared
 	try:
 		yield
@@ -114,7 +115,7 @@ def _in_place(router: Any, shared: Shared) -> Iterator[None]:
 		router.host.shared = before
 
 
-def _with(router: Any, shared: Shared, work: Callable[[], None]) -> Callable[[], None]:
+def _with(router: Any, shared: SharedState, work: Callable[[], None]) -> Callable[[], None]:
 	def request() -> None:
 		router.host.shared = shared
 		work()
@@ -146,13 +147,13 @@ def _statements(servers: Cluster, request: Callable[[], None]) -> float:
 	return sum(not said.strip().lower().startswith(of_others) for _, said in statements) / times
 
 
-def _of_late_replicas(servers: Cluster, router: Any, ways: dict[str, Shared]) -> dict[str, float]:
+def _of_late_replicas(servers: Cluster, router: Any, ways: dict[str, SharedState]) -> dict[str, float]:
 	"""Which share of the reads of somebody who has written nothing a replica answers, while others write."""
 	with _late(servers), _written_by_others(servers):
 		return {way: _share(router, shared) for way, shared in ways.items()}
 
 
-def _share(router: Any, shared: Shared) -> float:
+def _share(router: Any, shared: SharedState) -> float:
 	user = frappe.session.user
 	frappe.session.user = "reader@example.com"
 	answered = []

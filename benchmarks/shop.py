@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from demo.plain_shop import ITEMS, STOCK_BALANCE, WAREHOUSES
-from read_replica.engine.redis_state import impatient
 from read_replica.engine.router import Router
 from read_replica.engine.settings import Endpoint, Need, Settings
-from read_replica.engine.shared import Shared
+from read_replica.engine.shared.redis_state import impatient
+from read_replica.engine.shared.shared_state import SharedState
 from support.plain import PlainDatabase, PlainHost
 from support.servers import Cluster, MariaDB
 
@@ -32,7 +32,7 @@ REPORT = STOCK_BALANCE.replace("FROM stock_ledger", "FROM stock_ledger WHERE id 
 def host_of(servers: Cluster) -> PlainHost:
 	host = PlainHost(servers.primary.address("shop"), servers.redis.client())
 	# All processes are of one site.
-	host.shared = Shared(impatient(servers.redis.client()), "benchmarks")
+	host.shared = SharedState(impatient(servers.redis.client()), "benchmarks")
 	# As on a site that has been running for a while.
 	host.shared.begin_anew(seconds_ago=3600)
 	return host

@@ -11,13 +11,13 @@ __all__ = ["enqueue", "primary", "read_only", "run_on"]
 def __getattr__(name: str):
 	# Looked up on first use, so that the engine and the installer work where there is no Frappe.
 	if name == "run_on":
-		from read_replica import annotations
+		from read_replica.jobs import annotations
 
 		return annotations.run_on
 	if name == "enqueue":
-		from read_replica import calls
+		from read_replica.jobs import enqueue
 
-		return calls.enqueue
+		return enqueue.enqueue
 	if name in __all__:
 		from read_replica import routing
 

@@ -6,8 +6,9 @@
 import frappe
 from werkzeug.wrappers import Response
 
-from read_replica import job_servers, schedulers
-from read_replica.host import shared_of_site
+from read_replica.database.host import shared_of_site
+from read_replica.jobs import schedulers
+from read_replica.watch import job_findings
 
 
 @frappe.whitelist()
@@ -21,7 +22,7 @@ def scheduled_methods() -> list[str]:
 def job_problems() -> list[str]:
 	"""What is wrong with the servers of jobs, for core's System Health Report, in sentences."""
 	frappe.only_for("System Manager")
-	return job_servers.problems()
+	return job_findings.problems()
 
 
 @frappe.whitelist()
@@ -42,6 +43,6 @@ def clear_writers(method: str | None = None) -> int:
 def metrics() -> Response:
 	"""The site's numbers, as Prometheus reads them, for whoever sends its token."""
 	# Only here, as no other request needs its library.
-	from read_replica import prometheus
+	from read_replica.watch import prometheus
 
 	return prometheus.answer()

@@ -11,19 +11,19 @@ import click
 import frappe
 from frappe.commands import get_site, pass_context
 
-from read_replica import shims
+from read_replica.core import replacements
 from read_replica.engine.forks import let_forks_wait
 
 # bench reads this file in each of its processes as it starts, and so in workers, before they have threads;
 # and in schedulers, in which no hook of this app need run.
 let_forks_wait()
-shims.install_in_controllers()
+replacements.install_in_controllers()
 
 # Only there, as what is imported for it would make every other command slow, and each worker large.
 if "schedule" in sys.argv:
-	shims.install_in_scheduler()
+	replacements.install_in_scheduler()
 if {"worker", "worker-pool"}.intersection(sys.argv):
-	shims.install_in_workers()
+	replacements.install_in_workers()
 
 
 @contextmanager
@@ -45,30 +45,30 @@ def read_replica():
 @pass_context
 def status(context):
 	"Where reads go, what is wrong with the configuration, and each replica as it answers now"
-	from read_replica import report
+	from read_replica.watch import status
 
 	with _site_of(context):
-		report.print_status()
+		status.print_status()
 
 
 @read_replica.command("jobs")
 @pass_context
 def jobs(context):
 	"Every scheduled job with its server, its frequency and its rule"
-	from read_replica import report
+	from read_replica.watch import status
 
 	with _site_of(context):
-		report.print_jobs()
+		status.print_jobs()
 
 
 @read_replica.command("servers")
 @pass_context
 def servers(context):
 	"The servers that run jobs, when each was last seen, and whose jobs others have run"
-	from read_replica import report
+	from read_replica.watch import status
 
 	with _site_of(context):
-		report.print_servers()
+		status.print_servers()
 
 
 @read_replica.command("queues")
@@ -77,10 +77,10 @@ def servers(context):
 @pass_context
 def queues(context, server_ids=(), write=False):
 	"Queues of their own for servers that share one Redis: for those that rules name, this one, and SERVER_IDS"
-	from read_replica import own_queues
+	from read_replica.jobs import queue_setup
 
 	with _site_of(context):
-		click.echo(own_queues.add(server_ids, write))
+		click.echo(queue_setup.add(server_ids, write))
 
 
 @read_replica.command("writers")
@@ -89,14 +89,14 @@ def queues(context, server_ids=(), write=False):
 @pass_context
 def writers(context, method=None, clear_all=False):
 	"Methods that were caught writing and stay on the primary for a day"
-	from read_replica import report
-	from read_replica.host import shared_of_site
+	from read_replica.database.host import shared_of_site
+	from read_replica.watch import status
 
 	with _site_of(context):
 		if method or clear_all:
 			count = shared_of_site().clear_writers(*([method] if method else []))
 			click.echo(f"{count} cleared; workers take it up within seconds")
-		report.print_writers()
+		status.print_writers()
 
 
 commands = [read_replica]

@@ -11,7 +11,7 @@ app_email = "read_replica@users.noreply.github.com"
 app_license = "MIT"
 
 # The places that always run: hooks.py itself may be served from a cache, and never be imported.
-before_request = ["read_replica.site.begin", "read_replica.metrics_access.take"]
+before_request = ["read_replica.site.begin", "read_replica.watch.metrics_access.take"]
 auth_hooks = ["read_replica.site.note_asker"]
 after_request = ["read_replica.site.end"]
 before_job = ["read_replica.site.begin"]
@@ -29,5 +29,5 @@ default_log_clearing_doctypes = {"Job Takeover": 180}
 
 after_install = "read_replica.install.after_install"
 after_app_install = "read_replica.install.after_app_install"
-after_migrate = ["read_replica.patches.v0_1.add_core_keys.execute", "read_replica.annotations.note"]
+after_migrate = ["read_replica.patches.v0_1.add_core_keys.execute", "read_replica.jobs.annotations.note"]
 after_uninstall = "read_replica.install.after_uninstall"

@@ -6,8 +6,10 @@
 import click
 import frappe
 
-from read_replica import annotations, other_classes, site
-from read_replica.host import shared_of_site
+from read_replica import site
+from read_replica.core import class_overrides
+from read_replica.database.host import shared_of_site
+from read_replica.jobs import annotations
 from read_replica.patches.v0_1 import add_core_keys
 
 
@@ -23,7 +25,7 @@ def after_app_install(app: str) -> None:
 
 
 def _tell_what_cannot_work() -> None:
-	for problem in other_classes.problems():
+	for problem in class_overrides.problems():
 		click.secho(problem, fg="yellow")
 
 

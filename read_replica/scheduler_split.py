@@ -15,12 +15,13 @@ import click
 import frappe
 from frappe.model import base_document
 
-from read_replica import execution, job_positions, other_classes, run_now, shims, tick
-from read_replica.job_rules import rule_for
-from read_replica.logs import log_event
-from read_replica.other_classes import JOB_TYPE
-from read_replica.own_transaction import is_before_migrate
-from read_replica.servers import this_server
+from read_replica.core import class_overrides, replacements
+from read_replica.core.class_overrides import JOB_TYPE
+from read_replica.database.bookkeeping import is_before_migrate
+from read_replica.database.event_log import log_event
+from read_replica.jobs import execution, positions, run_now, tick
+from read_replica.jobs.rules import rule_for
+from read_replica.jobs.servers import this_server
 from read_replica.site import is_mariadb
 
 
@@ -81,10 +82,10 @@ class Split:
 			if status != "Start":
 				# Core calls it where it has caught what the method has raised.
 				work.ends(sys.exc_info()[1] if status == "Failed" else None)
-				job_positions.method_has_ended()
+				positions.method_has_ended()
 		result = super().log_status(status, *args, **kwargs)
 		if work and status == "Start":
-			job_positions.method_begins(self.name)
+			positions.method_begins(self.name)
 			work.begins()
 		return result
 
@@ -116,10 +117,10 @@ def __getattr__(name: str) -> Any:
 	"""
 	if name != "SplitScheduledJobType":
 		raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-	shims.install_in_controllers()
-	path = [f"{other_classes.CORE}.ScheduledJobType", *other_classes.paths_of_others()][-1]
+	replacements.install_in_controllers()
+	path = [f"{class_overrides.CORE}.ScheduledJobType", *class_overrides.paths_of_others()][-1]
 	class_ = frappe.get_attr(path)
-	return class_ if other_classes.is_asking() else over(class_)
+	return class_ if class_overrides.is_asking() else over(class_)
 
 
 def _say_that_it_bypasses_its_rule(method: str) -> None:

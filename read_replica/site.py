@@ -8,13 +8,18 @@ from typing import Any
 
 import frappe
 
-from read_replica import calls, config, config_source, database, job_positions, servers, shims, transaction
-from read_replica.as_of import tell
+from read_replica.config.settings import settings_from
+from read_replica.config.source import fingerprint, renew
+from read_replica.core import replacements
+from read_replica.database import transaction
+from read_replica.database.event_log import log_event
+from read_replica.database.host import FrappeHost
+from read_replica.database.routed import primary_of
 from read_replica.engine.errors import ConfigurationError
 from read_replica.engine.locks import Lock
 from read_replica.engine.router import Router
-from read_replica.host import FrappeHost
-from read_replica.logs import log_event
+from read_replica.jobs import enqueue, positions, servers
+from read_replica.watch.freshness_header import tell
 
 APP = "read_replica"
 
@@ -64,7 +69,7 @@ def routing_of_site() -> Routing:
 
 
 def _routing_of(site: str) -> Routing:
-	source = config_source.fingerprint(frappe.local.conf)
+	source = fingerprint(frappe.local.conf)
 	known = _known.get(site)
 	if known and known.source == source:
 		return known
@@ -99,7 +104,7 @@ def is_installed() -> bool:
 
 def _make(site: str, source: tuple) -> Routing:
 	try:
-		settings = config.settings_from(frappe.local.conf)
+		settings = settings_from(frappe.local.conf)
 	except ConfigurationError as error:
 		# Kept like a good one: logged once per process, and the site runs on its primary.
 		log_event("configuration", problem=str(error))
@@ -107,7 +112,7 @@ def _make(site: str, source: tuple) -> Routing:
 	if not settings:
 		return Routing(site, source)
 	try:
-		shims.install()
+		replacements.install()
 	except AttributeError as error:
 		# A Frappe in which something that we replace is gone. Without its guard, no replica is read.
 		log_event("incompatible", problem=str(error))
@@ -133,30 +138,30 @@ def begin(*args, **kwargs) -> None:
 	is_job = kwargs.get("transaction_type") == "job"
 	frappe.local.read_replica_installed = (frappe.local.site, True)
 	if is_mariadb():
-		shims.install_in_controllers()
-		shims.install_in_queues()
-	config_source.renew(frappe.local.conf)
+		replacements.install_in_controllers()
+		replacements.install_in_queues()
+	renew(frappe.local.conf)
 	frappe.local.read_replica_routing = None
-	begins_here = not transaction.is_watched(database.primary_of(frappe.local.db))
+	begins_here = not transaction.is_watched(primary_of(frappe.local.db))
 	router = router_of_site()
-	shims.log_what_others_replaced()
-	shims.leave_core_replica(router)
+	replacements.log_what_others_replaced()
+	replacements.leave_core_replica(router)
 	if router:
-		shims.switch_core_on(frappe.local.conf)
+		replacements.switch_core_on(frappe.local.conf)
 		state = transaction.request_state()
 		if begins_here and not _is_login():
 			# Until now, core has only read the session.
 			state.committed = False
-			transaction.note_that_it_only_read(database.primary_of(frappe.local.db))
+			transaction.note_that_it_only_read(primary_of(frappe.local.db))
 		# Not by `begins_here`: a cache that core fills before the hooks has the primary watched already.
 		if state.asked_by is None and not _is_known_later():
 			state.asked_by = router.host.reader()
 		if is_job:
-			job_positions.take_over(state, kwargs["method"])
+			positions.take_over(state, kwargs["method"])
 	if is_job and is_mariadb():
 		servers.note_worker()
-		job_positions.method_begins()
-		calls.begin_job(kwargs["method"])
+		positions.method_begins()
+		enqueue.begin_job(kwargs["method"])
 
 
 def _is_login() -> bool:
@@ -182,7 +187,7 @@ def note_asker() -> None:
 
 def _watch_primary(router: Router) -> None:
 	"""Know of all that is committed from now on, also on a connection that no request has opened."""
-	primary = database.primary_of(frappe.local.db)
+	primary = primary_of(frappe.local.db)
 	if not transaction.is_watched(primary):
 		# What has been done on it before was not seen.
 		transaction.request_state().committed = primary._conn is not None
@@ -197,7 +202,7 @@ def end(response: Any = None, **kwargs) -> None:
 		if router:
 			tell(response, transaction.request_state(), router.settings.replicas)
 	elif router:
-		# The process of a job may end before its lookout shares what was counted.
+		# The process of a job may end before its watchdog shares what was counted.
 		router.share_at_last()
 
 
@@ -207,4 +212,4 @@ def finish() -> None:
 	Also called when the connection is closed: a broken hook of another app keeps `end` from being called.
 	"""
 	if router := router_of_site():
-		router.finish(database.primary_of(frappe.local.db))
+		router.finish(primary_of(frappe.local.db))

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from read_replica.engine.request import RequestState
 from read_replica.engine.settings import Endpoint
-from read_replica.engine.shared import Shared
+from read_replica.engine.shared.shared_state import SharedState
 
 
 class RoutedDatabase(Protocol):
@@ -30,7 +30,7 @@ class Host(Protocol):
 	always_primary: tuple[str, ...]
 
 	# What all processes of the program share.
-	shared: Shared
+	shared: SharedState
 
 	def log_names(self, table: str, statement: str) -> tuple[str, ...]:
 		"""If a write is one of sessions or logs, which leaves the rest of a scope on its replica: what later

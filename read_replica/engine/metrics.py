@@ -5,9 +5,9 @@
 
 from collections import Counter
 
-from read_replica.engine.choice import Reason
 from read_replica.engine.locks import Lock
-from read_replica.engine.shared import CountKey
+from read_replica.engine.replicas.choice import Reason
+from read_replica.engine.shared.shared_state import CountKey
 
 PRIMARY = "primary"
 

@@ -7,7 +7,7 @@ import os
 from typing import NamedTuple
 
 from read_replica.engine.dialect import Position
-from read_replica.engine.written import Written
+from read_replica.engine.shared.user_positions import Written
 
 
 class AsOf(NamedTuple):

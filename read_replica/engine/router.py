@@ -13,21 +13,21 @@ from typing import Any
 from redis.exceptions import RedisError
 
 from read_replica.engine import dialect
-from read_replica.engine.choice import Reason
 from read_replica.engine.dialect import Position
 from read_replica.engine.errors import ReplicaUnavailable
 from read_replica.engine.events import Events
-from read_replica.engine.finder import Finder, Found
-from read_replica.engine.health import Health
+from read_replica.engine.health.monitor import HealthMonitor
+from read_replica.engine.health.watchdog import Watchdog
 from read_replica.engine.host import Host
 from read_replica.engine.locks import after_fork
-from read_replica.engine.lookout import Lookout
 from read_replica.engine.metrics import PRIMARY, Metrics
-from read_replica.engine.redis_state import SECONDS_LEFT_ALONE
-from read_replica.engine.replica import Replica
+from read_replica.engine.replicas.choice import Reason
+from read_replica.engine.replicas.replica import Replica
 from read_replica.engine.scope import PrimaryBlock, Scope
-from read_replica.engine.session import Session
+from read_replica.engine.selector import Found, ReplicaSelector
 from read_replica.engine.settings import Need, Settings
+from read_replica.engine.shared.redis_state import SECONDS_LEFT_ALONE
+from read_replica.engine.sticking.session import Session
 from read_replica.engine.writers import Writers
 
 # Code may work out a `max_lag` anew for each call.
@@ -74,11 +74,13 @@ class Router:
 		self.writers = Writers(host)
 		self.replicas = [Replica(endpoint, settings, host) for endpoint in settings.replicas]
 		self.events = Events(host)
-		self.health = Health(self.replicas, settings, host, self.events)
+		self.health = HealthMonitor(self.replicas, settings, host, self.events)
 		self.session = Session(host)
 		self.scopes: set[Scope] = set()
-		self._lookout = Lookout(self)
-		self.finder = Finder(self.replicas, settings, host, self.health, self.events, rng or random.Random())
+		self._watchdog = Watchdog(self)
+		self.selector = ReplicaSelector(
+			self.replicas, settings, host, self.health, self.events, rng or random.Random()
+		)
 		self._needs: dict[Need, Need] = {}
 		after_fork(self, Router._begin_in_child)
 
@@ -259,9 +261,9 @@ class Router:
 		known_for: float = float("inf"),
 		exclude: Collection[str] = (),
 	) -> Found | Reason:
-		"""As Finder.find, while the lookout looks after the call."""
-		self._lookout.notice_call()
-		return self.finder.find(need, position, primary, known_for, exclude)
+		"""As ReplicaSelector.find, while the watchdog looks after the call."""
+		self._watchdog.notice_call()
+		return self.selector.find(need, position, primary, known_for, exclude)
 
 	def committed(self, primary: Any) -> None:
 		"""After a commit of writes: other processes are to know of it while this request goes on."""
@@ -274,8 +276,8 @@ class Router:
 			self.close(frames[0])
 		self.session.keep(primary)
 		if self.session.left:
-			# Redis did not take it; the lookout tries again.
-			self._lookout.notice_call()
+			# Redis did not take it; the watchdog tries again.
+			self._watchdog.notice_call()
 
 	def share_counts(self) -> None:
 		"""Add this process's counts to the site's; what cannot be shared now is kept for later."""
@@ -294,7 +296,7 @@ class Router:
 
 	def stop(self) -> None:
 		"""Close all that is kept open; for settings that are no longer in force."""
-		self._lookout.stop()
+		self._watchdog.stop()
 		for replica in self.replicas:
 			replica.pool.close_idle()
 

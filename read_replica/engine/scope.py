@@ -16,16 +16,16 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from read_replica.engine import dialect
-from read_replica.engine.choice import Reason
-from read_replica.engine.connections import Lease
 from read_replica.engine.dialect import ErrorKind, Position
 from read_replica.engine.errors import ReplicaLost, ReplicaUnavailable, ScopeError, WriteInReadOnlyScope
 from read_replica.engine.metrics import PRIMARY
+from read_replica.engine.replicas.choice import Reason
+from read_replica.engine.replicas.pool import Lease
 from read_replica.engine.settings import Need
 
 if TYPE_CHECKING:
-	from read_replica.engine.finder import Found
 	from read_replica.engine.router import Router
+	from read_replica.engine.selector import Found
 
 T = TypeVar("T")
 Direction = Literal["on_replica", "on_primary", "to_look_there"]
@@ -113,7 +113,7 @@ class Scope:
 				if leaves_state:
 					self._left_state.append(on_primary)
 				if self.replica.breaker.is_open:
-					self._router.finder.recovered(self.replica)
+					self._router.selector.recovered(self.replica)
 				return result
 			except Exception as error:
 				goes = self._goes_on(error, statement)
@@ -288,7 +288,7 @@ class Scope:
 		# A restarted server has closed the idle connections as well; it gets one fresh try.
 		self.replica.pool.close_idle()
 		if self.replica.name in self._failed or why is Reason.TROUBLE:
-			self._router.finder.failed(self.replica, error)
+			self._router.selector.failed(self.replica, error)
 			self._failed.add(self.replica.name)
 		# The broken connection stays in place, so that a caller who goes on is told again.
 		if self._left_state:

@@ -14,7 +14,7 @@ from typing import TypeVar
 import frappe
 import pytest
 
-from read_replica import annotations, job_rules, tick
+from read_replica.jobs import annotations, rules, tick
 from support.bench import ADMIN_PASSWORD, SITE, Sites
 from support.browser import Browser
 from support.frappe_request import connect, connected, disconnect
@@ -117,13 +117,13 @@ def due(site):
 	annotations.forget()
 	frappe.db.sql("update `tabScheduled Job Type` set last_execution = '2020-01-01', creation = '2020-01-01'")
 	frappe.db.commit()
-	job_rules.forget_rules()
+	rules.forget_rules()
 	tick._counted_at.clear()
 	yield site
 	frappe.db.rollback()
 	frappe.db.delete("Scheduler Config")
 	frappe.db.commit()
-	job_rules.forget_rules()
+	rules.forget_rules()
 	for queue in QUEUES:
 		get_queue(queue).empty()
 
@@ -141,7 +141,7 @@ def in_another_worker(function: Callable[..., T], *args, site: str = SITE) -> T:
 
 def as_after_an_hour() -> None:
 	"""Let all that users have written be known for an hour, as on a site that is not new."""
-	from read_replica.host import shared_of_site
+	from read_replica.database.host import shared_of_site
 	from read_replica.site import router_of_site
 
 	shared_of_site().begin_anew(seconds_ago=3600)
@@ -150,7 +150,7 @@ def as_after_an_hour() -> None:
 
 
 def forget_writers() -> None:
-	from read_replica.host import shared_of_site
+	from read_replica.database.host import shared_of_site
 	from read_replica.site import router_of_site
 
 	shared_of_site().forget()

@@ -6,7 +6,7 @@
 import frappe
 import pytest
 
-from read_replica import core_keys
+from read_replica.config import core_keys
 
 from .conftest import in_another_worker, server_id
 
@@ -89,8 +89,8 @@ def test_install_migrate_uninstall_and_install_again_leave_nothing_behind(other,
 
 def leave_traces() -> None:
 	"""What a site in use leaves: a writer, counts, a rule, and the note of a scheduler."""
-	from read_replica import servers
-	from read_replica.host import shared_of_site
+	from read_replica.database.host import shared_of_site
+	from read_replica.jobs import servers
 
 	shared_of_site().add_writer("some.method", 2_000_000_000)
 	shared_of_site().add_counts({("primary", "writer", "some.method"): (1, 0.0)})
@@ -101,10 +101,11 @@ def leave_traces() -> None:
 
 def test_after_an_uninstall_core_behaves_as_before(other, configured, servers):
 	"""Also in a process that has routed for another site, and has core's functions replaced."""
-	from read_replica import shims, site
+	from read_replica import site
+	from read_replica.core import replacements
 
 	in_another_worker(server_id)
-	assert shims._replaced, "this process has routed, so core's functions are replaced in it"
+	assert replacements._replaced, "this process has routed, so core's functions are replaced in it"
 	other.configure(
 		OTHER, read_from_replica=1, replica_host="127.0.0.1", replica_db_port=servers.replicas[1].port
 	)

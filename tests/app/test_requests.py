@@ -119,7 +119,7 @@ def test_a_report_that_makes_a_temporary_table_gives_its_rows_and_alone_stays_on
 	answer = browser.call("frappe.desk.query_report.run", report_name="Writing Report")
 	assert isinstance(answer["result"], list)
 	with connected():
-		from read_replica.host import shared_of_site
+		from read_replica.database.host import shared_of_site
 
 		assert list(shared_of_site().load_writers()) == ["frappe.desk.query_report.run(Writing Report)"]
 	with overheard(*servers.replicas) as by_replicas:

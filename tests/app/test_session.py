@@ -10,11 +10,11 @@ import frappe
 from rq.job import Job
 
 from read_replica import read_only, routing
-from read_replica.as_of import HEADER
-from read_replica.host import shared_of_site
-from read_replica.job_positions import META_KEY
-from read_replica.logs import logger_of_site
+from read_replica.database.event_log import logger_of_site
+from read_replica.database.host import shared_of_site
+from read_replica.jobs.positions import META_KEY
 from read_replica.site import finish, router_of_site
+from read_replica.watch.freshness_header import HEADER
 from support.bench import ADMIN_PASSWORD, SITE
 from support.browser import Browser
 

@@ -25,8 +25,8 @@ import frappe
 import pytest
 
 import read_replica
-from read_replica.engine.shared import Shared
-from read_replica.own_transaction import change
+from read_replica.database.bookkeeping import change
+from read_replica.engine.shared.shared_state import SharedState
 from support.bench import ADMIN_PASSWORD, SITE, Sites
 from support.frappe_request import connect, connected, disconnect
 from support.load import seed_of_run
@@ -388,7 +388,7 @@ def answered_by_primary(servers: Cluster) -> Counter[bool]:
 	found: Counter[bool] = Counter()
 	with connected():
 		# Frappe's own client is that of the first Redis that this process has met.
-		shared = Shared(servers.redis.client(), f"read_replica|{frappe.local.conf.db_name}")
+		shared = SharedState(servers.redis.client(), f"read_replica|{frappe.local.conf.db_name}")
 	for (server, _reason, _method), (count, _seconds) in shared.load_counts().items():
 		found[server == "primary"] += count
 	return found

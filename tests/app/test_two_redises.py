@@ -17,8 +17,8 @@ import redis
 from frappe.core.doctype.user.user import generate_keys
 from frappe.utils.password import get_encryption_key
 
-from read_replica.engine.redis_state import impatient
-from read_replica.engine.shared import Shared
+from read_replica.engine.shared.redis_state import impatient
+from read_replica.engine.shared.shared_state import SharedState
 from support.servers import Redis
 from support.trouble import standing_still
 from support.waiting import until
@@ -90,7 +90,9 @@ def as_for_an_hour(both: Servers, since: str = "utc_timestamp(6) - interval 2 ho
 		frappe.db.sql(f"update `tabCache Redis` set in_use_since = {since}")
 		frappe.db.commit()
 	for server in both[:2]:
-		Shared(impatient(redis.Redis("127.0.0.1", server.redis_port)), prefix).begin_anew(seconds_ago=AN_HOUR)
+		SharedState(impatient(redis.Redis("127.0.0.1", server.redis_port)), prefix).begin_anew(
+			seconds_ago=AN_HOUR
+		)
 
 
 @pytest.fixture(scope="module")

@@ -7,9 +7,9 @@ import frappe
 import pytest
 
 from read_replica import read_only, routing
+from read_replica.database.host import shared_of_site
+from read_replica.database.transaction import pending_writes
 from read_replica.engine.errors import WriteInReadOnlyScope
-from read_replica.host import shared_of_site
-from read_replica.transaction import pending_writes
 from support.bench import SITE
 
 from .conftest import REPLICAS, server_id

@@ -11,9 +11,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from read_replica.engine import lookout
-from read_replica.engine.choice import Reason
 from read_replica.engine.dialect import Position
+from read_replica.engine.health import watchdog
+from read_replica.engine.replicas.choice import Reason
 from read_replica.engine.settings import Need
 from support.servers import MariaDB
 
@@ -262,7 +262,7 @@ def test_a_replica_that_is_shut_down_in_the_middle_of_a_query_leaves_it_to_the_p
 
 
 def test_a_server_that_does_not_end_a_statement_in_time_is_cut_off(shop, host, one, monkeypatch):
-	monkeypatch.setattr(lookout, "SECONDS_BEHIND_TIMEOUT", 0.5)
+	monkeypatch.setattr(watchdog, "SECONDS_BEHIND_TIMEOUT", 0.5)
 	# The statement overrides the limit of its session; on the primary it is quick.
 	query = "SET STATEMENT max_statement_time = 0 FOR SELECT IF(@@server_id = 1, 0, SLEEP(40)), @@server_id"
 	report = Report(host, one, query, timeout=0.5)
@@ -277,7 +277,7 @@ def test_a_forked_process_leaves_the_calls_of_its_parent_alone(shop, host, one):
 
 	def work() -> None:
 		# As if the statement that the parent waits for had been overdue for long.
-		lookout.SECONDS_BEHIND_TIMEOUT = -60
+		watchdog.SECONDS_BEHIND_TIMEOUT = -60
 		answered_by(host, one)
 		time.sleep(0.5)
 

@@ -5,12 +5,15 @@
 
 import time
 
-from read_replica.engine import events, metrics, session, shared, waits
+from read_replica.engine import events, metrics
 from read_replica.engine import router as routers
-from read_replica.engine.choice import Reason
 from read_replica.engine.dialect import Position
+from read_replica.engine.health import waits
+from read_replica.engine.health.verdict import Verdict
+from read_replica.engine.replicas.choice import Reason
 from read_replica.engine.settings import Need
-from read_replica.engine.verdict import Verdict
+from read_replica.engine.shared import shared_state
+from read_replica.engine.sticking import session
 from support.waiting import until
 
 MANY = 20_000
@@ -80,6 +83,6 @@ def test_of_methods_that_have_written_the_last_thousand_are_kept(host):
 	for number in range(1200):
 		host.shared.add_writer(f"method_{number}", time.time() + 3600 + number)
 	kept = host.shared.load_writers()
-	assert len(kept) == shared.MOST_WRITERS == 1000
+	assert len(kept) == shared_state.MOST_WRITERS == 1000
 	assert "method_1199" in kept and "method_0" not in kept
 	host.shared.clear_writers()

@@ -9,11 +9,11 @@ import pymysql
 import pytest
 import redis
 
-from read_replica.engine.breaker import Breaker
-from read_replica.engine.choice import Reason
 from read_replica.engine.errors import ReplicaUnavailable
-from read_replica.engine.redis_state import impatient
+from read_replica.engine.replicas.choice import Reason
+from read_replica.engine.replicas.circuit_breaker import CircuitBreaker
 from read_replica.engine.settings import Need
+from read_replica.engine.shared.redis_state import impatient
 from support.servers import free_port
 
 from .conftest import close, endpoint, make_router, until
@@ -61,7 +61,7 @@ def test_a_restarted_replica_answers_at_once_although_its_old_connections_are_de
 	router = make_router(host, endpoint(first))
 	assert call(host, router) == 2
 	# Nobody looks at it meanwhile.
-	router._lookout.stop()
+	router._watchdog.stop()
 	first.kill()
 	first.start()
 	assert call(host, router) == 2
@@ -213,7 +213,7 @@ class Clock:
 
 def test_a_breaker_doubles_its_pause_to_thirty_seconds_and_lets_one_caller_try():
 	clock = Clock()
-	breaker = Breaker(clock=clock)
+	breaker = CircuitBreaker(clock=clock)
 	assert breaker.allows() and not breaker.is_open
 	pauses = []
 	for expected in (1, 2, 4, 8, 16, 30, 30):
@@ -234,7 +234,8 @@ def test_one_process_of_a_site_tries_a_replica_that_has_failed_and_the_others_fo
 	now = [0.0]
 	shared = host.shared
 	breakers = [
-		Breaker(lambda seconds: shared.may_try("replica01", seconds), clock=lambda: now[0]) for _ in range(3)
+		CircuitBreaker(lambda seconds: shared.may_try("replica01", seconds), clock=lambda: now[0])
+		for _ in range(3)
 	]
 	for breaker in breakers:
 		assert breaker.failed() == "opened"

@@ -7,8 +7,8 @@ import threading
 
 import pytest
 
-from read_replica.engine.choice import Reason
 from read_replica.engine.errors import ScopeError
+from read_replica.engine.replicas.choice import Reason
 from read_replica.engine.settings import Need
 
 from .conftest import close, endpoint, make_router
@@ -175,7 +175,7 @@ def test_a_pool_is_preferred_and_the_rest_is_its_reserve(shop, host):
 			assert server_id(host) == 3
 		with router.read_only(Need(), "list"):
 			assert server_id(host) == 2
-	router.finder.failed(router.replicas[1], ConnectionError())
+	router.selector.failed(router.replicas[1], ConnectionError())
 	with router.read_only(Need(pool="reports"), "report"):
 		assert server_id(host) == 2
 	close(router)

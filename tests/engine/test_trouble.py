@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from read_replica.engine.choice import Reason
 from read_replica.engine.errors import WriteInReadOnlyScope
+from read_replica.engine.replicas.choice import Reason
 from read_replica.engine.settings import Need
 from support.plain import PlainHost
 from support.servers import MariaDB, run

@@ -23,11 +23,11 @@ from typing import Any
 import pymysql
 import redis
 
-from read_replica.engine.choice import Reason
 from read_replica.engine.metrics import PRIMARY
-from read_replica.engine.redis_state import impatient
+from read_replica.engine.replicas.choice import Reason
 from read_replica.engine.router import Router
-from read_replica.engine.shared import Shared
+from read_replica.engine.shared.redis_state import impatient
+from read_replica.engine.shared.shared_state import SharedState
 from support.plain import PlainDatabase, PlainHost
 
 LEDGER = "CREATE TABLE shop.ledger (user INT, number INT, PRIMARY KEY (user, number))"
@@ -68,7 +68,7 @@ class LoadHost(PlainHost):
 	def __init__(self, primary: dict, redis: redis.Redis, site: str):
 		# Else PyMySQL reads all certificates of the machine for each connection: 30 ms of a core.
 		super().__init__(primary | {"ssl_disabled": True}, redis)
-		self.shared = Shared(impatient(redis), site)
+		self.shared = SharedState(impatient(redis), site)
 		self._opened: weakref.WeakSet = weakref.WeakSet()
 
 	def current(self) -> Any:
@@ -160,9 +160,9 @@ class Report:
 		"""Stop a router, and take note of its counts and of what it has left open."""
 		router.stop()
 		deadline = time.monotonic() + 10
-		while any(thread.name == "read_replica lookout" for thread in threading.enumerate()):
+		while any(thread.name == "read_replica watchdog" for thread in threading.enumerate()):
 			if time.monotonic() > deadline:
-				self.complaints.append("the lookout goes on after the router was stopped")
+				self.complaints.append("the watchdog goes on after the router was stopped")
 				break
 			time.sleep(0.05)
 		if left := host.open_connections:

@@ -12,10 +12,10 @@ import pymysql
 import redis
 
 from read_replica.engine import dialect
-from read_replica.engine.redis_state import impatient
 from read_replica.engine.request import RequestState
 from read_replica.engine.settings import Endpoint
-from read_replica.engine.shared import Shared
+from read_replica.engine.shared.redis_state import impatient
+from read_replica.engine.shared.shared_state import SharedState
 
 
 class PlainDatabase:
@@ -105,7 +105,7 @@ class PlainHost:
 		self._primary = primary
 		self._local = threading.local()
 		self._user = user
-		self.shared = Shared(impatient(redis), f"plain|{secrets.token_hex(4)}")
+		self.shared = SharedState(impatient(redis), f"plain|{secrets.token_hex(4)}")
 		self.events: list[tuple[str, dict]] = []
 		self.connections_opened = 0
 		self.questions: list[str] = []

@@ -5,4 +5,4 @@ from frappe.model.document import Document
 
 
 class CacheRedis(Document):
-	"""A cache Redis that a host uses for this site. Written by read_replica.common_store."""
+	"""A cache Redis that a host uses for this site. Written by read_replica.database.common_store."""

@@ -4,11 +4,11 @@
 import frappe
 from frappe.model.document import Document
 
-from read_replica.job_hosts import INDEXES
+from read_replica.jobs.server_rows import INDEXES
 
 
 class JobServer(Document):
-	"""A server that runs jobs of this site, on one host. Written by read_replica.servers."""
+	"""A server that runs jobs of this site, on one host. Written by read_replica.jobs.servers."""
 
 
 def on_doctype_update() -> None:

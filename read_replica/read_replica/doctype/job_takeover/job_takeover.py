@@ -6,7 +6,7 @@ from frappe.model.document import Document
 
 
 class JobTakeover(Document):
-	"""A time in which the default server ran a server's jobs. Written by read_replica.takeovers."""
+	"""A time in which the default server ran a server's jobs. Written by read_replica.jobs.takeovers."""
 
 	@staticmethod
 	def clear_old_logs(days: int = 180) -> None:

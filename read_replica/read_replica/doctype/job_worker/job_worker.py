@@ -5,4 +5,4 @@ from frappe.model.document import Document
 
 
 class JobWorker(Document):
-	"""An RQ worker that runs jobs of this site. Written by read_replica.workers."""
+	"""An RQ worker that runs jobs of this site. Written by read_replica.jobs.workers."""

@@ -5,7 +5,7 @@ import frappe
 from frappe import _
 from frappe.model.document import Document
 
-from read_replica import job_rules, rule_checks
+from read_replica.jobs import rule_checks, rules
 
 
 class SchedulerConfig(Document):
@@ -20,13 +20,13 @@ class SchedulerConfig(Document):
 			frappe.throw(_("Take Over After cannot be negative; 0 means never"))
 		self.max_lag = frappe.utils.cint(self.max_lag)
 		try:
-			job_rules.need_of_desk(self)
+			rules.need_of_desk(self)
 		except (TypeError, ValueError) as error:
 			# Its own names are those of site_config.json.
 			frappe.throw(_("Consistency and Max Lag: {0}").format(error))
 
 	def on_update(self) -> None:
-		job_rules.forget_rules()
+		rules.forget_rules()
 
 	def on_trash(self) -> None:
-		job_rules.forget_rules()
+		rules.forget_rules()

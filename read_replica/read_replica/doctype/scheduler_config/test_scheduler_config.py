@@ -5,7 +5,7 @@ import unittest
 
 import frappe
 
-from read_replica.job_rules import forget_rules, rule_for
+from read_replica.jobs.rules import forget_rules, rule_for
 
 JOB = "frappe.email.queue.flush"
 

@@ -5,4 +5,4 @@ from frappe.model.document import Document
 
 
 class UserPosition(Document):
-	"""What a user has written, where there is no common Redis. Written by read_replica.common_store."""
+	"""What a user has written, where there is no common Redis. Written by read_replica.database.common_store."""

@@ -13,7 +13,7 @@ if "SAMPLE_APP_MAY_IMPORT" in os.environ:
 
 if "SAMPLE_APP_SECONDS_BETWEEN_BEATS" in os.environ:
 	# A test does not wait for minutes.
-	from read_replica import heartbeat
+	from read_replica.jobs import heartbeat
 
 	heartbeat.SECONDS_BETWEEN_BEATS = float(os.environ["SAMPLE_APP_SECONDS_BETWEEN_BEATS"])
 	heartbeat.LEAST_TIMES_OF_A_ROUND = 0

@@ -1,0 +1,286 @@
+# Copyright (c) 2026, read_replica contributors
+# For license information, please see license.txt
+
+"""What all servers of a site have in common, whichever Redis they use: two tables on the primary.
+
+Asked over a connection of its own, which commits each statement by itself: a request's transaction has a
+snapshot that may be older, and must not be ended for this.
+"""
+
+import hashlib
+import random
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import Any
+
+from read_replica.database.bookkeeping import IN_FAVOUR_OF_ANOTHER
+from read_replica.database.connector import Connector
+from read_replica.engine import dialect
+from read_replica.engine.dialect import Position
+from read_replica.engine.locks import Lock, after_fork, leave_to_parent
+from read_replica.engine.shared.common_store import (
+	SECONDS_A_REDIS_COUNTS,
+	SECONDS_OF_KEEPING_FOR_OTHERS,
+	CommonStoreError,
+	PrimaryRefuses,
+	Sighting,
+)
+from read_replica.engine.shared.redis_state import SECONDS_LEFT_ALONE
+from read_replica.engine.shared.user_positions import SECONDS_POSITIONS_ARE_KEPT, Written
+
+# The primary may hang, and a request must not hang with it.
+SECONDS_TO_CONNECT = 1
+SECONDS_TO_ANSWER = 2
+LONGEST_PAUSE = 0.02
+
+# After a switchover, a former primary keeps the connections that it has, and may not know that it is one.
+SECONDS_OF_A_CONNECTION = 5.0
+SECONDS_WITH_A_READ_ONLY_SERVER = 1.0
+
+# What a column holds.
+LONGEST = 140
+
+HOURS_KEPT = 24
+MOST_DELETED_AT_ONCE = 1000
+
+# Before a migrate.
+NO_SUCH_TABLE = 1146
+
+_BEGIN = (
+	f"SET SESSION autocommit = 1, innodb_lock_wait_timeout = 1, max_statement_time = {SECONDS_TO_ANSWER},"
+	" group_concat_max_len = 1000000"
+)
+
+_OF_ADMINISTRATOR = "now(), now(), 'Administrator', 'Administrator'"
+
+# As one row, which is all that is read of an answer.
+_SIGHTINGS = """
+	select group_concat(concat_ws('|', redis_id,
+			timestampdiff(microsecond, in_use_since, utc_timestamp(6)) / 1000000,
+			timestampdiff(microsecond, seen_at, utc_timestamp(6)) / 1000000,
+			timestampdiff(microsecond, seen_here, utc_timestamp(6)) / 1000000)) as found
+	from (
+		select redis_id, min(in_use_since) in_use_since, max(seen_at) seen_at,
+			max(if(host = {host}, seen_at, null)) seen_here
+		from `tabCache Redis` where seen_at > utc_timestamp(6) - interval {seconds} second group by redis_id
+	) redises"""
+
+_NOTE = """
+	insert into `tabCache Redis`
+		(name, creation, modified, owner, modified_by, redis_id, host, address, in_use_since, seen_at)
+	values ({name}, {row}, {redis_id}, {host}, {address}, utc_timestamp(6), utc_timestamp(6))
+	on duplicate key update address = values(address),
+		in_use_since = if(seen_at < utc_timestamp(6) - interval {seconds} second, utc_timestamp(6), in_use_since),
+		seen_at = utc_timestamp(6)"""
+
+# Requests that end in the same moment may be stored in any order: the later position stays.
+_KEEP = """
+	insert into `tabUser Position` (name, creation, modified, owner, modified_by, for_whom, gtid, written_at)
+	values {rows}
+	on duplicate key update
+		gtid = if(cast(substring_index(values(gtid), '-', -1) as unsigned)
+			> cast(substring_index(gtid, '-', -1) as unsigned), values(gtid), gtid),
+		written_at = utc_timestamp(6)"""
+
+_REPLACE = """
+	replace into `tabUser Position` (name, creation, modified, owner, modified_by, for_whom, gtid, written_at)
+	values {rows}"""
+
+_WRITTEN = """
+	select group_concat(if(for_whom = '', '', gtid)) as gtids,
+		min(if(for_whom = '', timestampdiff(microsecond, written_at, utc_timestamp(6)) / 1000000, null)) as complete_for
+	from `tabUser Position`
+	where for_whom in ({whom}, '') and written_at > utc_timestamp(6) - interval {seconds} second"""
+
+# Of nobody: up to then, positions may have been lost.
+_LOSE = """
+	insert into `tabUser Position` (name, creation, modified, owner, modified_by, for_whom, gtid, written_at)
+	values ('lost', {row}, '', '', utc_timestamp(6) - interval {seconds} second)
+	on duplicate key update written_at = values(written_at)"""
+
+
+class DatabaseStore:
+	"""One connection of this process to a site's primary, opened when it is needed. Safe to share between threads."""
+
+	def __init__(self, connector: Connector):
+		self._connector = connector
+		self._lock = Lock()
+		self._connection: Any = None
+		self._opened_at = 0.0
+		self._left_alone_until = 0.0
+		self._left_alone_for: type[CommonStoreError] = CommonStoreError
+		after_fork(self, DatabaseStore._begin_in_child)
+
+	def _begin_in_child(self) -> None:
+		leave_to_parent(self._connection)
+		self._connection = None
+
+	def sightings(self, host: str) -> list[Sighting]:
+		seconds = SECONDS_A_REDIS_COUNTS + SECONDS_OF_KEEPING_FOR_OTHERS
+		found, *_ = self._read(_SIGHTINGS.format(host=_literal(host[:LONGEST]), seconds=seconds)) or [None]
+		sightings = []
+		for one in filter(None, dialect.text(found).split(",")):
+			redis_id, in_use_for, seen, *here = one.split("|")
+			sightings.append(
+				Sighting(redis_id, float(in_use_for), float(seen), float(here[0]) if here else None)
+			)
+		return sightings
+
+	def note(self, redis_id: str, host: str, address: str) -> None:
+		values = {
+			"redis_id": redis_id,
+			"host": host,
+			"address": address,
+			"name": _digest(f"{redis_id}|{host}"),
+		}
+		literals = {key: _literal(value[:LONGEST]) for key, value in values.items()}
+		try:
+			self._ask(_NOTE.format(**literals, row=_OF_ADMINISTRATOR, seconds=SECONDS_A_REDIS_COUNTS))
+			for table, column in (("Cache Redis", "seen_at"), ("User Position", "written_at")):
+				old = f"{column} < utc_timestamp(6) - interval {HOURS_KEPT} hour"
+				self._ask(f"delete from `tab{table}` where {old} limit {MOST_DELETED_AT_ONCE}")
+		except CommonStoreError as error:
+			cause = error.__cause__
+			if cause is None or dialect.kind_of(cause) is not dialect.ErrorKind.WRITE:
+				raise
+			# On a primary that is read-only, nobody writes anything that could be missed.
+
+	def let_pass(self, redis_id: str, seconds: float) -> None:
+		past = f"utc_timestamp(6) - interval {SECONDS_A_REDIS_COUNTS} second"
+		not_seen = f"seen_at between {past} and utc_timestamp(6) - interval {float(seconds)} second"
+		self._ask(
+			f"update `tabCache Redis` set seen_at = {past} where redis_id = {_literal(redis_id)} and {not_seen}"
+		)
+
+	def keep_written(self, users: Iterable[str], position: Position) -> None:
+		self._ask(_KEEP.format(rows=_rows(users, position)))
+
+	def written_by(self, user: str) -> Written:
+		asked = _WRITTEN.format(whom=f"'{_digest(user)}'", seconds=SECONDS_POSITIONS_ARE_KEPT)
+		found = self._read(asked)
+		if found is None:
+			raise CommonStoreError("the primary has no table for positions yet")
+		gtids, complete_for, _ = found
+		known_for = SECONDS_POSITIONS_ARE_KEPT if complete_for is None else float(complete_for)
+		return Written(Position(dialect.text(gtids)), known_for)
+
+	def begin_anew(self, seconds_ago: float) -> None:
+		self._ask(_LOSE.format(row=_OF_ADMINISTRATOR, seconds=float(seconds_ago)))
+
+	def replace_written(self, user: str, position: Position) -> None:
+		# Never none meanwhile: another request of the user may read.
+		self._ask(_REPLACE.format(rows=_rows([user], position)))
+		digest = _digest(user)
+		names = ", ".join(f"'{digest}|{gtid.partition('-')[0]}'" for gtid in str(position).split(","))
+		self._ask(f"delete from `tabUser Position` where for_whom = '{digest}' and name not in ({names})")
+
+	def close(self) -> None:
+		with self._lock:
+			self._close()
+
+	def _close(self) -> None:
+		connection, self._connection = self._connection, None
+		if connection is not None:
+			with suppress(Exception):
+				connection.close()
+
+	def _read(self, statement: str) -> tuple | None:
+		"""As _ask, with @@read_only as the last column: a former primary that has it on is not asked for long."""
+		# Beside the statement, where no row was found it would be NULL.
+		statement = f"select answer.*, @@global.read_only from ({statement}) answer"
+		found = self._ask(statement)
+		if found and dialect.is_on(found[-1]) and self._age > SECONDS_WITH_A_READ_ONLY_SERVER:
+			self.close()
+			return self._ask(statement)
+		return found
+
+	def _ask(self, statement: str) -> tuple | None:
+		"""The first row of the answer, if any; None before a migrate, too.
+
+		Asked again where an idle connection was closed meanwhile, or another transaction went first. A primary
+		that does not answer is left alone for a second, also by threads that have waited for this one.
+
+		:raises CommonStoreError: if that does not help
+		"""
+		with self._lock:
+			began = time.monotonic()
+			if began < self._left_alone_until:
+				raise self._left_alone_for("the primary did not answer a moment ago")
+			while True:
+				is_new = self._connection is None
+				try:
+					return self._try(statement)
+				except BaseException as error:
+					number, kind = dialect.number_of(error), dialect.kind_of(error)
+					if number == NO_SUCH_TABLE:
+						return None
+					if number in IN_FAVOUR_OF_ANOTHER and time.monotonic() - began < SECONDS_TO_ANSWER:
+						time.sleep(random.uniform(0, LONGEST_PAUSE))
+						continue
+					self._close()
+					if not dialect.is_of_connection(error):
+						raise
+					is_lost = kind is dialect.ErrorKind.LOST
+					kind_of_failure = CommonStoreError if is_lost else PrimaryRefuses
+					if is_lost and not is_new and not isinstance(error, TimeoutError):
+						continue
+					if kind is dialect.ErrorKind.WRITE and not is_new:
+						# The address may lead to the primary again.
+						continue
+					if is_lost or kind is dialect.ErrorKind.TROUBLE:
+						self._left_alone_until = time.monotonic() + SECONDS_LEFT_ALONE
+						self._left_alone_for = kind_of_failure
+					raise kind_of_failure(f"the primary: {type(error).__name__} {number}") from error
+
+	def _try(self, statement: str) -> tuple | None:
+		if self._connection is None:
+			self._connection = self._open()
+		elif self._age > SECONDS_OF_A_CONNECTION:
+			self._renew()
+		return dialect.answer_within(self._connection, statement, SECONDS_TO_ANSWER)
+
+	def _open(self) -> Any:
+		connection = self._connector.connect(None, SECONDS_TO_CONNECT)
+		try:
+			dialect.answer_within(connection, _BEGIN, SECONDS_TO_ANSWER)
+		except BaseException:
+			connection.close()
+			raise
+		self._opened_at = time.monotonic()
+		return connection
+
+	@property
+	def _age(self) -> float:
+		return time.monotonic() - self._opened_at
+
+	def _renew(self) -> None:
+		"""Go on with a new connection, as the address may lead to another server by now; if there is none, with the old."""
+		try:
+			connection = self._open()
+		except Exception as error:
+			if not dialect.is_of_connection(error):
+				raise
+			# To be tried again after so long.
+			self._opened_at = time.monotonic()
+			return
+		self._close()
+		self._connection = connection
+
+
+def _rows(users: Iterable[str], position: Position) -> str:
+	"""Rows of `tabUser Position`, in one order, or two requests might wait for each other."""
+	rows = []
+	for digest in sorted(map(_digest, users)):
+		for gtid in str(position).split(","):
+			domain = gtid.partition("-")[0]
+			rows.append(f"('{digest}|{domain}', {_OF_ADMINISTRATOR}, '{digest}', '{gtid}', utc_timestamp(6))")
+	return ", ".join(rows)
+
+
+def _literal(text: str) -> str:
+	return f"_utf8mb4 x'{text.encode().hex()}'"
+
+
+def _digest(text: str) -> str:
+	return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()

@@ -1,0 +1,210 @@
+# Copyright (c) 2026, read_replica contributors
+# For license information, please see license.txt
+
+"""Frappe's own Database class, reading from a replica, writing to the primary.
+
+The site's class is subclassed as it is found, whatever its driver and version, and an object of it
+begins as a copy of the primary's state: so it shares the primary's callbacks and type map, and no
+constructor has to be known.
+"""
+
+from collections.abc import Callable
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import Any
+
+import frappe
+
+from read_replica.database.scope_cache import ScopeCache
+from read_replica.engine.errors import ScopeError
+from read_replica.engine.scope import Scope
+
+
+def routed(scope: Scope, connection: Any) -> Any:
+	"""A database object that reads through `connection` for as long as `scope` is open."""
+	primary = scope.primary
+	database = object.__new__(_routed_class(type(primary)))
+	state = vars(database)
+	state.update(vars(primary))
+	# Methods that were replaced on the primary object alone are bound to it; they stay behind.
+	for name in state.keys() & _names_in(type(primary)):
+		del state[name]
+	state.update(
+		scope=scope,
+		primary=primary,
+		# On the primary, what core keeps for the request may stay there.
+		scope_cache=ScopeCache() if connection else None,
+		value_cache=_empty_like(primary.value_cache),
+		transaction_writes=0,
+	)
+	if connection:
+		database.adopt(connection)
+	else:
+		database._follow_primary()
+	_record_with(primary, database)
+	return database
+
+
+def _empty_like(cache: dict) -> dict:
+	"""v16's makes what is missing in it."""
+	makes = getattr(cache, "default_factory", None)
+	return type(cache)(makes) if makes else type(cache)()
+
+
+def _record_with(primary: Any, database: Any) -> None:
+	"""Let Frappe's recorder, which has replaced `sql` on the primary object, see this one as well."""
+	if "_sql" in vars(primary):
+		database._sql = database.sql
+		database.sql = vars(primary)["sql"]
+
+
+@lru_cache
+def _names_in(base: type) -> frozenset[str]:
+	return frozenset(dir(base))
+
+
+@lru_cache
+def _routed_class(base: type) -> type:
+	methods = {"unbuffered_cursor": _unbuffered_cursor} if hasattr(base, "unbuffered_cursor") else {}
+	return type(f"Routed{base.__name__}", (RoutedMethods, base), methods)
+
+
+@contextmanager
+def _unbuffered_cursor(self):
+	"""As core's, which reads all rows that are left at the end: that may be cut off like any statement."""
+	if self.scope.pinned or self.scope.ended:
+		with self.primary.unbuffered_cursor():
+			yield
+		return
+	core = super(type(self), self).unbuffered_cursor()
+	core.__enter__()
+	try:
+		yield
+	finally:
+		with self.scope.working(), self.scope.ending_a_result():
+			core.__exit__(None, None, None)
+
+
+def _of_primary(name: str) -> property:
+	return property(
+		lambda self: getattr(self.primary, name), lambda self, value: setattr(self.primary, name, value)
+	)
+
+
+class RoutedMethods:
+	"""What differs from the site's Database class; stands before it in the method order."""
+
+	# What core sets on frappe.db to say how the primary's transaction may end.
+	_disable_transaction_control = _of_primary("_disable_transaction_control")
+	auto_commit_on_many_writes = _of_primary("auto_commit_on_many_writes")
+
+	def adopt(self, connection: Any | None) -> None:
+		"""Read through this connection from now on; None lets go of the last one."""
+		self._conn = connection
+		self._cursor = connection.cursor() if connection else None
+
+	def connect(self) -> None:
+		"""Reached only when the scope's connection is gone: from then on it is the primary's."""
+		if not self.primary._conn:
+			type(self.primary).connect(self.primary)
+		self._follow_primary()
+
+	def sql(self, query, *args, **kwargs):
+		return self.scope.run(
+			str(query),
+			lambda: super(RoutedMethods, self).sql(query, *args, **kwargs),
+			lambda: self._sql_on_primary(query, *args, **kwargs),
+		)
+
+	def _sql_on_primary(self, query, *args, **kwargs):
+		self.transaction_writes = 0
+		self._follow_primary_if_left()
+		result = type(self.primary).sql(self.primary, query, *args, **kwargs)
+		if hasattr(self.primary, "last_query"):
+			self.last_query = self.primary.last_query
+		self._follow_primary_if_left()
+		return result
+
+	def _follow_primary_if_left(self) -> None:
+		if self.scope.pinned or self.scope.ended:
+			self._follow_primary()
+
+	def _follow_primary(self) -> None:
+		self._conn = self.primary._conn
+		self._cursor = getattr(self.primary, "_cursor", None)
+		self.value_cache = self.primary.value_cache
+
+	def is_read_only_mode_error(self, error: Exception) -> bool:
+		"""False, so that a refused write reaches the scope instead of the user as a message."""
+		return False
+
+	def commit(self, *args, **kwargs):
+		with self.scope.primary_in_place() as primary:
+			primary.commit(*args, **kwargs)
+		self.scope.refresh()
+
+	def rollback(self, *args, **kwargs):
+		with self.scope.primary_in_place() as primary:
+			primary.rollback(*args, **kwargs)
+		if not kwargs.get("save_point"):
+			self.scope.refresh()
+
+	def begin(self, *args, **kwargs):
+		with self.scope.primary_in_place() as primary:
+			primary.begin(*args, **kwargs)
+
+	def savepoint(self, *args, **kwargs):
+		with self.scope.primary_in_place() as primary:
+			primary.savepoint(*args, **kwargs)
+
+	def release_savepoint(self, *args, **kwargs):
+		with self.scope.primary_in_place() as primary:
+			primary.release_savepoint(*args, **kwargs)
+
+	def sql_ddl(self, query, *args, **kwargs):
+		# The name says that it writes; asking the replica first would only commit one time more.
+		if not self.scope.ended:
+			self.scope.note_write(query)
+		with self.scope.primary_in_place() as primary:
+			primary.sql_ddl(query, *args, **kwargs)
+		self._follow_primary_if_left()
+
+	def use(self, *args, **kwargs):
+		self.scope.doubt()
+		return super().use(*args, **kwargs)
+
+	def _return_as_iterator(self, *args, **kwargs):
+		cursor = self._cursor
+		if cursor is None:
+			self._raise_iterated_too_late()
+		self.scope.giving_rows += 1
+		try:
+			for row in super()._return_as_iterator(*args, **kwargs):
+				yield row
+				if self._cursor is not cursor:
+					self._raise_iterated_too_late()
+			self.scope.giving_rows -= 1
+		except Exception as error:
+			if not self.scope.ended:
+				self.scope.lost_while_reading(error)
+			raise
+
+	def _raise_iterated_too_late(self):
+		raise ScopeError(
+			f"A row iterator of {self.scope.method} was used after its connection had gone back: the"
+			" read-only scope has ended, or has written. Consume it first, or ask for a list."
+		)
+
+	def closed(self) -> None:
+		"""The scope has ended: nothing that was made from the replica's rows stays in the request."""
+		if self.scope_cache:
+			self.scope_cache.forget(has_written=self.scope.pinned)
+
+	def close(self) -> None:
+		"""Core's read_only ends its scope by closing the database that connect_replica gave it."""
+		self.scope.close()
+
+
+def primary_of(database: Any) -> Any:
+	"""The primary's database object, whether it is in place or a scope is."""
+	return database.primary if isinstance(database, RoutedMethods) else database

@@ -1,0 +1,297 @@
+# Copyright (c) 2026, read_replica contributors
+# For license information, please see license.txt
+
+"""Finds a replica for a call: alive, fresh enough, and with a connection to spare."""
+
+import random
+import time
+from collections.abc import Collection
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from read_replica.engine import dialect
+from read_replica.engine.dialect import Position
+from read_replica.engine.events import Events
+from read_replica.engine.health.backends import Backends
+from read_replica.engine.health.monitor import HealthMonitor
+from read_replica.engine.health.verdict import FOLLOWS_ANOTHER, Verdict
+from read_replica.engine.health.waits import Waits
+from read_replica.engine.host import Host
+from read_replica.engine.replicas.choice import Reason, in_order
+from read_replica.engine.replicas.pool import Lease, PoolTimeout
+from read_replica.engine.replicas.replica import Replica
+from read_replica.engine.request import AsOf
+from read_replica.engine.settings import Need, Settings
+
+# How late a server may answer, after a wait that it was asked to end itself.
+GRACE = 0.5
+
+# How old a verdict may be when it reaches another process that reads it.
+DELAY_OF_VERDICTS = 1.5
+
+# How many connections are tried where an address leads to several servers.
+MOST_CONNECTIONS_TRIED = 3
+
+
+class Found(NamedTuple):
+	"""A replica that may answer, an open connection to it, and how fresh it is."""
+
+	replica: Replica
+	lease: Lease
+	as_of: AsOf
+
+
+class Search:
+	"""What one call asks for, and the time that it has left to wait for it."""
+
+	__slots__ = ("known_for", "need", "patience", "position", "primary")
+
+	def __init__(self, need: Need, position: Position, primary: Any, known_for: float, patience: float):
+		self.need = need
+		self.position = position
+		self.primary = primary
+		self.known_for = known_for
+		self.patience = patience
+
+
+class ReplicaSelector:
+	"""Tries the replicas of one router in turn, and remembers by their breakers how that went."""
+
+	def __init__(
+		self,
+		replicas: list[Replica],
+		settings: Settings,
+		host: Host,
+		health: HealthMonitor,
+		events: Events,
+		rng: random.Random,
+	):
+		self._replicas = replicas
+		self._settings = settings
+		self._host = host
+		self._health = health
+		self._events = events
+		self._rng = rng
+		self._waits = Waits()
+		self._servers = Backends()
+
+	def find(
+		self,
+		need: Need,
+		position: Position,
+		primary: Any,
+		known_for: float = float("inf"),
+		exclude: Collection[str] = (),
+	) -> Found | Reason:
+		"""The best replica that answers and has this position; or why none will do.
+
+		:param primary: the primary's database object, as the host has it
+		:param known_for: seconds since which `position` is sure to be all that it should be
+		"""
+		self._health.look_if_unknown()
+		reason = Reason.NO_REPLICA
+		search = Search(need, position, primary, known_for, self._settings.wait)
+		for replica in self._in_order(need.pool, position):
+			if replica.name in exclude:
+				continue
+			verdict = self._health.verdict_of(replica.name)
+			judgement = self._health.judge(verdict, need.max_lag)
+			if judgement not in ("good", "lagging"):
+				continue
+			against = Reason.LAGGING if judgement == "lagging" else self._reason_against(verdict, search)
+			tries = self._connections_to_try(replica.name, against)
+			if not tries:
+				reason = against
+			elif replica.breaker.allows():
+				found = self._try(replica, verdict, against, search, tries)
+				if isinstance(found, Found):
+					return found
+				reason = found or reason
+		return reason
+
+	def are_several(self, name: str) -> bool:
+		"""Whether a replica's address is known to lead to several servers."""
+		return self._servers.are_several(name)
+
+	def _reason_against(self, verdict: Verdict, search: Search) -> Reason | None:
+		"""Why a server that is fresh enough for a need does not have what its user has written."""
+		if verdict.lag + self._health.age + DELAY_OF_VERDICTS > search.known_for:
+			return Reason.BEHIND
+		if verdict.position.covers(search.position):
+			return None
+		return Reason.BEHIND if self._waits.is_hopeless(verdict, search.position, search.patience) else None
+
+	def _connections_to_try(self, name: str, against: Reason | None) -> int:
+		"""How many connections to an address to try: one, if what its probe has reached will do."""
+		if self.are_several(name) or (against and self._servers.is_time_to_look(name)):
+			return MOST_CONNECTIONS_TRIED
+		return 0 if against else 1
+
+	def _try(
+		self, replica: Replica, verdict: Verdict, against: Reason | None, search: Search, tries: int
+	) -> Found | Reason | None:
+		"""A connection to a server that will do, at an address that may lead to several; else why there is none.
+
+		:param against: why the server that the probe has reached will not do
+		"""
+		reason, passed_over, found = against, [], None
+		try:
+			for _ in range(tries):
+				lease = self._lend(replica, search.need.timeout)
+				if lease is None:
+					break
+				passed_over.append(lease)
+				is_the_same = lease.server != "" and lease.server == verdict.server
+				judge = self._judge_as_probed if is_the_same else self._judge_by_itself
+				answer = judge(replica, lease, verdict, against, search)
+				if isinstance(answer, AsOf):
+					passed_over.remove(lease)
+					found = Found(replica, lease, answer)
+					return found
+				reason = answer
+			return reason
+		finally:
+			# The pool would lend the same ones again, and new ones may lead to a server that will do.
+			are_renewed = not found and len(passed_over) > 1 and self._servers.is_time_to_look(replica.name)
+			for lease in passed_over:
+				lease.throw_away() if are_renewed else lease.give_back()
+
+	def _judge_as_probed(
+		self, replica: Replica, lease: Lease, verdict: Verdict, against: Reason | None, search: Search
+	) -> AsOf | Reason:
+		"""How fresh the server is that the probe has reached, too; or why it will not do."""
+		if against:
+			return against
+		if not search.position or (
+			verdict.position.covers(search.position) and not self._may_have_restarted(lease)
+		):
+			return AsOf(verdict.as_of, verdict.position)
+		if self._reaches(replica, lease, verdict, search):
+			return AsOf(verdict.as_of, verdict.position.joined(search.position))
+		return Reason.BEHIND
+
+	def _may_have_restarted(self, lease: Lease) -> bool:
+		"""Whether the verdict may be older than a connection: a server that crashed may have lost what it had."""
+		return lease.opened_at + DELAY_OF_VERDICTS > time.monotonic() - self._health.age
+
+	def _judge_by_itself(
+		self, replica: Replica, lease: Lease, verdict: Verdict, against: Reason | None, search: Search
+	) -> AsOf | Reason:
+		"""How fresh a server is that the probe has not reached, as it says itself; or why it will not do."""
+		seen = self._servers.answer_of(replica.name, lease.server) if lease.server else None
+		own = seen.verdict.older_by(time.monotonic() - seen.at) if seen and seen.holds else None
+		if own is None or not own.position.covers(search.position):
+			is_hopeless = seen and self._waits.is_hopeless(seen.verdict, search.position, search.patience)
+			if own and is_hopeless:
+				return Reason.BEHIND
+			# Of one that was late a while ago, it is asked whether it still is, and not waited for.
+			own = self._ask(replica, lease, search, 0.0 if is_hopeless else max(search.patience, 0.0))
+		if own.state == "down":
+			return Reason.NO_REPLICA
+		if own.lag is None or own.lag > search.need.max_lag:
+			return Reason.LAGGING
+		if own.lag + DELAY_OF_VERDICTS > search.known_for or not own.position.covers(search.position):
+			return Reason.BEHIND
+		return AsOf(own.as_of, own.position)
+
+	def _ask(self, replica: Replica, lease: Lease, search: Search, patience: float) -> Verdict:
+		"""What a server says of itself, after a wait for the position."""
+		question = dialect.question_of_health(search.position, patience)
+		began = time.monotonic()
+		try:
+			if not lease.server:
+				dialect.stay_in_transaction(lease.connection, GRACE)
+			row = dialect.answer_within(lease.connection, question, patience + GRACE)
+		except BaseException as error:
+			self._throw_away(replica, lease, error)
+			return Verdict(replica.name, "down", server=lease.server)
+		finally:
+			search.patience -= time.monotonic() - began
+		answer = dialect.read_health(row)._replace(server=lease.server)
+		own = self._health.verdict_from(replica.name, answer, search.position)
+		if self._has_what_the_primary_lacks(answer.position, search.primary):
+			own = replace(own, lag=None, as_of=None, error=FOLLOWS_ANOTHER)
+		self._servers.note(own)
+		if not own.position.covers(search.position):
+			self._waits.failed(own, search.position)
+		return own
+
+	def _has_what_the_primary_lacks(self, position: Position, primary: Any) -> bool:
+		"""Whether a server follows another primary, so that its higher numbers tell nothing.
+
+		One that is in step is ahead of the last sample as well, while the site is written to. A primary that
+		does not answer is not judged by; nor does the probe, then.
+		"""
+		if not self._health.check.history.is_behind(position):
+			return False
+		try:
+			[text, *_] = self._host.ask_primary(primary, dialect.position_of_primary)
+		except Exception as error:
+			if not dialect.is_of_connection(error):
+				raise
+			return False
+		return position.is_ahead_of(Position(dialect.text(text)))
+
+	def _in_order(self, pool: str | None, position: Position) -> list[Replica]:
+		"""Those first that need not be waited for."""
+		if len(self._replicas) == 1:
+			return self._replicas
+		replicas = in_order(self._replicas, pool, self._rng)
+		if position:
+			replicas.sort(key=lambda replica: not self._health.has(replica.name, position))
+		return replicas
+
+	def _lend(self, replica: Replica, timeout: float) -> Lease | None:
+		try:
+			lease = replica.lend(timeout)
+		except PoolTimeout:
+			self._events.now_and_then(
+				"pool_exhausted", replica=replica.name, size=self._settings.connections_per_replica
+			)
+			return None
+		except Exception as error:
+			if not dialect.is_of_connection(error):
+				raise
+			self.failed(replica, error)
+			return None
+		return lease
+
+	def _reaches(self, replica: Replica, lease: Lease, verdict: Verdict, search: Search) -> bool:
+		"""Whether a replica has a position soon enough."""
+		began = time.monotonic()
+		try:
+			if dialect.wait_for(lease.connection, search.position, search.patience, GRACE):
+				return True
+		except BaseException as error:
+			self._throw_away(replica, lease, error)
+			return False
+		finally:
+			search.patience -= time.monotonic() - began
+		self._waits.failed(verdict, search.position)
+		self._events.now_and_then(
+			"position_timeout", replica=replica.name, waited=round(time.monotonic() - began, 3)
+		)
+		return False
+
+	def _throw_away(self, replica: Replica, lease: Lease, error: BaseException) -> None:
+		"""Close a connection on which a question has failed.
+
+		:raises BaseException: the error, if it is not the connection's
+		"""
+		lease.throw_away()
+		if not dialect.is_of_connection(error):
+			raise error
+		if dialect.kind_of(error) is dialect.ErrorKind.LOST:
+			self.failed(replica, error)
+
+	def recovered(self, replica: Replica) -> None:
+		"""A replica that was left alone has answered a statement."""
+		if replica.breaker.succeeded() == "closed":
+			self._host.shared.note_try(replica.name, went_well=True)
+			self._events.back(replica.name)
+
+	def failed(self, replica: Replica, error: Exception) -> None:
+		"""Leave a replica alone for a while."""
+		if replica.breaker.failed() == "opened":
+			self._host.shared.note_try(replica.name, went_well=False)
+			self._events.down(replica.name, dialect.summary_of(error))

@@ -1,0 +1,140 @@
+# Copyright (c) 2026, read_replica contributors
+# For license information, please see license.txt
+
+"""When a scheduled job is due, and what it is called in Redis, by core's own code.
+
+For rows of Scheduled Job Type as well as for documents: a document of each would take most of a tick. Where
+another app answers in core's place, its class is asked, and so they are documents.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import frappe
+from croniter import croniter
+from frappe.core.doctype.scheduled_job_type.scheduled_job_type import ScheduledJobType
+from frappe.model.document import Document
+from frappe.utils import get_datetime, now_datetime
+from frappe.utils.background_jobs import create_job_id
+
+from read_replica.core.class_overrides import JOB_TYPE, is_changed
+
+FIELDS = ("name", "method", "frequency", "cron_format", "last_execution", "creation", "stopped")
+
+# What is asked here, and how a run is put into a queue.
+ASKED = ("get_queue_name", "rq_job_id", "get_next_execution", "is_event_due", "enqueue")
+
+# A time that another app's class makes by chance is hardly the same so often.
+TIMES_ASKED = 4
+
+# When each job of a site is next due, and what that follows from: croniter is what core's tick spends its time on.
+_known: dict[str, dict[str, tuple[tuple, datetime]]] = {}
+
+
+def jobs(filters: dict) -> list[Any]:
+	"""These Scheduled Job Types, in the order of their methods."""
+	of_other_app = is_changed(*ASKED)
+	fields = ["*"] if of_other_app else list(FIELDS)
+	rows = frappe.get_all(JOB_TYPE, filters=filters, fields=fields, order_by="method")
+	return [frappe.get_doc({**row, "doctype": JOB_TYPE}) for row in rows] if of_other_app else rows
+
+
+def _answers(job: Any, name: str) -> bool:
+	"""Whether another app's class answers this for a job in core's place."""
+	return isinstance(job, Document) and is_changed(name)
+
+
+def next_due(job: Any) -> datetime:
+	"""When the next run is due: the same on all servers, without what core adds at random."""
+	if _answers(job, "get_next_execution"):
+		times = {job.get_next_execution() for _ in range(TIMES_ASKED)}
+		if len(times) == 1:
+			return times.pop()
+	of_site = _known.setdefault(frappe.local.site, {})
+	follows_from = (
+		job.frequency,
+		job.cron_format,
+		job.last_execution,
+		job.creation,
+		frappe.local.conf.get("scheduler_interval"),
+	)
+	known = of_site.get(job.name)
+	if known and known[0] == follows_from:
+		return known[1]
+	due_at = _next_due(job)
+	of_site[job.name] = follows_from, due_at
+	return due_at
+
+
+def keep_only(names: set[str]) -> None:
+	"""Forget the jobs of this site that there are no more."""
+	known = _known.get(frappe.local.site, {})
+	for name in known.keys() - names:
+		del known[name]
+
+
+def _next_due(job: Any) -> datetime:
+	row = _row(job)
+	due_at = ScheduledJobType.get_next_execution(row)
+	if "Long" not in job.frequency:
+		return due_at
+	# Some versions add seconds by chance. Core has put the format of the frequency into the row.
+	return croniter(row.cron_format, get_datetime(job.last_execution or job.creation)).get_next(datetime)
+
+
+def _row(job: Any) -> Any:
+	"""What core's code needs of a job, and may change."""
+	return frappe._dict(
+		{name: job.get(name) for name in ("frequency", "cron_format", "last_execution", "creation")}
+	)
+
+
+def is_due(job: Any) -> bool:
+	"""As core's is_event_due, which spreads long jobs over ten minutes by chance."""
+	if _answers(job, "is_event_due"):
+		return bool(job.is_event_due())
+	now = now_datetime()
+	if next_due(job) > now:
+		return False
+	if _answers(job, "get_next_execution"):
+		return job.get_next_execution() <= now
+	if "Long" not in job.frequency:
+		return True
+	return ScheduledJobType.get_next_execution(_row(job)) <= now
+
+
+def due_at(job: Any) -> datetime:
+	"""When the run is due that is to be executed now.
+
+	Another app may call a job due before its time. Then what follows its last run is as good on all servers.
+	"""
+	at = next_due(job)
+	return (
+		at
+		if at <= now_datetime()
+		else get_datetime(job.last_execution or job.creation) + timedelta(seconds=1)
+	)
+
+
+def queue_of(job: Any) -> str:
+	"""The queue that core puts a job into."""
+	if _answers(job, "get_queue_name"):
+		return job.get_queue_name()
+	return ScheduledJobType.get_queue_name(job)
+
+
+def puts_itself(job: Any) -> bool:
+	"""Whether another app's class has a way of its own to put a job into a queue."""
+	return _answers(job, "enqueue")
+
+
+def job_id(job: Any) -> str:
+	"""The id that keeps a job from waiting twice in a queue, as frappe.enqueue takes it."""
+	if _answers(job, "rq_job_id"):
+		return job.rq_job_id
+	return ScheduledJobType.rq_job_id.fget(job)
+
+
+def rq_job_id(job: Any) -> str:
+	"""The same, as RQ has it."""
+	return create_job_id(job_id(job))

@@ -1,0 +1,148 @@
+# Copyright (c) 2026, read_replica contributors
+# For license information, please see license.txt
+
+"""Jobs that are put into a queue by frappe.enqueue, and belong to a server: by a rule, or by their caller.
+
+Only where servers share one Redis: there the job goes into its server's own queue.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import frappe
+from frappe import _
+from rq import Queue
+
+from read_replica.database.bookkeeping import is_before_migrate
+from read_replica.database.routed import primary_of
+from read_replica.database.transaction import is_giving_rows
+from read_replica.jobs import queues, servers
+from read_replica.jobs.placement import Place, Places
+from read_replica.jobs.rules import Rule, default_takeover_after, named_servers, rule_for
+
+# Its runs are placed by the scheduler.
+PLACED_ALREADY = ("read_replica.", "frappe.core.doctype.scheduled_job_type.")
+
+
+def enqueue(
+	method: str | Callable,
+	*,
+	server_id: str,
+	queue: str = "default",
+	timeout: int | None = None,
+	takeover_after: float | None = None,
+	**kwargs: Any,
+) -> Any:
+	"""As frappe.enqueue, to be worked off by this server.
+
+	:param server_id: the server; it is this one, or shares its Redis and has a queue of its own there
+	:param queue: the queue that the job is meant for: its timeout, and where it goes if the server is gone
+	:param timeout: seconds that the job may take; as `queue` has it where it is not given
+	:param takeover_after: seconds after which a server that is not seen is gone; 0: never; where it is not
+		given, `scheduler_takeover_after` of the site's configuration, or 900
+	:raises frappe.ValidationError: if there is no way to that server from here
+	"""
+	after = default_takeover_after() if takeover_after is None else takeover_after
+	place = _places(server_id).of_call(server_id, after)
+	if place is None:
+		frappe.throw(
+			_(
+				"Server {0} has no queue of its own on this bench. If it shares this bench's Redis, run there"
+				" and here: bench --site {1} read-replica queues --write"
+			).format(frappe.bold(server_id), frappe.local.site)
+		)
+	kwargs |= {"queue": place.queue or queue, "timeout": timeout or queues.timeout_of(queue)}
+	if kwargs.get("now") or not kwargs.get("is_async", True):
+		# It runs here and now; what it puts into queues itself is not meant.
+		return frappe.enqueue(method, **kwargs)
+	with _placing(_meta(place, queue, after)) as meta:
+		job = frappe.enqueue(method, **kwargs)
+		if kwargs.get("enqueue_after_commit"):
+			_remember_until_commit(meta)
+		return job
+
+
+@contextmanager
+def _placing(meta: dict) -> Iterator[dict]:
+	frappe.local.read_replica_call = meta
+	try:
+		yield meta
+	finally:
+		frappe.local.read_replica_call = None
+
+
+def _remember_until_commit(meta: dict) -> None:
+	"""v14 keeps jobs that wait for the commit in a list, and asks for their queue then."""
+	if waiting := frappe.flags.get("enqueue_after_commit"):
+		job = waiting[-1]["queue_args"]
+		remembered = getattr(frappe.local, "read_replica_calls", None) or {}
+		# With the job itself, so that its id is not another's meanwhile.
+		frappe.local.read_replica_calls = remembered | {id(job): (job, meta)}
+
+
+def place(queue: Queue, job: dict, named: str) -> tuple[Queue, dict]:
+	"""The queue that a job goes into, and what is added to its meta data.
+
+	:param job: what frappe.enqueue gives to RQ, with the job's method
+	:param named: the queue that frappe.enqueue was told
+	"""
+	_, by_caller = (getattr(frappe.local, "read_replica_calls", None) or {}).get(id(job), (None, None))
+	if by_caller is not None:
+		return queue, by_caller
+	name = _name_of(job.get("method"))
+	# While rows are being read one by one, no rule can be asked for on their connection.
+	if not name or name.startswith(PLACED_ALREADY) or is_giving_rows(primary_of(frappe.local.db)):
+		return queue, {}
+	from read_replica.jobs.replica_reads import meta_of
+
+	rule = rule_for(name)
+	reads = meta_of(rule.need) if rule.reads == "replica" else {}
+	if rule.source in ("default", "annotation") or named in named_servers():
+		return queue, reads
+	found = _place_by(rule)
+	if not found or not found.queue:
+		return queue, reads
+	return queues.queue_named(found.queue, queue), reads | _meta(found, named, rule.takeover_after)
+
+
+def _name_of(method: Any) -> str:
+	"""The dotted path of what frappe.enqueue was given; "" of what somebody gives to RQ by himself."""
+	if isinstance(method, str):
+		return method
+	return f"{method.__module__}.{method.__qualname__}" if hasattr(method, "__qualname__") else ""
+
+
+def _place_by(rule: Rule) -> Place | None:
+	if not queues.is_own(rule.server_id):
+		return None
+	return _places(rule.server_id).of_call(rule.server_id, rule.takeover_after)
+
+
+def _meta(place: Place, meant_for: str, takeover_after: float) -> dict:
+	if not place.queue:
+		return {}
+	return {queues.MEANT_FOR: meant_for, queues.TAKEOVER_AFTER: takeover_after}
+
+
+def _places(server_id: str) -> Places:
+	"""What is known of one server."""
+	try:
+		known = servers.known({server_id})
+	except Exception as error:
+		if not is_before_migrate(error):
+			raise
+		known = {}
+	return Places(servers.this_server(), known, set())
+
+
+def begin_job(method: str) -> None:
+	"""In a worker: let a job whose rule says so read from a replica, until it ends."""
+	from rq import get_current_job
+
+	from read_replica.jobs.replica_reads import need_in, open_scope
+
+	job = get_current_job()
+	need = need_in(job.meta) if job else None
+	if need:
+		open_scope(method, need)

@@ -1,0 +1,124 @@
+# Copyright (c) 2026, read_replica contributors
+# For license information, please see license.txt
+
+"""What a job must be shown, and how long its statements may take: it travels in the job's meta data.
+
+A job sees what the request that queued it had to be shown, as it may work for another user, or start before
+that request has ended; and what it commits itself. Not what other jobs of its user commit meanwhile, nor what
+is committed for bookkeeping before its method begins.
+
+A due run of a scheduled job is nobody's: it sees what its own earlier runs have committed, and not what the
+scheduler has, whose commits are claims of runs. Whoever needs all that was committed before it began says
+`consistency="strong"`.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import frappe
+
+from read_replica.database.routed import primary_of
+from read_replica.engine.dialect import Position
+from read_replica.engine.request import RequestState
+from read_replica.engine.shared.user_positions import Written
+from read_replica.engine.sticking.session import FOREVER
+
+META_KEY = "read_replica_position"
+KNOWN_FOR = "read_replica_known_for"
+ASKED_BY = "read_replica_asked_by"
+
+# Executes a run of a scheduled job.
+RUN_ONCE = "read_replica.execution.run_once"
+
+# The most that the server takes for a statement, of a job that may take as long as it wants.
+SECONDS_WITHOUT_LIMIT = 365 * 24 * 3600
+
+
+def meta() -> dict[str, Any]:
+	"""What a job carries that is put into a queue now."""
+	from read_replica.site import router_of_site
+
+	of_scheduler = getattr(frappe.local, "read_replica_carried", None)
+	if of_scheduler is not None:
+		return of_scheduler
+	router = router_of_site()
+	written = router.session.for_a_job(primary_of(frappe.local.db)) if router else None
+	if written is None:
+		return {}
+	carried = _as_meta(written)
+	if asked_by := router.host.state().asked_by:
+		carried[ASKED_BY] = asked_by
+	return carried
+
+
+def _as_meta(written: Written) -> dict:
+	carried = {META_KEY: str(written.position)}
+	if written.known_for != FOREVER:
+		carried[KNOWN_FOR] = int(written.known_for)
+	return carried
+
+
+@contextmanager
+def of_scheduler(asked_for: bool) -> Iterator[None]:
+	"""What is put into a queue inside is a scheduled run.
+
+	:param asked_for: somebody asked for it on another server, and is to see what they had committed before;
+		who that was is not known here, so the run sees all that anybody had
+	"""
+	from read_replica.site import router_of_site
+
+	router = router_of_site()
+	carried = {}
+	if router and asked_for:
+		carried = _as_meta(router.session.all_committed(primary_of(frappe.local.db)))
+	frappe.local.read_replica_carried = carried
+	try:
+		yield
+	finally:
+		frappe.local.read_replica_carried = None
+
+
+def take_over(state: RequestState, method: str) -> None:
+	"""In a worker, before a job: begin with what it carries."""
+	from rq import get_current_job
+
+	job = get_current_job()
+	carried = (job.meta if job else None) or {}
+	if META_KEY in carried:
+		state.carried = Written(Position(carried[META_KEY]), carried.get(KNOWN_FOR, FOREVER))
+	elif method == RUN_ONCE:
+		state.carried = Written(Position(), FOREVER)
+	state.asked_by = carried.get(ASKED_BY) or state.asked_by
+	state.timeout_at_least = seconds_of(job)
+
+
+def seconds_of(job: Any) -> float:
+	"""The seconds that a job may take, as its worker has it; 0 if that is not known."""
+	seconds = getattr(job, "timeout", None)
+	if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+		return 0
+	return seconds if seconds >= 0 else SECONDS_WITHOUT_LIMIT
+
+
+def method_begins(job_type: str | None = None) -> None:
+	"""In a job: its method is called next. What was committed before is no part of what it did.
+
+	:param job_type: the name of the Scheduled Job Type, of which this is a run
+	"""
+	if router := _router_of_job():
+		reader = f"job {job_type}" if job_type else None
+		router.session.job_begins(primary_of(frappe.local.db), reader)
+
+
+def method_has_ended() -> None:
+	"""In a job: its method has returned or failed. What is committed from now on is no part of what it did."""
+	if router := _router_of_job():
+		router.session.job_has_ended(primary_of(frappe.local.db))
+
+
+def _router_of_job() -> Any:
+	from read_replica.site import router_of_site
+
+	router = router_of_site()
+	return router if router and router.host.state().carried is not None else None

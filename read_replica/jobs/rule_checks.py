@@ -1,0 +1,89 @@
+# Copyright (c) 2026, read_replica contributors
+# For license information, please see license.txt
+
+"""What can be wrong with a rule: a job that is none, a job that nothing schedules, a server's id."""
+
+import re
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+import frappe
+from frappe import _
+
+from read_replica.jobs.queues import QUEUES_OF_ALL
+from read_replica.jobs.rules import WILDCARDS, Rule, known_rules
+
+PATH_OR_GLOB = re.compile(r"(?!\d)[\w*?]+(\.(?!\d)[\w*?]+)*")
+
+# A server's queue is named after it, and `bench worker --queue` takes names with commas between them.
+SERVER_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+
+
+def check_job(job: str) -> None:
+	"""Raise a message for people if `job` can be neither a method nor a glob; warn if it fits none.
+
+	What is scheduled is accepted whatever it looks like: a Server Script's method is made of its name. And
+	a path that fits nothing now is accepted: the rule may come before the app does.
+	"""
+	rule = Rule(job, "", "desk")
+	scheduled = _scheduled_methods()
+	if job and any(rule.fits(method) for method in scheduled):
+		return
+	is_glob = rule.is_glob
+	if not PATH_OR_GLOB.fullmatch(job) or not (is_glob or "." in job):
+		frappe.throw(
+			_(
+				"{0} is neither the dotted path of a method, such as erpnext.stock.reorder_item.reorder_item,"
+				" nor a pattern, such as erpnext.stock.*"
+			).format(frappe.bold(job))
+		)
+	if _is_method(job):
+		return
+	similar = similar_to(job, scheduled)
+	hint = " " + _("Did you mean {0}?").format(", ".join(similar)) if similar else ""
+	frappe.msgprint(
+		_("No job that is scheduled on this site is called {0}.").format(frappe.bold(job)) + hint,
+		indicator="orange",
+		alert=True,
+	)
+
+
+def check_server_id(server_id: str) -> None:
+	"""Raise a message for people if a server cannot be called so."""
+	if not SERVER_ID.fullmatch(server_id) or server_id in QUEUES_OF_ALL:
+		frappe.throw(
+			_(
+				"A server cannot be called {0}: use letters, digits, and . _ - between them,"
+				" and none of short, default, long"
+			).format(frappe.bold(server_id))
+		)
+
+
+def rules_without_job() -> list[tuple[Rule, list[str]]]:
+	"""Rules that fit nothing that is scheduled on this site and no method, each with similar names."""
+	scheduled = _scheduled_methods()
+	written = [rule for rules in known_rules() for rule in rules.all if rule.source != "annotation"]
+	return [
+		(rule, similar_to(rule.job, scheduled))
+		for rule in written
+		if not any(rule.fits(job) for job in scheduled) and not _is_method(rule.job)
+	]
+
+
+def similar_to(job: str, scheduled: Iterable[str]) -> list[str]:
+	"""Scheduled methods that somebody may have meant who wrote this one."""
+	return get_close_matches(job.strip(WILDCARDS), list(scheduled), n=3, cutoff=0.6)
+
+
+def _scheduled_methods() -> list[str]:
+	return frappe.get_all("Scheduled Job Type", pluck="method", distinct=True, order_by="method")
+
+
+def _is_method(job: str) -> bool:
+	"""Whether something is called so, which is not scheduled but may be put into a queue."""
+	if Rule(job, "", "desk").is_glob:
+		return False
+	try:
+		return callable(frappe.get_attr(job))
+	except Exception:
+		return False

@@ -1,0 +1,89 @@
+# Copyright (c) 2026, read_replica contributors
+# For license information, please see license.txt
+
+"""Named locks of the primary database: who holds that of a run is executing it.
+
+They end with their connection, whatever ends that. They are a help, not a condition: some clusters refuse
+them, and in others they hold for one node alone. There, a run is executed by whoever has begun it, and one
+that was begun is not begun again unless its worker has said that it has ended.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, Literal
+
+import frappe
+
+from read_replica.database.bookkeeping import is_before_migrate, is_in_favour_of_another, of_driver
+from read_replica.engine.dialect import ErrorKind, is_servers, kind_of, number_of
+
+Held = Literal["ours", "another's", "refused"]
+Reach = Literal["everywhere", "one node", "nowhere"]
+
+# 1317 somebody has ended the statement, 1969 its time limit has.
+_CUT_OFF = (1317, 1969)
+
+
+@contextmanager
+def held(run: str) -> Iterator[Held]:
+	"""Hold the lock of a run, if it is free and the database has such locks."""
+	name = _name_of_lock(run)
+	got = _ask("select get_lock(%s, 0)", name)
+	connection = frappe.db._conn
+	whose: Held = {1: "ours", 0: "another's"}[got[0][0]] if got and got[0][0] is not None else "refused"
+	try:
+		yield whose
+	finally:
+		if whose == "ours" and frappe.db and frappe.db._conn is connection:
+			_ask("select release_lock(%s)", name)
+
+
+def going_on(job_types: Iterable[str]) -> set[str]:
+	"""Those of these jobs of which a worker is executing a run just now, as far as locks can tell."""
+	names = tuple(job_types)
+	if not names:
+		return set()
+	rows = _ask(
+		"select job_type from `tabScheduled Run` where job_type in %s"
+		" and (executed_at is null or begun_at > utc_timestamp(6) - interval 1 day)"
+		" and begun_at is not null and is_used_lock(sha1(concat(%s, name))) is not null",
+		(names, _prefix_of_locks()),
+	)
+	return {job_type for (job_type,) in rows or ()}
+
+
+def reach() -> Reach:
+	"""For which servers a lock holds, of those that this primary may be: a Galera cluster has several."""
+	name = _name_of_lock("of nobody")
+	if _ask("select get_lock(%s, 0)", name) is None:
+		return "nowhere"
+	_ask("select release_lock(%s)", name)
+	found = frappe.db.sql("show global variables like 'wsrep_on'")
+	return "one node" if found and found[0][1] == "ON" else "everywhere"
+
+
+def _ask(statement: str, values: Any) -> Any:
+	"""The rows of a statement with a named lock; None where the server refuses such locks."""
+	try:
+		return frappe.db.sql(statement, values)
+	except Exception as error:
+		if not _is_refusal(of_driver(error)):
+			raise
+		return None
+
+
+def _is_refusal(error: BaseException) -> bool:
+	"""Whether the server has understood the statement and does not want it: 1235, 1105 and others."""
+	if number_of(error) in _CUT_OFF or is_in_favour_of_another(error) or is_before_migrate(error):
+		return False
+	return is_servers(error) and kind_of(error) not in (ErrorKind.LOST, ErrorKind.TROUBLE)
+
+
+def _name_of_lock(run: str) -> str:
+	return hashlib.sha1(f"{_prefix_of_locks()}{run}".encode(), usedforsecurity=False).hexdigest()
+
+
+def _prefix_of_locks() -> str:
+	# Locks are the server's, which may hold the databases of several sites.
+	return f"read_replica|{frappe.local.conf.db_name}|"

@@ -1,0 +1,60 @@
+# Copyright (c) 2026, read_replica contributors
+# For license information, please see license.txt
+
+""" "Run now": a run that somebody asks for, on the server that the job's rule names, if that is alive."""
+
+from typing import Any
+
+import frappe
+from frappe import _
+
+from read_replica.jobs import queues, scheduled_runs, tick, workers
+from read_replica.jobs.placement import Place, Places
+from read_replica.jobs.rules import TAKEOVER_AFTER, Rule, rule_for
+
+
+def run(job: Any) -> bool:
+	"""Put a job into its server's queue, or ask that server's scheduler to; False if it is under way.
+
+	Tells the user where it runs.
+	"""
+	rule = rule_for(job.method)
+	places = tick.places_with(workers.seen(queues.readers()))
+	place = places.of_run(rule)
+	if not place and _is_alive(rule, places):
+		if scheduled_runs.waits(job):
+			return _tell_that_it_waits(job)
+		scheduled_runs.request(job, rule.server_id)
+		_tell(
+			_("{0} runs on server {1}, at the next tick of its scheduler.").format(job.method, rule.server_id)
+		)
+		return True
+	if tick.is_under_way(job):
+		return _tell_that_it_waits(job)
+	place = place or Place(places.here, None, rule.server_id)
+	# Whoever asks may have written something that is not to be committed yet.
+	tick.put(scheduled_runs.begin_now(job, place), job, place, "asked for here")
+	_tell(_where(job.method, place))
+	return True
+
+
+def _tell_that_it_waits(job: Any) -> bool:
+	_tell(_("{0} is in the queue already.").format(job.method))
+	return False
+
+
+def _is_alive(rule: Rule, places: Places) -> bool:
+	server = places.known.get(rule.server_id)
+	return bool(server and server.is_known and not server.is_gone(rule.takeover_after or TAKEOVER_AFTER))
+
+
+def _where(method: str, place: Place) -> str:
+	if place.taken_from:
+		return _("Server {0} is not alive, so {1} runs on server {2}.").format(
+			place.taken_from, method, place.server_id
+		)
+	return _("{0} runs on server {1}.").format(method, place.server_id)
+
+
+def _tell(message: str) -> None:
+	frappe.msgprint(message, alert=True)

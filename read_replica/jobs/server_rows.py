@@ -1,0 +1,108 @@
+# Copyright (c) 2026, read_replica contributors
+# For license information, please see license.txt
+
+"""Rows of Job Server, a host each: which of them count, and which are deleted.
+
+A server whose workers are made anew with each rollout has thousands of hosts that are gone. What an enqueue
+or a tick reads must not grow with them: rows are found by an index, each server's last ones only.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+import frappe
+
+from read_replica.database.bookkeeping import is_before_migrate
+
+# A server that was replaced by one with another host name is of no interest any more.
+DAYS_KEPT = 30
+
+# A server has as many hosts that are gone as its workers were ever replaced: of each, only the last ones count.
+HOSTS_THAT_COUNT = 20
+ROWS_AT_A_TIME = 1000
+
+
+def names_that_count(server_ids: Iterable[str]) -> list[str]:
+	"""The rows of those hosts of these servers that were seen last."""
+	names = []
+	for server_id in sorted(server_ids):
+		found = frappe.db.sql(_LAST_SEEN, (server_id,) * _LAST_SEEN.count("%s"))
+		names += [name for (name,) in found]
+	return names
+
+
+def _last(by: str, only: str = "", limit: int = 1) -> str:
+	# First by the collation, which the index has, and then by case.
+	return (
+		"(select name from `tabJob Server` where server_id = %s and binary server_id = %s"
+		f" {only} order by {by} desc limit {limit})"
+	)
+
+
+# A host without workers, or without a scheduler, counts from when it was first known; see `INDEXES`.
+_LAST_SEEN = " union ".join(
+	(
+		_last("workers_alive_at", limit=HOSTS_THAT_COUNT),
+		_last("scheduler_alive_at"),
+		_last("missed_since", "and workers_alive_at is null"),
+		_last("missed_since", "and scheduler_alive_at is null"),
+	)
+)
+
+# For as long as RQ lists a worker.
+SECONDS_LOOKED_BACK = 3600
+
+
+def noted_at(server_ids: Iterable[str], bench: str) -> dict[str, datetime]:
+	"""When a worker that reads the own queue of a server last noted itself, by the database's clock."""
+	try:
+		rows = frappe.db.sql(
+			"select queues, max(alive_at) from `tabJob Worker`"
+			" where alive_at > utc_timestamp(6) - interval %s second and bench = %s group by queues",
+			(SECONDS_LOOKED_BACK, bench),
+		)
+	except Exception as error:
+		if not is_before_migrate(error):
+			raise
+		return {}
+	found: dict[str, datetime] = {}
+	for queues, alive_at in rows:
+		for server_id in set(server_ids).intersection((queues or "").split(", ")):
+			found[server_id] = max(alive_at, found.get(server_id, alive_at))
+	return found
+
+
+INDEXES = (
+	("server_id", "workers_alive_at", "missed_since"),
+	("server_id", "scheduler_alive_at", "missed_since"),
+)
+
+
+def of_no_interest(named: set[str]) -> list[str]:
+	"""Rows of hosts that others have replaced, and of servers that nobody names any more; some at a time."""
+	rows = columns_of(f"name, server_id, host, {_IS_OLD}", names_that_count(named), DAYS_KEPT)
+	in_use = {server_id for _, server_id, host, is_old in rows if host and not is_old}
+	# What is still known of a server that is gone.
+	kept = {name for name, server_id, _, _ in rows if server_id not in in_use}
+	old = frappe.db.sql(
+		"select name from `tabJob Server`"
+		f" where missed_since < utc_timestamp() - interval %s day and {_IS_OLD} limit %s",
+		(DAYS_KEPT, DAYS_KEPT, ROWS_AT_A_TIME),
+	)
+	names = {name for (name,) in old if name not in kept}
+	return sorted(names | {name for name, server_id, host, _ in rows if not host and server_id in in_use})
+
+
+_IS_OLD = (
+	"greatest(coalesce(scheduler_alive_at, missed_since), coalesce(workers_alive_at, missed_since))"
+	" < utc_timestamp() - interval %s day"
+)
+
+
+def columns_of(columns: str, names: list[str] | None, *values: object) -> list[tuple]:
+	"""Columns of the rows with these names, or of all."""
+	if names is None:
+		return frappe.db.sql(f"select {columns} from `tabJob Server`", values)
+	if not names:
+		return []
+	return frappe.db.sql(f"select {columns} from `tabJob Server` where name in %s", (*values, names))

@@ -1,0 +1,118 @@
+# Copyright (c) 2026, read_replica contributors
+# For license information, please see license.txt
+
+"""What goes wrong in a scheduler's ticks: kept in this host's row of Job Server, for `status` on any server.
+
+A problem is known by its name: a step of the tick, or a job in it.
+"""
+
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import frappe
+from frappe.utils import get_bench_id, now
+
+from read_replica.database.bookkeeping import change, is_before_migrate
+from read_replica.database.event_log import log_event
+from read_replica.jobs import servers
+
+MOST_NAMED = 20
+LONGEST_ERROR = 300
+
+# Of each site: what this process has written, and what went wrong when jobs were put into queues in the last tick.
+_written: dict[str, str] = {}
+_late: dict[str, dict[str, str]] = {}
+
+
+class Problems:
+	"""What goes wrong in one tick. What was wrong at the end of the last one is shown until this one is over."""
+
+	def __init__(self):
+		self._site = frappe.local.site
+		self._of_start: dict[str, str] = {}
+		self._last_time: dict[str, str] = {}
+		self._late: dict[str, str] | None = None
+
+	def guard(self, name: str, step: Callable[[], Any], otherwise: Any = None) -> Any:
+		"""The result of a step; `otherwise`, where it fails: that is noted, and undone as far as it goes."""
+		try:
+			return step()
+		except Exception as error:
+			self.add(name, error)
+			return otherwise
+
+	def add(self, name: str, error: Exception) -> None:
+		"""Note that a step or a job has failed, and undo what it has not committed."""
+		_roll_back()
+		text = " ".join(f"{type(error).__name__} {error}".split())[:LONGEST_ERROR]
+		noted = self._of_start if self._late is None else self._late
+		if noted.get(name) == text:
+			# A job is looked at more than once.
+			return
+		noted[name] = text
+		log_event("tick_incomplete", at=name, error=text)
+		if self._late is not None:
+			self._write(self._of_start | self._last_time | self._late)
+
+	def start_is_over(self) -> None:
+		"""From now on the tick puts jobs into queues; what failed so far, and then last time, is written."""
+		self._last_time = _late.get(self._site, {})
+		self._late = _late[self._site] = {}
+		self._write(self._of_start | self._last_time)
+
+	def _write(self, problems: dict[str, str]) -> None:
+		lines = [f"{name}: {error}" for name, error in sorted(problems.items())]
+		more = len(lines) - MOST_NAMED
+		text = "\n".join(lines[:MOST_NAMED] + ([f"and {more} more"] if more > 0 else []))
+		if not text and _written.get(self._site) == "":
+			return
+		try:
+			_write(text)
+			_written[self._site] = text
+		except Exception as error:
+			_roll_back()
+			if not is_before_migrate(error):
+				log_event("tick_problems_not_noted", error=f"{type(error).__name__} {error}")
+
+
+def _write(text: str) -> None:
+	here, host, bench = servers.this_server(), socket.gethostname(), get_bench_id()
+	values = {"text": text, "now": now(), "server_id": here, "host": host, "bench": bench}
+	values["name"] = servers._name(here, host, bench)
+	found = frappe.db.sql("select problems from `tabJob Server` where name = %(name)s", values)
+	if not found and text:
+		# That it could not be noted at all may be one of them.
+		change(
+			"insert ignore into `tabJob Server` (name, creation, modified, owner, modified_by, server_id, host,"
+			" bench, missed_since, problems) values (%(name)s, %(now)s, %(now)s, 'Administrator', 'Administrator',"
+			" %(server_id)s, %(host)s, %(bench)s, utc_timestamp(6), %(text)s)",
+			values,
+		)
+	elif found and (found[0][0] or "") != text:
+		change("update `tabJob Server` set problems = %(text)s where name = %(name)s", values)
+
+
+def sentences() -> list[str]:
+	"""What went wrong in the last tick of each scheduler, for people."""
+	try:
+		rows = frappe.db.sql(
+			"select server_id, host, problems from `tabJob Server` where problems != '' order by server_id, host"
+		)
+	except Exception as error:
+		if is_before_migrate(error):
+			return []
+		raise
+	return [
+		f"Scheduler of server {server_id!r} on {host}, in its last tick: {problem}"
+		for server_id, host, problems in rows
+		for problem in problems.splitlines()
+	]
+
+
+def _roll_back() -> None:
+	try:
+		frappe.db.rollback()
+	except Exception as error:
+		# The connection is gone, which the next statement says as well.
+		log_event("not_rolled_back", error=f"{type(error).__name__} {error}")

@@ -1,0 +1,70 @@
+# Copyright (c) 2026, read_replica contributors
+# For license information, please see license.txt
+
+"""What people are told where the servers of a site have different cache Redises."""
+
+from collections import defaultdict
+
+import frappe
+
+from read_replica.database.bookkeeping import is_before_migrate
+from read_replica.engine.shared.common_store import NO_REDIS
+
+# A restart or a change of configuration is over by then; so is the time without a request at night.
+MINUTES_SHOWN = 15
+
+MOST_NAMED = 3
+
+# A Redis that is restarted is back by then.
+SECONDS_OF_A_HICCUP = 60
+
+
+def problems() -> list[str]:
+	"""A sentence where more than one cache Redis was in use lately, and one where servers have none."""
+	try:
+		rows = frappe.db.sql(
+			"select redis_id, host, address, timestampdiff(second, seen_at, utc_timestamp(6)),"
+			" timestampdiff(second, in_use_since, seen_at) from `tabCache Redis`"
+			" where seen_at > utc_timestamp(6) - interval %s minute order by seen_at desc",
+			MINUTES_SHOWN,
+		)
+	except Exception as error:
+		if not is_before_migrate(error):
+			raise
+		return []
+	by_id, without = defaultdict(list), []
+	for redis_id, host, address, seconds, lasted in rows:
+		seen = f"{address} on {host}, seen {max(0, seconds)} s ago"
+		if redis_id != NO_REDIS:
+			by_id[redis_id].append(seen)
+		elif lasted >= SECONDS_OF_A_HICCUP:
+			without.append(seen)
+	return [*_of_several(by_id), *_of_none(without)]
+
+
+def _of_several(by_id: dict[str, list[str]]) -> list[str]:
+	if len(by_id) < 2:
+		return []
+	named = "; ".join(f"{redis_id[:8]} ({_some(users)})" for redis_id, users in by_id.items())
+	return [
+		f"This site's servers have used {len(by_id)} cache Redises in the last {MINUTES_SHOWN} minutes: {named}."
+		" Positions of users are kept on the primary as well meanwhile, at the cost of one small transaction for each"
+		" request that writes. What Frappe itself keeps there (documents, permissions, sessions) is cleared on one"
+		" of them only. Give all servers the same redis_cache in common_site_config.json. One that was restarted"
+		" counts as another."
+	]
+
+
+def _of_none(without: list[str]) -> list[str]:
+	if not without:
+		return []
+	return [
+		f"A cache Redis cannot be reached, or refuses to keep anything: {_some(without)}. What users have written there"
+		" is kept on the primary, and all servers ask that for it meanwhile. Let redis_cache in"
+		" common_site_config.json lead there to a Redis that runs, has memory and disk left, and is no replica."
+	]
+
+
+def _some(users: list[str]) -> str:
+	more = len(users) - MOST_NAMED
+	return "; ".join(users[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")

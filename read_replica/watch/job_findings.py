@@ -1,0 +1,269 @@
+# Copyright (c) 2026, read_replica contributors
+# For license information, please see license.txt
+
+"""What people are told of the servers that run jobs: a table, and what is wrong, in sentences."""
+
+from collections import defaultdict
+
+import frappe
+from frappe.utils.background_jobs import get_queue
+from frappe.utils.scheduler import is_dormant
+from redis.exceptions import RedisError
+
+from read_replica.core import class_overrides
+from read_replica.database.bookkeeping import is_before_migrate
+from read_replica.jobs import (
+	network_mounts,
+	queues,
+	rule_checks,
+	rules,
+	run_locks,
+	scheduled_runs,
+	schedulers,
+	servers,
+	tick_problems,
+	workers,
+)
+from read_replica.jobs.rules import DEFAULT_SERVER, TAKEOVER_AFTER, Rule, rule_for
+from read_replica.jobs.servers import Server
+from read_replica.watch import cache_redises, overdue
+
+MOST_NAMED = 3
+
+# More than that is of no use where a server is taken for gone after fifteen minutes.
+MOST_SECONDS_OF_KEEPALIVE = 600
+
+
+def rows() -> list[tuple[str, ...]]:
+	"""The servers on their hosts, as `bench read-replica servers` prints them."""
+	found = frappe.db.sql(
+		"select server_id, host, bench, app_version, timestampdiff(second, scheduler_alive_at, utc_timestamp()),"
+		" timestampdiff(second, workers_alive_at, utc_timestamp()), workers, queues, jobs from `tabJob Server`"
+		" order by server_id, host"
+	)
+	return [
+		(
+			server_id,
+			host or "nobody runs it",
+			bench or "",
+			version or "",
+			ago(scheduler),
+			ago(workers),
+			*map(str, rest),
+		)
+		for server_id, host, bench, version, scheduler, workers, *rest in found
+	]
+
+
+def takeover_rows() -> list[tuple[str, ...]]:
+	"""The last times that a server's jobs were run by another."""
+	found = frappe.db.sql(
+		"select server_id, taken_by, began_at, ended_at, runs, last_job from `tabJob Takeover`"
+		" order by began_at desc limit 10"
+	)
+	return [
+		(
+			server_id,
+			taken_by,
+			f"{began:%Y-%m-%d %H:%M}",
+			f"{ended:%Y-%m-%d %H:%M}" if ended else "",
+			str(runs),
+			job,
+		)
+		for server_id, taken_by, began, ended, runs, job in found
+	]
+
+
+def ago(seconds: float | None) -> str:
+	"""A time that long ago, in words."""
+	if seconds is None:
+		return "never"
+	if seconds < 120:
+		return f"{max(0, seconds):.0f} s ago"
+	return f"{seconds / 60:.0f} min ago" if seconds < 7200 else f"{seconds / 3600:.0f} h ago"
+
+
+def note_on(rule: Rule, known: dict[str, Server]) -> str:
+	"""What there is to say of a rule's server; nothing while it is alive."""
+	server = known.get(rule.server_id)
+	is_alive = server and server.is_known and not server.is_gone(rule.takeover_after or TAKEOVER_AFTER)
+	if is_alive:
+		return ""
+	last_seen = f"last seen {ago(server.age)}" if server and server.is_known else "no server runs it"
+	if rule.server_id == DEFAULT_SERVER or not rule.takeover_after:
+		return f"{last_seen}; it waits"
+	if server and server.is_gone(rule.takeover_after):
+		return f"{last_seen}; {DEFAULT_SERVER} runs it"
+	return f"{last_seen}; {DEFAULT_SERVER} takes it over after {rule.takeover_after:g} s"
+
+
+def problems() -> list[str]:
+	"""What is wrong with the servers, the rules and the runs of jobs, in sentences."""
+	return [
+		*schedulers.problems(),
+		*_servers_that_are_gone(),
+		*_workers_of_another_bench(),
+		*_queues_without_readers(),
+		*_runs_given_up(),
+		*_runs_that_failed(),
+		*_runs_without_locks(),
+		*_locks_of_servers_without_power(),
+		*_jobs_of_a_dormant_site(),
+		*network_mounts.problems(schedulers.locks_a_file()),
+		*class_overrides.problems(),
+		*rules.problems_of_config(),
+		*_rules_without_job(),
+		*tick_problems.sentences(),
+		*overdue.problems(),
+		*cache_redises.problems(),
+	]
+
+
+def _servers_that_are_gone() -> list[str]:
+	known = servers.known()
+	jobs = defaultdict(list)
+	for method in frappe.get_all(
+		"Scheduled Job Type", filters={"stopped": 0}, pluck="method", order_by="method"
+	):
+		rule = rule_for(method)
+		if note := note_on(rule, known):
+			jobs[rule.server_id, note].append(method)
+	return [
+		f"Server {server_id!r}: {note}. Scheduled jobs: {_some(methods)}"
+		for (server_id, note), methods in sorted(jobs.items())
+	]
+
+
+def _some(names: list[str]) -> str:
+	more = len(names) - MOST_NAMED
+	return ", ".join(names[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+def _queues_without_readers() -> list[str]:
+	own = [server_id for server_id in sorted(rules.named_servers()) if queues.is_own(server_id)]
+	if not own:
+		return []
+	try:
+		read = {queue for reader in workers.seen(queues.readers()) for queue in reader.queues}
+		waiting = {queue: get_queue(queue).count for queue in own if queue not in read}
+	except RedisError as error:
+		return [f"Redis, which holds the queues, does not answer: {error}"]
+	return [
+		f"No worker is known that reads the queue {queue!r}. Jobs that wait in it: {count}."
+		f" On that server, run: bench worker --queue {queue}"
+		for queue, count in waiting.items()
+	]
+
+
+def _workers_of_another_bench() -> list[str]:
+	try:
+		others = workers.of_another_bench(queues.readers())
+	except RedisError:
+		# Said already.
+		return []
+	if not others:
+		return []
+	bench = frappe.utils.get_bench_id()
+	return [
+		f"Workers of another bench, on {_some(sorted({reader.host for reader in others}))}, read this one's queues:"
+		f" both share a Redis and are called {bench!r} there. Each takes jobs of the other and can do none of"
+		" them. In common_site_config.json, give each bench a bench_id of its own, the same on all of its"
+		' servers, such as "bench_id": "erp"; then bench restart.'
+	]
+
+
+def _runs_given_up() -> list[str]:
+	found = frappe.db.sql(
+		"select job, count(*) from `tabScheduled Run` where executed_at is null and attempts >= %s"
+		" group by job order by job",
+		scheduled_runs.MOST_ATTEMPTS,
+	)
+	errors = _last_errors()
+	return [
+		f"{job}: the worker was killed {scheduled_runs.MOST_ATTEMPTS} times, or could not begin, in {count} runs;"
+		f" they are not executed again.{_last_error(errors, job)} See Scheduled Run."
+		for job, count in found
+	]
+
+
+def _runs_that_failed() -> list[str]:
+	"""Runs that a worker could not execute, and that are tried again."""
+	found = frappe.db.sql(
+		"select job, max(attempts) from `tabScheduled Run`"
+		" where executed_at is null and begun_by is null and attempts between 1 and %s group by job order by job",
+		scheduled_runs.MOST_ATTEMPTS - 1,
+	)
+	errors = _last_errors()
+	return [
+		f"{job}: a worker took it and could not execute it, at {attempts} of {scheduled_runs.MOST_ATTEMPTS}"
+		f" attempts; it is tried again.{_last_error(errors, job)} See Scheduled Run."
+		for job, attempts in found
+	]
+
+
+def _last_errors() -> dict[str, str]:
+	"""Of each job with a run that is not executed, the last error that kept a worker from it."""
+	try:
+		return dict(
+			frappe.db.sql(
+				"select job, last_error from `tabScheduled Run` where executed_at is null"
+				" and last_error is not null order by claimed_at"
+			)
+		)
+	except Exception as error:
+		if not is_before_migrate(error):
+			raise
+		return {}
+
+
+def _last_error(errors: dict[str, str], job: str) -> str:
+	return f" Last error: {errors[job]}" if job in errors else ""
+
+
+def _runs_without_locks() -> list[str]:
+	reach = run_locks.reach()
+	if reach == "everywhere":
+		return []
+	why = {
+		"nowhere": "The primary database refuses named locks (GET_LOCK)",
+		"one node": "In a Galera cluster, named locks hold for one node alone",
+	}
+	return [
+		f"{why[reach]}. Scheduled jobs run all the same, each run once, but nothing guards these: a run whose"
+		" worker was killed is not executed again; and a run that is due while another one of its job is"
+		" executed waits for that only as long as Redis knows of it."
+	]
+
+
+def _locks_of_servers_without_power() -> list[str]:
+	if not rules.named_servers() - {DEFAULT_SERVER}:
+		return []
+	found = frappe.db.sql("show global variables like 'tcp_keepalive_time'")
+	if not found or 0 < int(found[0][1]) <= MOST_SECONDS_OF_KEEPALIVE:
+		return []
+	return [
+		"A server that loses its power says nothing to the primary database, which then keeps the lock of the"
+		" job that ran there, for two hours by Linux's default; nobody takes that job over before. In the"
+		" primary's configuration, set tcp_keepalive_time = 60, tcp_keepalive_interval = 10,"
+		" tcp_keepalive_probes = 6."
+	]
+
+
+def _jobs_of_a_dormant_site() -> list[str]:
+	# Core puts nothing into a queue then, and does not ask us either.
+	others = [name for name in rules.named_servers() - {DEFAULT_SERVER} if not queues.is_own(name)]
+	if not others or not is_dormant():
+		return []
+	return [
+		"Nobody has used this site for some days, so Frappe's scheduler does its work there once a day, on the"
+		f" server that comes first. With a Redis for each server ({_some(sorted(others))}), the jobs of the"
+		" others are not run meanwhile. To have them run, raise dormant_days in System Settings."
+	]
+
+
+def _rules_without_job() -> list[str]:
+	sentences = []
+	for rule, similar in rule_checks.rules_without_job():
+		hint = f" Did you mean {', '.join(similar)}?" if similar else ""
+		sentences.append(f"No such scheduled job: {rule.job} (rule from {rule.source}).{hint}")
+	return sentences

@@ -1,0 +1,136 @@
+# Copyright (c) 2026, read_replica contributors
+# For license information, please see license.txt
+
+"""Scheduled jobs that should have run by now and have not, each with the reason as far as it is known."""
+
+from collections import defaultdict
+from datetime import datetime, timedelta
+from typing import Any
+
+import frappe
+from frappe.utils import now_datetime
+from frappe.utils.scheduler import get_scheduler_tick, is_scheduler_inactive
+from redis.exceptions import RedisError
+
+from read_replica.jobs import due_times, queues, run_locks, scheduled_runs, servers, tick_problems
+from read_replica.jobs.rules import rule_for
+
+TICKS = 2
+
+# Core spreads long jobs over so many seconds.
+SECONDS_OF_LONG_JOBS = 600
+
+
+def problems() -> list[str]:
+	"""Each job that is overdue by more than two ticks of its server, by reasons, in sentences."""
+	jobs = _overdue()
+	if not jobs:
+		return []
+	of_reason = defaultdict(list)
+	for job, reason in zip(jobs, _reasons(jobs), strict=True):
+		of_reason[reason].append(job.method)
+	return [
+		f"Overdue: {', '.join(sorted(methods))}: {reason}." for reason, methods in sorted(of_reason.items())
+	]
+
+
+def _overdue() -> list[Any]:
+	jobs = due_times.jobs({"stopped": 0})
+	ticks, begun = _seconds_between_ticks(), _last_begun()
+	return [job for job in jobs if _is_overdue(job, ticks, begun.get(job.name))]
+
+
+def _is_overdue(job: Any, ticks: dict[str, float], begun: datetime | None) -> bool:
+	"""Whether it was due too long ago, and its last run was not claimed for the first time just now."""
+	try:
+		server_id = rule_for(job.method).server_id
+		late = TICKS * max(ticks.get(server_id, 0), get_scheduler_tick())
+		late += SECONDS_OF_LONG_JOBS if "Long" in job.frequency else 0
+		since = max(due_times.next_due(job), begun or datetime.min)
+		# Another app may call it due on working days only.
+		return since + timedelta(seconds=late) < now_datetime() and due_times.is_due(job)
+	except Exception:
+		# Nobody can say when it is due: the scheduler's tick has said why.
+		return False
+
+
+def _last_begun() -> dict[str, datetime]:
+	"""Of each job with runs that are not executed, when the last of them was made."""
+	return dict(
+		frappe.db.sql(
+			"select job_type, max(creation) from `tabScheduled Run` where executed_at is null group by job_type"
+		)
+	)
+
+
+def _seconds_between_ticks() -> dict[str, float]:
+	return dict(
+		frappe.db.sql(
+			"select server_id, max(seconds_between_ticks) from `tabJob Server` group by binary server_id"
+		)
+	)
+
+
+def _reasons(jobs: list[Any]) -> list[str]:
+	names = [job.name for job in jobs]
+	known = servers.known()
+	executed_now = run_locks.going_on(names)
+	runs = _runs(names)
+	try:
+		in_redis = queues.states([due_times.rq_job_id(job) for job in jobs])
+		waiting = queues.Waiting()
+	except RedisError as error:
+		return [f"Redis, which holds the queues, does not answer: {error}"] * len(jobs)
+	told = tick_problems.sentences()
+	return [
+		_reason(job, known, job.name in executed_now, runs.get(job.name), in_redis, waiting, told)
+		for job in jobs
+	]
+
+
+def _reason(
+	job: Any,
+	known: dict,
+	is_executed: bool,
+	run: Any,
+	in_redis: dict,
+	waiting: queues.Waiting,
+	told: list[str],
+) -> str:
+	if is_executed:
+		return "an earlier run of it is being executed"
+	rule = rule_for(job.method)
+	server = known.get(rule.server_id)
+	if not server or not server.is_known:
+		return f"no server {rule.server_id!r} was ever seen"
+	if server.is_gone(rule.takeover_after):
+		return f"its server {rule.server_id!r} was last seen {server.age / 60:.0f} min ago"
+	job_id = due_times.rq_job_id(job)
+	state = in_redis[job_id]
+	if state.status == "queued" and waiting.stands_in(state.origin, job_id):
+		return f"it waits in the queue {state.origin!r}, which no worker has worked off so far"
+	if state.status == "queued":
+		return "RQ calls it queued, but it is in no queue; the next tick puts it there"
+	if state.status == "started":
+		return "RQ takes it for being executed, though no worker says so; a tick puts it into a queue again"
+	named = [sentence for sentence in told if job.method in sentence]
+	if named:
+		return named[0]
+	if run:
+		attempts, host = run
+		if attempts >= scheduled_runs.MOST_ATTEMPTS:
+			return f"its run was given up after {attempts} attempts; see Scheduled Run"
+		return f"its run was claimed on {host} and has not ended ({attempts} attempts); see Scheduled Run"
+	if is_scheduler_inactive(verbose=False):
+		return "the scheduler is switched off for this site"
+	return f"the scheduler of server {rule.server_id!r} has not claimed it, and nobody knows why"
+
+
+def _runs(names: list[str]) -> dict[str, tuple[int, str]]:
+	"""The last run of each of these jobs that was claimed and is not executed."""
+	rows = frappe.db.sql(
+		"select job_type, attempts, host from `tabScheduled Run` where job_type in %s and executed_at is null"
+		" order by claimed_at",
+		(tuple(names),),
+	)
+	return {job_type: (attempts, host) for job_type, attempts, host in rows}

@@ -1,0 +1,199 @@
+# Copyright (c) 2026, read_replica contributors
+# For license information, please see license.txt
+
+"""What `bench read-replica` prints: facts gathered first, then a table of them."""
+
+import os
+from collections import Counter
+from datetime import datetime
+from typing import Any
+
+import frappe
+from rich.console import Console
+from rich.table import Table
+
+from read_replica.config import core_keys
+from read_replica.database.host import shared_of_site
+from read_replica.engine.health.verdict import Verdict
+from read_replica.jobs import rules, schedulers, servers
+from read_replica.site import is_installed, routing_of_site
+from read_replica.watch import job_findings
+
+# Wide enough for a job's dotted path where the output goes to a file and has no width of its own.
+WIDTH_OF_A_FILE = 160
+
+
+def print_status() -> None:
+	"""Print where reads go, and each replica as it answers now."""
+	console = _console()
+	routing = routing_of_site()
+	console.print(f"Site {frappe.local.site}: {_headline(routing)}", highlight=False)
+	if routing.router:
+		routing.router.health.look_now()
+		console.print(
+			_table(("Replica", "Address", "Pool", "Weight", "State"), _replica_rows(routing.router))
+		)
+	if rows := _count_rows():
+		console.print(_table(("Answered by", "Reason", "Count"), rows))
+	print_writers()
+	_print_where_scheduler_runs(console)
+	replicas = routing.router.settings.replicas if routing.router else ()
+	for problem in (*core_keys.problems(frappe.local.conf, replicas), *job_findings.problems()):
+		console.print(problem, highlight=False, markup=False)
+
+
+def _headline(routing: Any) -> str:
+	if not is_installed():
+		return "read_replica is not installed. Install it with: bench --site SITE install-app read_replica"
+	if routing.problem:
+		return f"all reads go to the primary, because the configuration is wrong. {routing.problem}"
+	if not routing.router:
+		return "all reads go to the primary: no replica is configured, or routing is switched off"
+	return "read-only calls go to replicas"
+
+
+def _count_rows() -> list[tuple[str, str, str]]:
+	counts: Counter[tuple[str, str]] = Counter()
+	for (server, reason, _method), (count, _seconds) in shared_of_site().load_counts().items():
+		counts[server, reason] += count
+	return [(server, reason, str(count)) for (server, reason), count in sorted(counts.items())]
+
+
+def _replica_rows(router: Any) -> list[tuple[str, ...]]:
+	return [
+		(
+			replica.name,
+			f"{replica.endpoint.host}:{replica.endpoint.port}",
+			replica.endpoint.pool,
+			f"{replica.endpoint.weight:g}",
+			state_of(router.health.verdict_of(replica.name)) + _note_on_servers(replica),
+		)
+		for replica in router.replicas
+	]
+
+
+def state_of(verdict: Verdict | None) -> str:
+	"""Say in words what the last look at a replica has shown."""
+	if verdict is None:
+		return "not known: it has not been looked at"
+	if verdict.state == "down":
+		return f"down: {verdict.error}"
+	note = "" if verdict.read_only else "; it accepts writes from others, set read_only=1 there"
+	if verdict.lag is None and verdict.error:
+		return f"up, but {verdict.error}, so it is not used{note}"
+	if verdict.lag is None:
+		return f"up, but follows no primary that this site knows, so it is not used{note}"
+	return f"up, {verdict.lag * 1000:.0f} ms behind{note}"
+
+
+def _note_on_servers(replica: Any) -> str:
+	"""What there is to say of the servers behind an address; nothing of a single one."""
+	try:
+		found = replica.servers()
+	except Exception:
+		# Its state says that it does not answer.
+		return ""
+	if "" in found:
+		return (
+			"; behind a proxy that may send each statement to another server, so each call asks first how late"
+			" that is"
+		)
+	if len(found) == 1:
+		return ""
+	return f"; several servers behind this address: {', '.join(sorted(found))}. Each connection is judged by its own"
+
+
+def print_writers() -> None:
+	"""Print the methods that were caught writing."""
+	rows = [
+		(method, datetime.fromtimestamp(until).strftime("%Y-%m-%d %H:%M"))
+		for method, until in sorted(shared_of_site().load_writers().items())
+	]
+	if rows:
+		_console().print(_table(("Writes, stays on the primary", "Until"), rows))
+	else:
+		_console().print("No method was caught writing.")
+
+
+def print_jobs() -> None:
+	"""Print every scheduled job with its server, and what is wrong with rules and servers."""
+	here = servers.this_server()
+	console = _console()
+	source = "SERVER_ID" if os.environ.get("SERVER_ID", "").strip() else "SERVER_ID is not set"
+	console.print(f"This server is {here!r} ({source}).", highlight=False)
+	columns = ("Job", "Frequency", "Server", "Rule from", "Take over after", "Reads", "Note")
+	console.print(_table(columns, [tuple(row.values()) for row in job_rows()]))
+	print_servers()
+
+
+def print_servers() -> None:
+	"""Print the servers that run jobs, the times that others have run theirs, and what is wrong."""
+	console = _console()
+	columns = (
+		"Server",
+		"Host",
+		"Bench",
+		"App",
+		"Scheduler seen",
+		"Workers seen",
+		"Workers",
+		"Queues",
+		"Jobs",
+	)
+	console.print(_table(columns, job_findings.rows()))
+	if takeovers := job_findings.takeover_rows():
+		columns = ("Taken over from", "By", "Began (UTC)", "Ended (UTC)", "Runs", "Last job")
+		console.print(_table(columns, takeovers))
+	_print_where_scheduler_runs(console)
+	for problem in job_findings.problems():
+		console.print(problem, highlight=False, markup=False)
+
+
+def _print_where_scheduler_runs(console: Console) -> None:
+	if where := schedulers.where():
+		console.print(where, highlight=False, markup=False)
+
+
+def job_rows() -> list[dict[str, str]]:
+	"""Every scheduled job of the site with its rule, and a note where no server would run it."""
+	rows = []
+	jobs = frappe.get_all(
+		"Scheduled Job Type", fields=["method", "frequency", "cron_format", "stopped"], order_by="method"
+	)
+	known = servers.known()
+	for job in jobs:
+		rule = rules.rule_for(job.method)
+		frequency = job.cron_format if job.frequency == "Cron" else job.frequency
+		rows.append(
+			{
+				"job": job.method,
+				"frequency": frequency or "",
+				"server_id": rule.server_id,
+				"source": rule.source,
+				"takeover_after": f"{rule.takeover_after:g} s" if rule.takeover_after else "never",
+				"reads": _reads_of(rule),
+				"note": "stopped" if job.stopped else job_findings.note_on(rule, known),
+			}
+		)
+	return rows
+
+
+def _reads_of(rule: rules.Rule) -> str:
+	if rule.reads == "primary":
+		return rule.reads
+	lag = None if rule.need.max_lag is None else f"{rule.need.max_lag:g} s behind at most"
+	return ", ".join(filter(None, (rule.reads, rule.need.consistency, lag)))
+
+
+def _table(columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> Table:
+	table = Table()
+	for column in columns:
+		table.add_column(column, overflow="fold")
+	for row in rows:
+		table.add_row(*row)
+	return table
+
+
+def _console() -> Console:
+	console = Console()
+	return console if console.is_terminal else Console(width=WIDTH_OF_A_FILE)

@@ -1,0 +1,115 @@
+# Copyright (c) 2026, read_replica contributors
+# For license information, please see license.txt
+
+"""A call does not wait for what will not come in time, and waits where it will."""
+
+import time
+
+import pytest
+
+from read_replica.engine.metrics import PRIMARY
+from read_replica.engine.replicas.choice import Reason
+from read_replica.engine.settings import Need
+
+from .conftest import close, endpoint, make_router, until
+
+SESSION = Need(consistency="session")
+
+
+@pytest.fixture
+def router(shop, host):
+	"""One replica, which all depends on, and a process that keeps looking."""
+	router = make_router(host, endpoint(shop.replicas[0]))
+	router.health.look_if_unknown()
+	yield router
+	close(router)
+
+
+@pytest.fixture(params=[10, 2])
+def late(request, shop):
+	"""The replica is that many seconds late."""
+	[replica, _] = shop.replicas
+	_delay(replica, request.param)
+	yield replica
+	_delay(replica, 0)
+	shop.catch_up()
+
+
+def _delay(replica, seconds: int) -> None:
+	replica.query("STOP SLAVE")
+	replica.query(f"CHANGE MASTER TO master_delay = {seconds}")
+	replica.query("START SLAVE")
+
+
+def save(host, router, quantity: int) -> None:
+	host.current().sql("UPDATE stock SET qty = %s WHERE item = 'bolt'", (quantity,))
+	host.current().commit()
+	host.end_request(router)
+
+
+def list_shows(host, router) -> int:
+	with router.read_only(SESSION, "list"):
+		[[quantity]] = host.current().sql("SELECT qty FROM stock WHERE item = 'bolt'")
+	host.end_request(router)
+	return quantity
+
+
+def waits_of(replica) -> int:
+	"""How often the replica was asked to wait for a position by a call, beside the looks at its health."""
+	[[count]] = replica.query(
+		"SELECT count(*) FROM mysql.general_log WHERE argument LIKE 'SELECT MASTER_GTID_WAIT(%'"
+	)
+	return count
+
+
+@pytest.fixture
+def overheard(shop):
+	[replica, _] = shop.replicas
+	with replica.admin() as connection, connection.cursor() as cursor:
+		cursor.execute("SET SESSION sql_log_bin = 0")
+		cursor.execute("TRUNCATE TABLE mysql.general_log")
+	replica.query("SET GLOBAL log_output = 'TABLE', GLOBAL general_log = 1")
+	yield replica
+	replica.query("SET GLOBAL general_log = 0")
+
+
+def test_calls_after_a_save_do_not_wait_for_a_late_replica_again_and_again(late, overheard, host, router):
+	for number in range(20):
+		save(host, router, number)
+		assert list_shows(host, router) == number
+		time.sleep(0.2)
+	assert waits_of(overheard) <= 2
+	assert router.metrics.of(PRIMARY, Reason.BEHIND) + router.metrics.of(PRIMARY, Reason.LAGGING) == 20
+
+
+def test_calls_that_follow_one_save_wait_once(shop, overheard, host, router):
+	overheard.query("STOP SLAVE SQL_THREAD")
+	save(host, router, 1)
+	try:
+		assert [list_shows(host, router) for _ in range(10)] == [1] * 10
+	finally:
+		overheard.query("START SLAVE SQL_THREAD")
+	assert waits_of(overheard) == 1
+
+
+def test_a_replica_that_has_caught_up_answers_again_soon(shop, host, router):
+	[replica, _] = shop.replicas
+	replica.query("STOP SLAVE SQL_THREAD")
+	save(host, router, 1)
+	assert list_shows(host, router) == 1
+	replica.query("START SLAVE SQL_THREAD")
+	before = router.metrics.of(replica.folder.name, Reason.REPLICA)
+
+	def answers() -> bool:
+		assert list_shows(host, router) == 1
+		return router.metrics.of(replica.folder.name, Reason.REPLICA) > before
+
+	until(answers, 4)
+
+
+def test_a_replica_in_step_is_waited_for_after_each_save(shop, host, router):
+	[replica, _] = shop.replicas
+	for number in range(20):
+		save(host, router, number)
+		assert list_shows(host, router) == number
+	assert router.metrics.of(replica.folder.name, Reason.REPLICA) >= 18
