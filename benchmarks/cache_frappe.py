@@ -10,7 +10,7 @@ from frappe.utils.redis_wrapper import RedisWrapper
 
 from benchmarks.compare import interleaved
 from benchmarks.results import Figure
-from read_replica.core import replacements
+from read_replica.core import patching
 
 QUESTION = "Frappe's cache with the guard in place, outside any read-only call"
 OF = "x the cache without it"
@@ -25,7 +25,7 @@ KEY, HASH = "of_the_benchmark", "of_the_benchmark_h"
 
 def measure() -> list[Figure]:
 	"""On the current site, whose cache is guarded."""
-	core = {name: method for owner, name, method in replacements._replaced if owner is RedisWrapper}
+	core = {name: method for owner, name, method in patching._replaced if owner is RedisWrapper}
 	guarded = {name: getattr(RedisWrapper, name) for name in core}
 	return [
 		_figure("a value that the request has read before", _get_value, core, guarded),

@@ -15,7 +15,7 @@ import frappe
 from benchmarks import cache_frappe, growth_frappe, redises_frappe, tick_frappe
 from benchmarks.compare import Comparison, check_that_all_were_routed, interleaved
 from benchmarks.results import Figure
-from read_replica import read_only, site
+from read_replica import lifecycle, read_only, site
 from support.bench import SITE, Sites
 from support.servers import Cluster
 
@@ -63,7 +63,7 @@ def _on_the_site(work: Callable[[], list[Figure]]) -> list[Figure]:
 	frappe.init(site=SITE, sites_path=".")
 	frappe.connect()
 	try:
-		site.begin()
+		lifecycle.begin()
 		return work()
 	finally:
 		site.forget()
@@ -104,7 +104,7 @@ def _compare(query: str, ways: dict[str, Callable[[], None]]) -> Comparison:
 	frappe.connect()
 	try:
 		with _open_replica() as replica:
-			site.begin()
+			lifecycle.begin()
 			if router := site.router_of_site():
 				# As on a site that has been running for a while.
 				router.host.shared.begin_anew(seconds_ago=3600)

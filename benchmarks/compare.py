@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from read_replica.engine.metrics import PRIMARY
-from read_replica.engine.replicas.choice import Reason
+from read_replica.engine.reasons import Reason
 from read_replica.engine.router import Router
 
 

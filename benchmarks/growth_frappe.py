@@ -24,7 +24,7 @@ from rq.job import Job
 
 from benchmarks.compare import timed
 from benchmarks.results import Figure
-from read_replica import read_only, site
+from read_replica import lifecycle, read_only, site
 from read_replica.database.host import shared_of_site
 from read_replica.jobs import due_times, queues, rules, tick
 from read_replica.scheduler_split import over
@@ -81,7 +81,7 @@ class Growth:
 		frappe.init(site=SITE, sites_path=".")
 		frappe.connect()
 		try:
-			site.begin()
+			lifecycle.begin()
 			self._register_workers()
 			self._make_jobs("tabScheduled Job Type", JOBS)
 			tick.Tick()

@@ -27,13 +27,14 @@ TARGET = 1.05
 
 def measure(servers: Cluster, database: str) -> list[Figure]:
 	"""On a site that is not connected; `database` is its database's name."""
-	from read_replica.core import replacements
+	from read_replica import scheduler_split
+	from read_replica.core.patching import core_function
 
-	replacements.install_in_controllers()
+	scheduler_split.install()
 	_make_jobs(servers, database)
 	_register_workers(servers)
 	# What makes the class of a document.
-	ways = {"core": replacements.core_function(document, "get_controller"), "ours": document.get_controller}
+	ways = {"core": core_function(document, "get_controller"), "ours": document.get_controller}
 	return [
 		_figure("no job is due", _compare(servers, database, ways, due=0)),
 		_figure("ten jobs are due", _compare(servers, database, ways, due=10)),

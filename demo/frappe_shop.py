@@ -11,7 +11,7 @@ from pathlib import Path
 
 import frappe
 
-from read_replica import read_only, routing, site
+from read_replica import lifecycle, read_only, routing, site
 from support.bench import SITE, Sites
 from support.servers import Cluster
 
@@ -80,11 +80,11 @@ class FrappeShop:
 	def client(self) -> Iterator[None]:
 		frappe.init(site=SITE, sites_path=".")
 		frappe.connect()
-		site.begin()
+		lifecycle.begin()
 		try:
 			yield
 		finally:
-			site.end()
+			lifecycle.end()
 			frappe.destroy()
 
 	def order(self, number: int) -> None:

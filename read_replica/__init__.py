@@ -3,23 +3,28 @@
 
 """Sends read-only work of a Frappe site to replicas of its database."""
 
+from importlib import import_module
+from typing import Any
+
+from read_replica.patches import moved
+
 __version__ = "0.1.0"
 
 __all__ = ["enqueue", "primary", "read_only", "run_on"]
 
+# Where each public name stands. Looked up on first use, so that the engine and the installer work where there
+# is no Frappe (PEP 562).
+_PUBLIC = {
+	"enqueue": "read_replica.jobs.enqueue",
+	"primary": "read_replica.routing",
+	"read_only": "read_replica.routing",
+	"run_on": "read_replica.jobs.annotations",
+}
 
-def __getattr__(name: str):
-	# Looked up on first use, so that the engine and the installer work where there is no Frappe.
-	if name == "run_on":
-		from read_replica.jobs import annotations
+moved.install()
 
-		return annotations.run_on
-	if name == "enqueue":
-		from read_replica.jobs import enqueue
 
-		return enqueue.enqueue
-	if name in __all__:
-		from read_replica import routing
-
-		return getattr(routing, name)
-	raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+def __getattr__(name: str) -> Any:
+	if name not in _PUBLIC:
+		raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+	return getattr(import_module(_PUBLIC[name]), name)

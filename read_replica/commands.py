@@ -4,26 +4,38 @@
 """bench --site SITE read-replica status | jobs | servers | queues | writers"""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import click
 import frappe
 from frappe.commands import get_site, pass_context
 
-from read_replica.core import replacements
+from read_replica.core.replacements import install_in_controllers
 from read_replica.engine.forks import let_forks_wait
+
+
+def _class_of_jobs(get_controller: Callable[[str], type]) -> type:
+	# Not before it is asked for, as what is imported for it would make every command slow.
+	from read_replica import scheduler_split
+
+	return scheduler_split.class_of_site(get_controller)
+
 
 # bench reads this file in each of its processes as it starts, and so in workers, before they have threads;
 # and in schedulers, in which no hook of this app need run.
 let_forks_wait()
-replacements.install_in_controllers()
+install_in_controllers(_class_of_jobs)
 
 # Only there, as what is imported for it would make every other command slow, and each worker large.
 if "schedule" in sys.argv:
-	replacements.install_in_scheduler()
+	from read_replica.jobs import schedulers
+
+	schedulers.install()
 if {"worker", "worker-pool"}.intersection(sys.argv):
-	replacements.install_in_workers()
+	from read_replica.jobs import heartbeat
+
+	heartbeat.install()
 
 
 @contextmanager

@@ -11,11 +11,11 @@ app_email = "read_replica@users.noreply.github.com"
 app_license = "MIT"
 
 # The places that always run: hooks.py itself may be served from a cache, and never be imported.
-before_request = ["read_replica.site.begin", "read_replica.watch.metrics_access.take"]
-auth_hooks = ["read_replica.site.note_asker"]
-after_request = ["read_replica.site.end"]
-before_job = ["read_replica.site.begin"]
-after_job = ["read_replica.site.end"]
+before_request = ["read_replica.lifecycle.begin", "read_replica.watch.metrics_access.take"]
+auth_hooks = ["read_replica.lifecycle.note_asker"]
+after_request = ["read_replica.lifecycle.end"]
+before_job = ["read_replica.lifecycle.begin"]
+after_job = ["read_replica.lifecycle.end"]
 
 # The scheduler makes a document of each due job and asks it to enqueue itself. Where another app has this hook
 # as well, the last one counts, so commands.py and the hooks above see to it, too.

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ContextDecorator, contextmanager, nullcontext
 from typing import Any, TypeVar
 
+from read_replica import lifecycle
+from read_replica.core.callers import name_of
 from read_replica.engine.router import Router, is_on_replica
 from read_replica.engine.scope import Scope
 from read_replica.engine.settings import Consistency, Need, OnUnavailable, OnWrite
@@ -67,11 +69,6 @@ def _decorate(fn: F, need: Need) -> F:
 			return fn(*args, **kwargs)
 
 	return wrapper
-
-
-def name_of(fn: Callable) -> str:
-	"""The dotted path under which a function is counted and listed."""
-	return f"{fn.__module__}.{fn.__qualname__}"
 
 
 class primary(ContextDecorator, AbstractContextManager):

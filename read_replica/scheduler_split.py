@@ -3,11 +3,12 @@
 
 """Scheduled Job Type, each of whose runs is put into a queue by one server, for the right one.
 
-Over whatever class core and the other apps of the site give it: see `shims`.
+Over whatever class core and the other apps of the site give it: see `core/replacements.py`.
 """
 
 import functools
 import sys
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -15,18 +16,21 @@ import click
 import frappe
 from frappe.model import base_document
 
-from read_replica.core import class_overrides, replacements
+from read_replica.core import class_overrides
 from read_replica.core.class_overrides import JOB_TYPE
+from read_replica.core.replacements import install_in_controllers
 from read_replica.database.bookkeeping import is_before_migrate
 from read_replica.database.event_log import log_event
 from read_replica.jobs import execution, positions, run_now, tick
 from read_replica.jobs.rules import rule_for
 from read_replica.jobs.servers import this_server
-from read_replica.site import is_mariadb
+from read_replica.site import has_app, is_mariadb
 
 
 class Split:
 	"""What the scheduler asks to put itself into a queue, and the worker to execute itself."""
+
+	is_split_over_servers = True
 
 	def enqueue(self, force: bool = False, *args, **kwargs) -> bool:
 		"""As core's, but False, with nothing written, where another server's scheduler sees to it.
@@ -101,10 +105,25 @@ def _empty_document() -> Any:
 	return made.__new__(made)
 
 
+def install() -> None:
+	"""Let Frappe know Scheduled Job Type by the class of this app; once per process."""
+	install_in_controllers(class_of_site)
+
+
+def class_of_site(get_controller: Callable[[str], type]) -> type:
+	"""The class of Scheduled Job Type on the current site, with ours over it if the site has this app.
+
+	:param get_controller: core's own
+	"""
+	if not has_app():
+		return get_controller(JOB_TYPE)
+	return over(class_overrides.class_by(get_controller))
+
+
 @functools.lru_cache
 def over(class_: type) -> type:
 	"""This class of Scheduled Job Type with ours before it, so that neither loses what it does."""
-	if issubclass(class_, Split):
+	if class_overrides.is_ours(class_):
 		return class_
 	return type(class_.__name__, (Split, class_), {"__module__": class_.__module__})
 
@@ -112,12 +131,12 @@ def over(class_: type) -> type:
 def __getattr__(name: str) -> Any:
 	"""What the hook for the class names: the class that there would be without this app.
 
-	`shims` asks for it and puts ours over it. Frappe itself asks in a process without our shims, such as a
-	scheduler that was not started by bench, which has them from now on.
+	`class_of_site` asks for it and puts ours over it. Frappe itself asks in a process in which nothing is
+	replaced, such as a scheduler that was not started by bench; from then on it is.
 	"""
 	if name != "SplitScheduledJobType":
 		raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-	replacements.install_in_controllers()
+	install()
 	path = [f"{class_overrides.CORE}.ScheduledJobType", *class_overrides.paths_of_others()][-1]
 	class_ = frappe.get_attr(path)
 	return class_ if class_overrides.is_asking() else over(class_)

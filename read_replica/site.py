@@ -1,16 +1,21 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""One router per process and site, made when it is first asked for and when its keys change."""
+"""The router of the current site: one per process and site, made when it is first asked for and when its keys change."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import frappe
 
-from read_replica.config.settings import settings_from
-from read_replica.config.source import fingerprint, renew
-from read_replica.core import replacements
+from read_replica.cache.guard import guards_of_caches
+from read_replica.config.settings import log_doctypes, settings_from
+from read_replica.config.source import fingerprint
+from read_replica.core.callers import caller_of_connect_replica
+from read_replica.core.replacements import install_in_reads
+from read_replica.core.replica_switch import is_entering_maintenance
 from read_replica.database import transaction
 from read_replica.database.event_log import log_event
 from read_replica.database.host import FrappeHost
@@ -18,8 +23,9 @@ from read_replica.database.routed import primary_of
 from read_replica.engine.errors import ConfigurationError
 from read_replica.engine.locks import Lock
 from read_replica.engine.router import Router
-from read_replica.jobs import enqueue, positions, servers
-from read_replica.watch.freshness_header import tell
+from read_replica.engine.scope import Scope
+from read_replica.engine.settings import Need
+from read_replica.patches import moved
 
 APP = "read_replica"
 
@@ -39,6 +45,9 @@ OFF = Routing(site="")
 # While one of these flags is set, what a replica knows of the site's tables may be about to change.
 CHANGES_THE_SITE = ("in_migrate", "in_patch", "in_install", "in_uninstall", "in_setup_wizard")
 CHANGING = Routing(site="", problem="the site is being installed or migrated")
+
+# Called before a process of a site begins to route; see `lifecycle`, which knows of jobs.
+before_routing: list[Callable[[], None]] = []
 
 _known: dict[str, Routing] = {}
 _lock = Lock()
@@ -112,12 +121,42 @@ def _make(site: str, source: tuple) -> Routing:
 	if not settings:
 		return Routing(site, source)
 	try:
-		replacements.install()
+		for prepare in before_routing:
+			prepare()
+		install_in_reads(open_for_core, lambda: guards_of_caches(on_primary))
 	except AttributeError as error:
 		# A Frappe in which something that we replace is gone. Without its guard, no replica is read.
 		log_event("incompatible", problem=str(error))
 		return Routing(site, source, problem=f"this version of Frappe is not supported: {error}")
-	return Routing(site, source, Router(settings, FrappeHost()))
+	return Routing(site, source, Router(settings, FrappeHost(lambda: log_doctypes(frappe.local.conf))))
+
+
+def open_for_core(connect_replica: Callable[[], bool]) -> bool:
+	"""Open a scope for a function that core's read_only decorates; True if it is to be closed.
+
+	:param connect_replica: core's own
+	"""
+	router = router_of_site()
+	if not router:
+		# Misconfigured is not switched off: the site then runs on its primary.
+		return False if routing_of_site().problem else connect_replica()
+	if is_entering_maintenance():
+		# Core would read the session from the replica, and delete one that has not arrived there.
+		frappe.local.db.begin(read_only=True)
+		return False
+	# Between this one and core's wrapper stands the function that was put in place of connect_replica.
+	return isinstance(router.open(Need(), caller_of_connect_replica(depth=2)), Scope)
+
+
+@contextmanager
+def on_primary() -> Iterator[None]:
+	"""Work on the primary, whatever is in place."""
+	router = router_of_site()
+	if router is None:
+		yield
+		return
+	with router.primary():
+		yield
 
 
 def _close(routing: Routing | None) -> None:
@@ -133,58 +172,6 @@ def forget() -> None:
 	frappe.local.read_replica_installed = frappe.local.read_replica_routing = None
 
 
-def begin(*args, **kwargs) -> None:
-	"""before_request and before_job: the site has this app, and core's read_only goes through it."""
-	is_job = kwargs.get("transaction_type") == "job"
-	frappe.local.read_replica_installed = (frappe.local.site, True)
-	if is_mariadb():
-		replacements.install_in_controllers()
-		replacements.install_in_queues()
-	renew(frappe.local.conf)
-	frappe.local.read_replica_routing = None
-	begins_here = not transaction.is_watched(primary_of(frappe.local.db))
-	router = router_of_site()
-	replacements.log_what_others_replaced()
-	replacements.leave_core_replica(router)
-	if router:
-		replacements.switch_core_on(frappe.local.conf)
-		state = transaction.request_state()
-		if begins_here and not _is_login():
-			# Until now, core has only read the session.
-			state.committed = False
-			transaction.note_that_it_only_read(primary_of(frappe.local.db))
-		# Not by `begins_here`: a cache that core fills before the hooks has the primary watched already.
-		if state.asked_by is None and not _is_known_later():
-			state.asked_by = router.host.reader()
-		if is_job:
-			positions.take_over(state, kwargs["method"])
-	if is_job and is_mariadb():
-		servers.note_worker()
-		positions.method_begins()
-		enqueue.begin_job(kwargs["method"])
-
-
-def _is_login() -> bool:
-	"""Whether the request has logged somebody in, and so has committed, before its hooks."""
-	request = getattr(frappe.local, "request", None)
-	return bool(request) and (frappe.form_dict.get("cmd") == "login" or request.path == "/api/method/login")
-
-
-def _is_known_later() -> bool:
-	"""Whether core finds out after the hooks who makes the request: by its Authorization."""
-	request = getattr(frappe.local, "request", None)
-	return bool(request) and "Authorization" in request.headers
-
-
-def note_asker() -> None:
-	"""auth_hooks: by now core knows who makes the request, also by an API key or a token."""
-	user = frappe.session.user
-	router = routing_of_site().router
-	# Another app's hook may come after this one.
-	if router and _is_known_later() and user and user != "Guest":
-		transaction.request_state().asked_by = router.host.reader()
-
-
 def _watch_primary(router: Router) -> None:
 	"""Know of all that is committed from now on, also on a connection that no request has opened."""
 	primary = primary_of(frappe.local.db)
@@ -194,18 +181,6 @@ def _watch_primary(router: Router) -> None:
 		transaction.watch(primary, after_commit=router.committed, before_close=finish)
 
 
-def end(response: Any = None, **kwargs) -> None:
-	"""after_request and after_job: nothing stays open, and what was written is known to all."""
-	finish()
-	router = router_of_site()
-	if response is not None:
-		if router:
-			tell(response, transaction.request_state(), router.settings.replicas)
-	elif router:
-		# The process of a job may end before its watchdog shares what was counted.
-		router.share_at_last()
-
-
 def finish() -> None:
 	"""Close what is open, and let all processes know what was committed; once or several times.
 
@@ -213,3 +188,8 @@ def finish() -> None:
 	"""
 	if router := router_of_site():
 		router.finish(primary_of(frappe.local.db))
+
+
+def __getattr__(name: str) -> Any:
+	"""What stood here in an older version, while a cache of Frappe's hooks still names it."""
+	return moved.attribute(__name__, name)

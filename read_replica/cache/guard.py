@@ -15,11 +15,15 @@ from a lagged snapshot may not replace a fresh one.
 
 import re
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import frappe
 
 from read_replica.database.routed import RoutedMethods
+
+# A block of code that works on the primary, whatever is in place.
+OnPrimary = Callable[[], AbstractContextManager[None]]
 
 # Made from the primary, or by the user, whatever is in place when they are stored.
 NEVER_FROM_A_REPLICA = frozenset(
@@ -50,7 +54,21 @@ def guarding() -> RoutedMethods | None:
 	return db if isinstance(db, RoutedMethods) and db.scope.statements else None
 
 
-def guard_redis(wrapper: type) -> dict[str, Any]:
+def guards_of_caches(on_primary: OnPrimary) -> list[tuple[type, dict[str, Any]]]:
+	"""What to put in place of the functions of core's caches, by their class.
+
+	:raises AttributeError: if one of them is not there
+	"""
+	from frappe.utils import redis_wrapper
+
+	guards = [(redis_wrapper.RedisWrapper, guard_redis(redis_wrapper.RedisWrapper, on_primary))]
+	if hasattr(redis_wrapper, "ClientCache"):
+		client_cache = redis_wrapper.ClientCache
+		guards.append((client_cache, guard_client_cache(client_cache, on_primary)))
+	return guards
+
+
+def guard_redis(wrapper: type, on_primary: OnPrimary) -> dict[str, Any]:
 	"""The methods to put in place of those of core's RedisWrapper."""
 	core_set_value, core_hset = wrapper.set_value, wrapper.hset
 	core_get_value, core_hget = wrapper.get_value, wrapper.hget
@@ -70,17 +88,21 @@ def guard_redis(wrapper: type) -> dict[str, Any]:
 	def get_value(self, key, generator=None, *args, **kwargs):
 		if not generator:
 			return core_get_value(self, key, generator, *args, **kwargs)
-		return _on_primary(core_get_value, self, key, _made_on_primary(generator), *args, **kwargs)
+		return _on_primary(
+			core_get_value, self, key, _made_on_primary(generator, on_primary), *args, **kwargs
+		)
 
 	def hget(self, name, key, generator=None, *args, **kwargs):
 		if not generator:
 			return core_hget(self, name, key, generator, *args, **kwargs)
-		return _on_primary(core_hget, self, name, key, _made_on_primary(generator), *args, **kwargs)
+		return _on_primary(
+			core_hget, self, name, key, _made_on_primary(generator, on_primary), *args, **kwargs
+		)
 
 	return {"set_value": set_value, "hset": hset, "get_value": get_value, "hget": hget}
 
 
-def guard_client_cache(client_cache: type) -> dict[str, Any]:
+def guard_client_cache(client_cache: type, on_primary: OnPrimary) -> dict[str, Any]:
 	"""The methods to put in place of those of v16's ClientCache, which keeps values per process."""
 	core_set_value, core_get_value = client_cache.set_value, client_cache.get_value
 
@@ -91,19 +113,17 @@ def guard_client_cache(client_cache: type) -> dict[str, Any]:
 	def get_value(self, key, *args, generator=None, **kwargs):
 		if not generator:
 			return core_get_value(self, key, *args, **kwargs)
-		made = _made_on_primary(generator)
+		made = _made_on_primary(generator, on_primary)
 		return _on_primary(core_get_value, self, key, *args, generator=made, **kwargs)
 
 	return {"set_value": set_value, "get_value": get_value}
 
 
-def _made_on_primary(generator: Callable[[], Any]) -> Callable[[], Any]:
+def _made_on_primary(generator: Callable[[], Any], on_primary: OnPrimary) -> Callable[[], Any]:
 	"""The same, with nothing in it read from a replica: its value is stored after it has returned."""
 
 	def make():
-		from read_replica.routing import primary
-
-		with primary():
+		with on_primary():
 			return generator()
 
 	return make

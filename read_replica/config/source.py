@@ -11,7 +11,7 @@ from typing import Any
 
 import frappe
 
-# What `shims.switch_core_on` writes into a request's configuration, and never into a file.
+# What `core.replica_switch.switch_core_on` writes into a request's configuration, and never into a file.
 SWITCHED_ON = "by read_replica"
 
 # From v16 on.
@@ -53,7 +53,7 @@ def fingerprint(conf: Mapping) -> tuple:
 
 
 def given(conf: Mapping, key: str) -> Any:
-	"""A key as the administrator wrote it, without what `shims.switch_core_on` adds for a request."""
+	"""A key as the administrator wrote it, without what `core.replica_switch.switch_core_on` adds for a request."""
 	value = conf.get(key)
 	return None if value == SWITCHED_ON else value
 

@@ -14,8 +14,13 @@ from typing import Any
 import frappe
 from frappe.utils import strip_html
 
+from read_replica.core.patching import core_function, replaced_by_others
+
 JOB_TYPE = "Scheduled Job Type"
 CORE = "frappe.core.doctype.scheduled_job_type.scheduled_job_type"
+
+# Set on the class that this app puts before the others; see `scheduler_split`.
+MARK = "is_split_over_servers"
 
 # What Frappe, and ours over it, ask of the class.
 ASKED = (
@@ -33,25 +38,26 @@ def class_without_ours() -> type:
 	"""The class that core and the other apps of the site give to Scheduled Job Type."""
 	from frappe.model import base_document
 
-	from read_replica.core import replacements
-
-	return class_by(replacements.core_function(base_document, "get_controller"))
+	return class_by(core_function(base_document, "get_controller"))
 
 
 def class_by(get_controller: Callable[[str], type]) -> type:
 	"""The same, by core's function, which keeps it."""
-	from read_replica.scheduler_split import Split
-
 	frappe.local.read_replica_asks_for_class = True
 	try:
 		class_ = get_controller(JOB_TYPE)
-		if issubclass(class_, Split):
-			# From before our shims were there.
+		if is_ours(class_):
+			# From before core's function was replaced.
 			frappe.controllers.get(frappe.local.site, {}).pop(JOB_TYPE, None)
 			class_ = get_controller(JOB_TYPE)
 		return class_
 	finally:
 		frappe.local.read_replica_asks_for_class = False
+
+
+def is_ours(class_: type) -> bool:
+	"""Whether a class of Scheduled Job Type has this app's before it."""
+	return getattr(class_, MARK, False)
 
 
 def paths_of_others() -> list[str]:
@@ -61,7 +67,7 @@ def paths_of_others() -> list[str]:
 
 
 def is_asking() -> bool:
-	"""Whether the class is asked for without ours."""
+	"""Whether the class is asked for without this app's."""
 	return getattr(frappe.local, "read_replica_asks_for_class", False)
 
 
@@ -92,7 +98,7 @@ def problems() -> list[str]:
 			f"App {_app_of(class_)} gives Scheduled Job Type a class of its own ({_name_of(class_)}) without"
 			f" {', '.join(missing)}: its jobs cannot be split over servers. Let it inherit from core's ScheduledJobType."
 		]
-	return [*_execute_that_says_nothing(class_), *_shims_that_are_gone()]
+	return [*_execute_that_says_nothing(class_), *_replacements_that_are_gone()]
 
 
 def _cannot_be_loaded(error: Exception) -> str:
@@ -144,10 +150,8 @@ def _names_in(code: CodeType) -> set[str]:
 	return set(code.co_names).union(*inner)
 
 
-def _shims_that_are_gone() -> Iterator[str]:
-	from read_replica.core import replacements
-
-	for name, function in replacements.replaced_by_others():
+def _replacements_that_are_gone() -> Iterator[str]:
+	for name, function in replaced_by_others():
 		yield (
 			f"App {_app_of(function)} has replaced {name} ({_name_of(function)}), which this app replaces as well. If"
 			" that does not call what was there, this app does not see what goes through it. Let it call that, and"

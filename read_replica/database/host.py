@@ -3,6 +3,7 @@
 
 """Frappe as the Host that the engine works in; the only file that assigns frappe.local.db."""
 
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import frappe
@@ -26,11 +27,15 @@ SECONDS_TO_CONNECT = 1
 
 
 class FrappeHost:
-	"""The current site. What any thread may ask for is prepared here, where there is a request."""
+	"""The current site. What any thread may ask for is prepared here, where there is a request.
+
+	:param log_doctypes: the doctypes that the site's configuration counts among the logs
+	"""
 
 	always_primary = ALWAYS_PRIMARY
 
-	def __init__(self):
+	def __init__(self, log_doctypes: Callable[[], Iterable[str]]):
+		self._log_doctypes = log_doctypes
 		self._logger = logger_of_site()
 		self._connector = Connector(primary_of(frappe.local.db))
 		self.shared = SeveralRedises(*_redis_of_site(), DatabaseStore(self._connector))
@@ -55,7 +60,7 @@ class FrappeHost:
 		return getattr(getattr(frappe.local, "session", None), "user", None) or "Guest"
 
 	def log_names(self, table: str, statement: str) -> tuple[str, ...]:
-		return log_names(table, statement, _ask_primary)
+		return log_names(table, statement, self._log_doctypes, _ask_primary)
 
 	def reader(self) -> str:
 		return client_identity.reader(self.user(), self.state().asked_by)

@@ -8,12 +8,11 @@ hook (`read_replica_log_doctypes`) names, with what core writes beside a row of 
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import frappe
 
-from read_replica.config import settings
 from read_replica.engine import dialect
 
 # Read inside a scope as often as written: what is read there is merged and written back.
@@ -79,17 +78,23 @@ NONE = Listed(frozenset(), frozenset(), 0.0)
 _of_process: dict[str, tuple[float, Listed]] = {}
 
 
-def log_names(table: str, statement: str, ask_primary: Callable[[str, tuple], list]) -> tuple[str, ...]:
+def log_names(
+	table: str,
+	statement: str,
+	log_doctypes: Callable[[], Iterable[str]],
+	ask_primary: Callable[[str, tuple], list],
+) -> tuple[str, ...]:
 	"""What tells later statements that must see a write of a log: the names of its table and columns.
 
 	Nothing, if it is not one of a session, a user's last activity or a log row.
 
+	:param log_doctypes: the doctypes that the site's configuration counts among the logs
 	:param ask_primary: runs a query on the primary and returns its rows
 	"""
 	column = dialect.first_column_of(statement)
 	if table in LOG_TABLES or (table == "tabUser" and column in LOGIN_COLUMNS):
 		return (table,)
-	listed = _listed(ask_primary)
+	listed = _listed(log_doctypes, ask_primary)
 	if table in listed.tables:
 		return (table, COMMENTS) if table[3:] in COMMENTING else (table,)
 	if column == COMMENTS and listed.doctypes & COMMENTING:
@@ -97,12 +102,12 @@ def log_names(table: str, statement: str, ask_primary: Callable[[str, tuple], li
 	return ()
 
 
-def _listed(ask_primary: Callable[[str, tuple], list]) -> Listed:
+def _listed(log_doctypes: Callable[[], Iterable[str]], ask_primary: Callable[[str, tuple], list]) -> Listed:
 	site, now = frappe.local.site, time.monotonic()
 	known_at, listed = _of_process.get(site, (float("-inf"), NONE))
 	if now - known_at < SECONDS_KNOWN:
 		return listed
-	named = {*settings.log_doctypes(frappe.local.conf), *frappe.get_hooks(HOOK)}
+	named = {*log_doctypes(), *frappe.get_hooks(HOOK)}
 	doctypes = frozenset(named.union(*(WRITTEN_WITH.get(doctype, ()) for doctype in named)))
 	if not doctypes:
 		listed = NONE

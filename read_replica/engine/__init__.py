@@ -3,6 +3,8 @@
 
 """Chooses a server for read-only work and keeps the scope in which it is used.
 
-Imports no frappe: it reaches the program it runs in through a `Host`, so that the same code
-serves a Frappe site, the demo and the tests.
+Uses nothing of this app outside itself, and no frappe: it reaches the program it runs in through a `Host`, so
+that the same code serves a Frappe site, the demo and the tests. Its rooms, from the bottom: `dialect`,
+`shared`, `sticking` and `replicas`, `health`; above them `selector`, `scope` and `router`.
+Offers to others: router.Router, scope.Scope, settings, errors, host.Host, request.RequestState.
 """

@@ -6,7 +6,7 @@
 from collections import Counter
 
 from read_replica.engine.locks import Lock
-from read_replica.engine.replicas.choice import Reason
+from read_replica.engine.reasons import Reason
 from read_replica.engine.shared.shared_state import CountKey
 
 PRIMARY = "primary"

@@ -21,10 +21,10 @@ from read_replica.engine.health.watchdog import Watchdog
 from read_replica.engine.host import Host
 from read_replica.engine.locks import after_fork
 from read_replica.engine.metrics import PRIMARY, Metrics
-from read_replica.engine.replicas.choice import Reason
+from read_replica.engine.reasons import Reason
 from read_replica.engine.replicas.replica import Replica
 from read_replica.engine.scope import PrimaryBlock, Scope
-from read_replica.engine.selector import Found, ReplicaSelector
+from read_replica.engine.selector import ReplicaSelector, Selection
 from read_replica.engine.settings import Need, Settings
 from read_replica.engine.shared.redis_state import SECONDS_LEFT_ALONE
 from read_replica.engine.sticking.session import Session
@@ -77,9 +77,17 @@ class Router:
 		self.health = HealthMonitor(self.replicas, settings, host, self.events)
 		self.session = Session(host)
 		self.scopes: set[Scope] = set()
-		self._watchdog = Watchdog(self)
 		self.selector = ReplicaSelector(
 			self.replicas, settings, host, self.health, self.events, rng or random.Random()
+		)
+		self._watchdog = Watchdog(
+			self.replicas,
+			host,
+			self.events,
+			self.health,
+			calls=lambda: self.scopes,
+			are_several=self.selector.are_several,
+			share_counts=self.share_counts,
 		)
 		self._needs: dict[Need, Need] = {}
 		after_fork(self, Router._begin_in_child)
@@ -236,7 +244,7 @@ class Router:
 			return Reason.IN_SCOPE
 		return None
 
-	def _choose(self, need: Need, method: str, primary: Any) -> Found | Reason:
+	def _choose(self, need: Need, method: str, primary: Any) -> Selection | Reason:
 		"""A replica with a connection to it, or the reason for the primary; cheapest question first."""
 		if self.host.pending_writes(primary):
 			return Reason.PENDING_WRITES
@@ -260,7 +268,7 @@ class Router:
 		primary: Any,
 		known_for: float = float("inf"),
 		exclude: Collection[str] = (),
-	) -> Found | Reason:
+	) -> Selection | Reason:
 		"""As ReplicaSelector.find, while the watchdog looks after the call."""
 		self._watchdog.notice_call()
 		return self.selector.find(need, position, primary, known_for, exclude)
@@ -304,6 +312,19 @@ class Router:
 		"""Count and log that the primary goes on with a call that a replica has begun."""
 		self.metrics.count(PRIMARY, reason, method)
 		self.events.now_and_then("fallback", reason=reason.value, method=method)
+
+	def failed(self, replica: Replica, error: Exception) -> None:
+		"""Leave a replica alone for a while, as it has failed."""
+		self.selector.failed(replica, error)
+
+	def recovered(self, replica: Replica) -> None:
+		"""Note that a replica that was left alone has answered a statement."""
+		self.selector.recovered(replica)
+
+	def caught_writing(self, method: str, table: str, replica: Replica) -> None:
+		"""Keep a method on the primary for a day, as it has written, and log it once."""
+		if self.writers.add(method):
+			self.host.log("writer_found", method=method, table=table, replica=replica.name)
 
 	def denied(self, replica: Replica, error: Exception) -> None:
 		"""A replica's user may not read what the primary's may."""

@@ -11,24 +11,53 @@ is asked, a call that may not write has its statements judged by their words.
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 from read_replica.engine import dialect
 from read_replica.engine.dialect import ErrorKind, Position
 from read_replica.engine.errors import ReplicaLost, ReplicaUnavailable, ScopeError, WriteInReadOnlyScope
-from read_replica.engine.metrics import PRIMARY
-from read_replica.engine.replicas.choice import Reason
+from read_replica.engine.host import Host
+from read_replica.engine.metrics import PRIMARY, Metrics
+from read_replica.engine.reasons import Reason
 from read_replica.engine.replicas.pool import Lease
+from read_replica.engine.replicas.replica import Replica
+from read_replica.engine.selector import Selection
 from read_replica.engine.settings import Need
-
-if TYPE_CHECKING:
-	from read_replica.engine.router import Router
-	from read_replica.engine.selector import Found
 
 T = TypeVar("T")
 Direction = Literal["on_replica", "on_primary", "to_look_there"]
+
+
+class Owner(Protocol):
+	"""What a scope asks of the router that has opened it."""
+
+	host: Host
+	metrics: Metrics
+
+	def find(
+		self, need: Need, position: Position, primary: Any, *, exclude: Collection[str]
+	) -> Selection | Reason:
+		"""Another replica that has this position, or why none will do."""
+
+	def close(self, frame: Any) -> None:
+		"""Take a scope off the stack, and restore what was in place."""
+
+	def failed(self, replica: Replica, error: Exception) -> None:
+		"""A replica has failed and is left alone for a while."""
+
+	def recovered(self, replica: Replica) -> None:
+		"""A replica that was left alone has answered."""
+
+	def denied(self, replica: Replica, error: Exception) -> None:
+		"""A replica's user may not read what the primary's may."""
+
+	def fallback(self, reason: Reason, method: str) -> None:
+		"""The primary goes on with a call that a replica has begun."""
+
+	def caught_writing(self, method: str, table: str, replica: Replica) -> None:
+		"""A method has written, and stays on the primary from now on."""
 
 
 class PrimaryBlock:
@@ -52,7 +81,7 @@ class Scope:
 	:param found: the replica; or the reason why there is none
 	"""
 
-	def __init__(self, router: "Router", primary: Any, need: Need, method: str, found: "Found | Reason"):
+	def __init__(self, router: Owner, primary: Any, need: Need, method: str, found: Selection | Reason):
 		is_on_primary = isinstance(found, Reason)
 		self.primary = primary
 		self.previous = router.host.current()
@@ -113,7 +142,7 @@ class Scope:
 				if leaves_state:
 					self._left_state.append(on_primary)
 				if self.replica.breaker.is_open:
-					self._router.selector.recovered(self.replica)
+					self._router.recovered(self.replica)
 				return result
 			except Exception as error:
 				goes = self._goes_on(error, statement)
@@ -154,6 +183,11 @@ class Scope:
 		# A time limit or a signal may strike between two packets; the server's own errors cannot.
 		self._doubtful = self._doubtful or not dialect.is_servers(error)
 		raise error
+
+	@property
+	def timeout(self) -> float:
+		"""The seconds after which the server ends a statement."""
+		return self.need.timeout
 
 	def cut(self) -> None:
 		"""Let the statement that is running fail at once; for another thread, when its server hangs."""
@@ -204,8 +238,8 @@ class Scope:
 		self.wrote = True
 		self.pin()
 		self._router.metrics.count(PRIMARY, Reason.WROTE, self.method)
-		if self.remembers_writes and self._router.writers.add(self.method):
-			self._router.host.log("writer_found", method=self.method, table=table, replica=self.replica.name)
+		if self.remembers_writes:
+			self._router.caught_writing(self.method, table, self.replica)
 
 	def pin(self) -> None:
 		"""Keep the rest of the scope on the primary, with the variables and locks that it has made."""
@@ -288,7 +322,7 @@ class Scope:
 		# A restarted server has closed the idle connections as well; it gets one fresh try.
 		self.replica.pool.close_idle()
 		if self.replica.name in self._failed or why is Reason.TROUBLE:
-			self._router.selector.failed(self.replica, error)
+			self._router.failed(self.replica, error)
 			self._failed.add(self.replica.name)
 		# The broken connection stays in place, so that a caller who goes on is told again.
 		if self._left_state:

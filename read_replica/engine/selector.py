@@ -17,7 +17,8 @@ from read_replica.engine.health.monitor import HealthMonitor
 from read_replica.engine.health.verdict import FOLLOWS_ANOTHER, Verdict
 from read_replica.engine.health.waits import Waits
 from read_replica.engine.host import Host
-from read_replica.engine.replicas.choice import Reason, in_order
+from read_replica.engine.reasons import Reason
+from read_replica.engine.replicas.choice import in_order
 from read_replica.engine.replicas.pool import Lease, PoolTimeout
 from read_replica.engine.replicas.replica import Replica
 from read_replica.engine.request import AsOf
@@ -33,7 +34,7 @@ DELAY_OF_VERDICTS = 1.5
 MOST_CONNECTIONS_TRIED = 3
 
 
-class Found(NamedTuple):
+class Selection(NamedTuple):
 	"""A replica that may answer, an open connection to it, and how fresh it is."""
 
 	replica: Replica
@@ -82,7 +83,7 @@ class ReplicaSelector:
 		primary: Any,
 		known_for: float = float("inf"),
 		exclude: Collection[str] = (),
-	) -> Found | Reason:
+	) -> Selection | Reason:
 		"""The best replica that answers and has this position; or why none will do.
 
 		:param primary: the primary's database object, as the host has it
@@ -104,7 +105,7 @@ class ReplicaSelector:
 				reason = against
 			elif replica.breaker.allows():
 				found = self._try(replica, verdict, against, search, tries)
-				if isinstance(found, Found):
+				if isinstance(found, Selection):
 					return found
 				reason = found or reason
 		return reason
@@ -129,7 +130,7 @@ class ReplicaSelector:
 
 	def _try(
 		self, replica: Replica, verdict: Verdict, against: Reason | None, search: Search, tries: int
-	) -> Found | Reason | None:
+	) -> Selection | Reason | None:
 		"""A connection to a server that will do, at an address that may lead to several; else why there is none.
 
 		:param against: why the server that the probe has reached will not do
@@ -146,7 +147,7 @@ class ReplicaSelector:
 				answer = judge(replica, lease, verdict, against, search)
 				if isinstance(answer, AsOf):
 					passed_over.remove(lease)
-					found = Found(replica, lease, answer)
+					found = Selection(replica, lease, answer)
 					return found
 				reason = answer
 			return reason

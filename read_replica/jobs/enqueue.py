@@ -19,6 +19,7 @@ from read_replica.database.routed import primary_of
 from read_replica.database.transaction import is_giving_rows
 from read_replica.jobs import queues, servers
 from read_replica.jobs.placement import Place, Places
+from read_replica.jobs.replica_reads import meta_of, need_in, open_scope
 from read_replica.jobs.rules import Rule, default_takeover_after, named_servers, rule_for
 
 # Its runs are placed by the scheduler.
@@ -94,8 +95,6 @@ def place(queue: Queue, job: dict, named: str) -> tuple[Queue, dict]:
 	# While rows are being read one by one, no rule can be asked for on their connection.
 	if not name or name.startswith(PLACED_ALREADY) or is_giving_rows(primary_of(frappe.local.db)):
 		return queue, {}
-	from read_replica.jobs.replica_reads import meta_of
-
 	rule = rule_for(name)
 	reads = meta_of(rule.need) if rule.reads == "replica" else {}
 	if rule.source in ("default", "annotation") or named in named_servers():
@@ -139,8 +138,6 @@ def _places(server_id: str) -> Places:
 def begin_job(method: str) -> None:
 	"""In a worker: let a job whose rule says so read from a replica, until it ends."""
 	from rq import get_current_job
-
-	from read_replica.jobs.replica_reads import need_in, open_scope
 
 	job = get_current_job()
 	need = need_in(job.meta) if job else None

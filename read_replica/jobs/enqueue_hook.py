@@ -9,8 +9,20 @@ from typing import Any
 import frappe
 from rq import Queue
 
+from read_replica.core.replacements import install_in_queues
 from read_replica.jobs import enqueue, positions, queues
 from read_replica.jobs.placement import Place
+from read_replica.site import has_app, is_mariadb
+
+
+def install() -> None:
+	"""Let each queue that Frappe makes from now on be watched, where a site has this app; once per process."""
+	install_in_queues(_watch_on_site)
+
+
+def _watch_on_site(queue: Any, named: str) -> None:
+	if has_app() and is_mariadb():
+		watch(queue, named)
 
 
 def watch(queue: Any, named: str) -> None:

@@ -21,6 +21,7 @@ import frappe
 from frappe.utils import get_sites
 
 from read_replica.core import rq_data
+from read_replica.core.replacements import install_in_workers
 from read_replica.database.bookkeeping import is_before_migrate
 from read_replica.database.event_log import log_event
 from read_replica.engine.forks import apart_from_forks
@@ -216,7 +217,13 @@ def work_with(core: Callable) -> Callable:
 
 
 # RQ's own, where it is replaced.
-core_run_worker: Callable | None = None
+_core_run_worker: Callable | None = None
+
+
+def install() -> None:
+	"""Let each RQ worker of this process, and of those that it starts, note itself; once per process."""
+	global _core_run_worker
+	_core_run_worker = install_in_workers(work_with, run_worker) or _core_run_worker
 
 
 def run_worker(*args, **kwargs) -> None:
@@ -225,7 +232,5 @@ def run_worker(*args, **kwargs) -> None:
 	A pool of workers that do not fork starts its processes as Python likes best, from 3.14 on by a server of
 	forks. There, this function is found by its name.
 	"""
-	from read_replica.core import replacements
-
-	replacements.install_in_workers()
-	core_run_worker(*args, **kwargs)
+	install()
+	_core_run_worker(*args, **kwargs)

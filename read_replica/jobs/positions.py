@@ -23,6 +23,7 @@ from read_replica.engine.dialect import Position
 from read_replica.engine.request import RequestState
 from read_replica.engine.shared.user_positions import Written
 from read_replica.engine.sticking.session import FOREVER
+from read_replica.site import router_of_site
 
 META_KEY = "read_replica_position"
 KNOWN_FOR = "read_replica_known_for"
@@ -37,8 +38,6 @@ SECONDS_WITHOUT_LIMIT = 365 * 24 * 3600
 
 def meta() -> dict[str, Any]:
 	"""What a job carries that is put into a queue now."""
-	from read_replica.site import router_of_site
-
 	of_scheduler = getattr(frappe.local, "read_replica_carried", None)
 	if of_scheduler is not None:
 		return of_scheduler
@@ -66,8 +65,6 @@ def of_scheduler(asked_for: bool) -> Iterator[None]:
 	:param asked_for: somebody asked for it on another server, and is to see what they had committed before;
 		who that was is not known here, so the run sees all that anybody had
 	"""
-	from read_replica.site import router_of_site
-
 	router = router_of_site()
 	carried = {}
 	if router and asked_for:
@@ -118,7 +115,5 @@ def method_has_ended() -> None:
 
 
 def _router_of_job() -> Any:
-	from read_replica.site import router_of_site
-
 	router = router_of_site()
 	return router if router and router.host.state().carried is not None else None

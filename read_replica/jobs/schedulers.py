@@ -16,6 +16,7 @@ from frappe import _
 from frappe.utils import background_jobs, scheduler
 from redis.exceptions import RedisError
 
+from read_replica.core.replacements import install_in_scheduler
 from read_replica.jobs import network_mounts, rules, workers
 from read_replica.jobs.queues import is_own
 from read_replica.jobs.servers import this_server
@@ -65,7 +66,7 @@ def of_servers() -> list[Ticks]:
 def where() -> str:
 	"""In a sentence, where a scheduler ticks on this site; "" where none does.
 
-	Core looks for a process of its own host alone, and says "Process Not Found" on each other one.
+	Core looks for a process of its own host alone, and says "Process Not Selection" on each other one.
 	"""
 	last = next(iter(of_servers()), None)
 	if not last or not last.goes_on:
@@ -145,6 +146,11 @@ def folder_of_lock() -> str:
 def locks_a_file() -> bool:
 	"""Whether core's scheduler of this version holds a lock on a file while it runs."""
 	return hasattr(scheduler, "FileLock")
+
+
+def install() -> None:
+	"""Let a scheduler say so that ends because another one runs; once per process."""
+	install_in_scheduler(start_with)
 
 
 def start_with(core: Callable[[], None]) -> Callable[[], None]:

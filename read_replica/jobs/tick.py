@@ -17,7 +17,7 @@ from typing import Any, Literal
 import frappe
 from frappe.utils.background_jobs import generate_qname
 
-from read_replica.core import replacements, rq_data
+from read_replica.core import rq_data
 from read_replica.database.bookkeeping import is_before_migrate
 from read_replica.jobs import (
 	due_times,
@@ -69,7 +69,7 @@ class Tick:
 	def __init__(self):
 		self.problems = Problems()
 		self._guard = self.problems.guard
-		self._guard("queues", replacements.install_in_queues)
+		self._guard("queues", enqueue_hook.install)
 		# They may have changed since the last tick.
 		rules.forget_rules()
 		# Without it nothing can be put into a queue, and there is no use in claiming anything.

@@ -102,10 +102,10 @@ def leave_traces() -> None:
 def test_after_an_uninstall_core_behaves_as_before(other, configured, servers):
 	"""Also in a process that has routed for another site, and has core's functions replaced."""
 	from read_replica import site
-	from read_replica.core import replacements
+	from read_replica.core import patching
 
 	in_another_worker(server_id)
-	assert replacements._replaced, "this process has routed, so core's functions are replaced in it"
+	assert patching._replaced, "this process has routed, so core's functions are replaced in it"
 	other.configure(
 		OTHER, read_from_replica=1, replica_host="127.0.0.1", replica_db_port=servers.replicas[1].port
 	)

@@ -37,7 +37,7 @@ from support.soak_users import REPORT, Users
 from support.trouble import _start_replica
 
 from .conftest import SAMPLE_APP, full_form
-from .test_proof_jobs import workers_of
+from .jobs.test_proof_jobs import workers_of
 
 SECONDS = float(os.environ.get("READ_REPLICA_SOAK") or 60)
 WITH_ERPNEXT = bool(os.environ.get("READ_REPLICA_SOAK")) and importlib.util.find_spec("erpnext") is not None

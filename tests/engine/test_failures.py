@@ -13,12 +13,12 @@ import pytest
 
 from read_replica.engine.dialect import Position
 from read_replica.engine.health import watchdog
-from read_replica.engine.replicas.choice import Reason
+from read_replica.engine.reasons import Reason
 from read_replica.engine.settings import Need
 from support.servers import MariaDB
 
 from .conftest import close, endpoint, make_router, until
-from .test_connections import in_a_child
+from .replicas.test_pool import in_a_child
 
 # What nobody waits for: far more than any of our limits, far less than those of the system, in minutes.
 SECONDS = 6

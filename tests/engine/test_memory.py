@@ -10,7 +10,7 @@ from read_replica.engine import router as routers
 from read_replica.engine.dialect import Position
 from read_replica.engine.health import waits
 from read_replica.engine.health.verdict import Verdict
-from read_replica.engine.replicas.choice import Reason
+from read_replica.engine.reasons import Reason
 from read_replica.engine.settings import Need
 from read_replica.engine.shared import shared_state
 from read_replica.engine.sticking import session

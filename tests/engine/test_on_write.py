@@ -9,7 +9,7 @@ import pytest
 
 from read_replica.engine import dialect
 from read_replica.engine.errors import WriteInReadOnlyScope
-from read_replica.engine.replicas.choice import Reason
+from read_replica.engine.reasons import Reason
 from read_replica.engine.router import Router
 from read_replica.engine.settings import DEFAULTS, Need, Settings
 

@@ -10,7 +10,7 @@ import pytest
 import redis
 
 from read_replica.engine.errors import ReplicaUnavailable
-from read_replica.engine.replicas.choice import Reason
+from read_replica.engine.reasons import Reason
 from read_replica.engine.replicas.circuit_breaker import CircuitBreaker
 from read_replica.engine.settings import Need
 from read_replica.engine.shared.redis_state import impatient

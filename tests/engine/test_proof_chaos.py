@@ -26,7 +26,7 @@ from functools import partial
 import pytest
 import redis
 
-from read_replica.engine.replicas.choice import Reason
+from read_replica.engine.reasons import Reason
 from read_replica.engine.router import Router
 from read_replica.engine.settings import Need
 from support.load import (

@@ -14,7 +14,7 @@ from collections import Counter
 
 import redis
 
-from read_replica.engine.replicas.choice import Reason
+from read_replica.engine.reasons import Reason
 from read_replica.engine.router import Router
 from read_replica.engine.settings import Need
 from support.load import (

@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from read_replica.engine.errors import ScopeError
-from read_replica.engine.replicas.choice import Reason
+from read_replica.engine.reasons import Reason
 from read_replica.engine.settings import Need
 
 from .conftest import close, endpoint, make_router

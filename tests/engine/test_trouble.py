@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from read_replica.engine.errors import WriteInReadOnlyScope
-from read_replica.engine.replicas.choice import Reason
+from read_replica.engine.reasons import Reason
 from read_replica.engine.settings import Need
 from support.plain import PlainHost
 from support.servers import MariaDB, run

@@ -6,7 +6,7 @@
 import pytest
 
 from read_replica.engine.errors import WriteInReadOnlyScope
-from read_replica.engine.replicas.choice import Reason
+from read_replica.engine.reasons import Reason
 from read_replica.engine.settings import Need
 from support.trouble import standing_still
 

@@ -24,7 +24,7 @@ import pymysql
 import redis
 
 from read_replica.engine.metrics import PRIMARY
-from read_replica.engine.replicas.choice import Reason
+from read_replica.engine.reasons import Reason
 from read_replica.engine.router import Router
 from read_replica.engine.shared.redis_state import impatient
 from read_replica.engine.shared.shared_state import SharedState

@@ -44,7 +44,7 @@ install_packages() {
 	[ $status = 0 ] || die "apt-get could not install ${missing[*]}; its own message stands above."
 }
 
-# Makes .venv with the requirements of the group(s) given, again where they have changed.
+# Makes .venv with all requirements, again where they have changed.
 make_environment() {
 	local wanted
 	wanted=$(cat "$root/pyproject.toml" && python3 --version)
@@ -52,17 +52,18 @@ make_environment() {
 		say "Making a virtual environment in .venv ..."
 		rm -rf "$root/.venv"
 		python3 -m venv "$root/.venv"
-		"$root/.venv/bin/pip" install --quiet --disable-pip-version-check $(requirements) || die "pip could not install what is needed; its own message stands above."
+		"$root/.venv/bin/pip" install --quiet --disable-pip-version-check $(requirements test checks) || die "pip could not install what is needed; its own message stands above."
 		printf '%s\n' "$wanted" >"$root/.venv/made-for"
 	fi
 }
 
-# What pyproject.toml lists: the app's own requirements, and those of its tests and demo.
+# What pyproject.toml lists: the app's own requirements, and those of the groups given.
 requirements() {
-	python3 - "$root/pyproject.toml" <<-'PYTHON'
+	python3 - "$root/pyproject.toml" "$@" <<-'PYTHON'
 		import sys, tomllib
 		project = tomllib.load(open(sys.argv[1], "rb"))["project"]
-		print(*project["dependencies"], *project["optional-dependencies"]["test"])
+		groups = [project["optional-dependencies"][name] for name in sys.argv[2:]]
+		print(*project["dependencies"], *sum(groups, []))
 	PYTHON
 }
 
@@ -82,13 +83,13 @@ bench_extras() {
 	local bench=$1 folder wanted there
 	folder=$root/.venv/bench-$(printf '%s' "$bench" | cksum | cut -d' ' -f1)
 	there=$("$bench/env/bin/python" -m pip list --format=freeze --disable-pip-version-check 2>/dev/null)
-	wanted=$(requirements && printf '%s\n' "$there")
+	wanted=$(requirements test && printf '%s\n' "$there")
 	if [ "$(cat "$folder/made-for" 2>/dev/null)" != "$wanted" ]; then
 		rm -rf "$folder"
 		mkdir -p "$folder"
 		printf '%s\n' "$there" | grep -Ev '^(frappe|read.replica|erpnext|pip|setuptools|wheel)==|\.dev' >"$folder/constraints.txt"
 		"$bench/env/bin/python" -m pip install --quiet --disable-pip-version-check --target "$folder/packages" \
-			--constraint "$folder/constraints.txt" $(requirements) >&2 ||
+			--constraint "$folder/constraints.txt" $(requirements test) >&2 ||
 			die "pip could not install what the tests need beside the bench; its own message stands above."
 		printf '%s\n' "$wanted" >"$folder/made-for"
 		chmod -R a+rX "$root/.venv"

@@ -51,7 +51,7 @@ class ServerProbes:
 			probe.ask(dialect.who_is_there)
 		return True
 
-	def leave_all_but(self, wanted: Collection[tuple[str, str]]) -> None:
+	def close_all_but(self, wanted: Collection[tuple[str, str]]) -> None:
 		"""Close the connections to servers that no call is waiting for any more."""
 		for key in self._probes.keys() - set(wanted):
 			self._probes.pop(key).close()

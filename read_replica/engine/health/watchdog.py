@@ -1,27 +1,25 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""The thread that looks after a process's calls: it keeps verdicts new and frees calls that hang.
+"""The watchdog thread of a process: it keeps verdicts new and frees calls that hang.
 
-Runs while calls are routed, and ends when there have been none for a while.
+It runs while calls are routed, and ends when there have been none for a while.
 """
 
 import threading
 import time
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Protocol
 
-from read_replica.engine.health.monitor import SECONDS_BETWEEN_ROUNDS
+from read_replica.engine.events import Events
+from read_replica.engine.health.monitor import SECONDS_BETWEEN_ROUNDS, HealthMonitor
 from read_replica.engine.health.server_probes import ServerProbes
+from read_replica.engine.host import Host
 from read_replica.engine.locks import Lock
 from read_replica.engine.replicas.replica import Replica
-from read_replica.engine.scope import Scope
-
-if TYPE_CHECKING:
-	from read_replica.engine.router import Router
 
 # A frozen server is to hold the first call for at most 1.2 s: a statement that takes longer than this
-# lets the server be asked whether it is alive, and health.SECONDS_TO_SHOW_LIFE is its time to answer.
+# lets the server be asked whether it is alive, and monitor.SECONDS_TO_SHOW_LIFE is its time to answer.
 SECONDS_UNTIL_ASKED = 0.3
 SECONDS_BETWEEN_LOOKS = 0.1
 
@@ -31,14 +29,55 @@ SECONDS_BEHIND_TIMEOUT = 5.0
 SECONDS_UNTIL_IDLE = 60.0
 
 
-class Watchdog:
-	"""Of one router; started by its first call, and again by the first one after a rest or a fork."""
+class RunningCall(Protocol):
+	"""What the watchdog must know of a call that reads from a replica, and do with it."""
 
-	def __init__(self, router: "Router"):
-		self._router = router
+	# Since when the replica has been working on a statement, by time.monotonic(); None: it is not.
+	running_since: float | None
+
+	@property
+	def replica(self) -> Replica: ...
+
+	@property
+	def server(self) -> str:
+		"""Which server at the replica's address answers, where its connection knows that."""
+
+	@property
+	def timeout(self) -> float:
+		"""The seconds after which the server ends a statement."""
+
+	def cut(self) -> None:
+		"""Let the statement that is running fail at once."""
+
+
+class Watchdog:
+	"""Looks after the calls of one router; started by its first call, and again after a rest or a fork.
+
+	:param calls: the calls that are open in this process
+	:param are_several: whether a replica's address, by its name, is known to lead to several servers
+	:param share_counts: adds what this process has counted to the site's counters
+	"""
+
+	def __init__(
+		self,
+		replicas: Sequence[Replica],
+		host: Host,
+		events: Events,
+		health: HealthMonitor,
+		calls: Callable[[], Collection[RunningCall]],
+		are_several: Callable[[str], bool],
+		share_counts: Callable[[], None],
+	):
+		self._replicas = replicas
+		self._host = host
+		self._events = events
+		self._health = health
+		self._calls = calls
+		self._are_several = are_several
+		self._share_counts = share_counts
 		self._lock = Lock()
 		self._thread: threading.Thread | None = None
-		self._teller: threading.Thread | None = None
+		self._sharing_thread: threading.Thread | None = None
 		self._last_call = 0.0
 		self._wanted = True
 		self._server_probes = ServerProbes()
@@ -62,10 +101,9 @@ class Watchdog:
 			is_running = self._thread is not None and self._thread.is_alive()
 		if not is_running:
 			# A call may have looked at the replicas all the same.
-			self._router.health.rest()
+			self._health.rest()
 
 	def _run(self) -> None:
-		health = self._router.health
 		next_round = 0.0
 		next_reading = 0.0
 		try:
@@ -77,72 +115,74 @@ class Watchdog:
 							next_round + SECONDS_BETWEEN_ROUNDS, now + SECONDS_BETWEEN_ROUNDS / 2
 						)
 						next_reading = now + SECONDS_BETWEEN_ROUNDS / 2
-						health.keep_up()
-						self._tell_others()
+						self._health.keep_up()
+						self._share_beside()
 					elif now >= next_reading:
 						next_reading = next_round
-						health.read_up()
+						self._health.read_up()
 					self._free_calls_that_hang()
 				except Exception as error:
 					# Whatever it is, calls must not be left without a watchdog.
-					self._router.host.log("watchdog_failed", error=f"{type(error).__name__}: {error}")
+					self._host.log("watchdog_failed", error=f"{type(error).__name__}: {error}")
 					time.sleep(SECONDS_BETWEEN_ROUNDS)
 				time.sleep(SECONDS_BETWEEN_LOOKS)
 		finally:
-			health.rest()
-			self._server_probes.leave_all_but(())
-			if self._teller is not None:
-				self._teller.join()
-			self._router.host.shared.close()
+			self._health.rest()
+			self._server_probes.close_all_but(())
+			if self._sharing_thread is not None:
+				self._sharing_thread.join()
+			self._host.shared.close()
 
-	def _tell_others(self) -> None:
+	def _share_beside(self) -> None:
 		"""In a thread beside this one, as the primary may be asked there and hang: calls must be freed meanwhile."""
-		if self._teller is None or not self._teller.is_alive():
-			self._teller = threading.Thread(target=self._tell, name="read_replica teller", daemon=True)
-			self._teller.start()
+		if self._sharing_thread is None or not self._sharing_thread.is_alive():
+			self._sharing_thread = threading.Thread(
+				target=self._share, name="read_replica sharing", daemon=True
+			)
+			self._sharing_thread.start()
 
-	def _tell(self) -> None:
+	def _share(self) -> None:
 		try:
-			self._router.share_counts()
-			if self._router.health.is_prober:
-				self._router.host.shared.watch()
+			self._share_counts()
+			if self._health.is_prober:
+				self._host.shared.watch()
 		except Exception as error:
-			self._router.events.now_and_then("watchdog_failed", error=f"{type(error).__name__}: {error}")
+			self._events.now_and_then("watchdog_failed", error=f"{type(error).__name__}: {error}")
 
 	def _free_calls_that_hang(self) -> None:
 		now = time.monotonic()
 		late: dict[str, float] = {}
-		probed: dict[tuple[str, str], list[Scope]] = {}
-		for scope in tuple(self._router.scopes):
-			since = scope.running_since
+		late_at_servers: dict[tuple[str, str], list[RunningCall]] = {}
+		for call in tuple(self._calls()):
+			since = call.running_since
 			if since is None:
 				continue
-			if now - since > scope.need.timeout + SECONDS_BEHIND_TIMEOUT:
-				scope.cut()
+			if now - since > call.timeout + SECONDS_BEHIND_TIMEOUT:
+				call.cut()
 			elif now - since > SECONDS_UNTIL_ASKED:
-				name = scope.replica.name
-				if self._has_server_probe(scope):
-					probed.setdefault((name, scope.server), []).append(scope)
+				name = call.replica.name
+				if self._has_server_probe(call):
+					late_at_servers.setdefault((name, call.server), []).append(call)
 				else:
 					late[name] = min(since, late.get(name, since))
-		for replica in self._router.replicas:
-			if not self._router.health.shows_life(replica.name, late.get(replica.name)):
+		for replica in self._replicas:
+			if not self._health.shows_life(replica.name, late.get(replica.name)):
 				self._free_calls_of(replica)
-		self._server_probes.leave_all_but(probed)
-		for (_, server), scopes in probed.items():
-			if not self._server_probes.shows_life(scopes[0].replica, server):
-				_free(scope for scope in scopes if scope.server == server)
+		self._server_probes.close_all_but(late_at_servers)
+		for (_, server), calls in late_at_servers.items():
+			if not self._server_probes.shows_life(calls[0].replica, server):
+				_free(call for call in calls if call.server == server)
 
 	def _free_calls_of(self, replica: Replica) -> None:
-		scopes = tuple(self._router.scopes)
-		_free(scope for scope in scopes if scope.replica is replica and not self._has_server_probe(scope))
+		calls = tuple(self._calls())
+		_free(call for call in calls if call.replica is replica and not self._has_server_probe(call))
 
-	def _has_server_probe(self, scope: Scope) -> bool:
+	def _has_server_probe(self, call: RunningCall) -> bool:
 		"""Whether the probe of a call's address may be with another server than the call is."""
-		return bool(scope.server) and self._router.selector.are_several(scope.replica.name)
+		return bool(call.server) and self._are_several(call.replica.name)
 
 
-def _free(scopes: Iterable[Scope]) -> None:
-	for scope in scopes:
-		if scope.running_since is not None:
-			scope.cut()
+def _free(calls: Iterable[RunningCall]) -> None:
+	for call in calls:
+		if call.running_since is not None:
+			call.cut()

@@ -1,34 +1,13 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""Which server answers a call, and why."""
+"""The order in which the replicas are tried for a call."""
 
 import random
 from collections.abc import Sequence
-from enum import Enum
 
 from read_replica.engine.replicas.replica import Replica
 from read_replica.engine.settings import DEFAULT_POOL
-
-
-class Reason(str, Enum):
-	"""Why a call was answered where it was; counted, and shown by `bench read-replica status`."""
-
-	REPLICA = "replica"
-	ROUTING_OFF = "routing_off"
-	CONFIGURATION = "configuration"
-	IN_SCOPE = "in_scope"
-	IN_PRIMARY_BLOCK = "in_primary_block"
-	PENDING_WRITES = "pending_writes"
-	WRITER = "writer"
-	NO_REPLICA = "no_replica"
-	LAGGING = "lagging"
-	BEHIND = "behind"
-	WROTE = "wrote"
-	DENIED = "denied"
-	LOST = "lost"
-	MISSING = "missing"
-	TROUBLE = "trouble"
 
 
 def in_order(replicas: Sequence[Replica], pool: str | None, rng: random.Random) -> list[Replica]:

@@ -11,7 +11,7 @@ from frappe.utils.caching import request_cache
 
 from read_replica import primary, read_only
 
-from .conftest import CLERK, REPLICAS, connect, disconnect, server_id
+from ..conftest import CLERK, REPLICAS, connect, disconnect, server_id
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ from support import cache_load
 from support.load import seed_of_run
 from support.trouble import LAGS, Agent
 
-from .conftest import connected
+from ..conftest import connected
 
 PROCESSES = 4
 REQUESTS, SECONDS = (3_000, 900) if os.environ.get("READ_REPLICA_LONG") else (400, 300)

@@ -15,7 +15,7 @@ from read_replica.engine.settings import Endpoint
 from read_replica.site import router_of_site, routing_of_site
 from support.bench import SITE
 
-from .conftest import REPLICAS, connected, full_form, server_id
+from ..conftest import REPLICAS, connected, full_form, server_id
 
 
 @read_only

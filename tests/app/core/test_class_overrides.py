@@ -17,13 +17,13 @@ import frappe
 import pytest
 from frappe.utils.background_jobs import get_queue
 
-from read_replica.core import class_overrides, replacements
+from read_replica.core import class_overrides, patching
 from read_replica.jobs import tick_problems
 from support.bench import SITE, Sites
 
-from .conftest import in_another_worker
-from .test_jobs import execute_job_in_a_worker, rule, tick
-from .test_proof_jobs import two_servers
+from ..conftest import in_another_worker
+from ..jobs.test_jobs import execute_job_in_a_worker, rule, tick
+from ..jobs.test_proof_jobs import two_servers
 
 OTHER_APP = Path(__file__).parents[2] / "support" / "other_app"
 JOB = "other_app.jobs.job"
@@ -295,7 +295,7 @@ def test_a_class_that_is_no_scheduled_job_type_is_named_and_holds_up_no_other_jo
 def test_what_the_other_app_has_put_in_the_place_of_ours_is_named(beside, monkeypatch):
 	from other_app import jobs
 
-	replacements._logged.clear()
+	patching._logged.clear()
 	monkeypatch.setattr("frappe.utils.background_jobs.get_queue", jobs.get_queue)
 	[told] = about_the_other_app()
 	assert "frappe.utils.background_jobs.get_queue" in told and "other_app.jobs.get_queue" in told

@@ -14,7 +14,7 @@ import frappe
 from read_replica import read_only
 from read_replica.site import router_of_site
 
-from .conftest import REPLICAS, server_id
+from ..conftest import REPLICAS, server_id
 
 
 @read_only

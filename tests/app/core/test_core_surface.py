@@ -15,7 +15,7 @@ import pytest
 from read_replica import read_only
 from read_replica.database.scope_cache import LOCAL_CACHES
 
-from .conftest import REPLICAS, server_id
+from ..conftest import REPLICAS, server_id
 
 DATABASE = "frappe.database.database.Database"
 REDIS = "frappe.utils.redis_wrapper.RedisWrapper"
@@ -156,20 +156,20 @@ def test_the_hooks_are_called_where_we_need_them():
 
 def test_where_a_name_is_gone_the_site_runs_on_its_primary_and_says_so(site, monkeypatch):
 	from read_replica import site as routing
-	from read_replica.core import replacements
+	from read_replica.core import patching
 
 	@read_only
 	def report():
 		return server_id()
 
 	assert report() in REPLICAS
-	replacements.uninstall()
+	patching.put_all_back()
 	with monkeypatch.context() as patch:
 		patch.delattr(frappe, "connect_replica")
 		routing.forget()
 		assert report() == 1
 		assert "connect_replica" in routing.routing_of_site().problem
-		assert {owner.__name__ for owner, *_ in replacements._replaced} == {QUEUES}, (
+		assert {owner.__name__ for owner, *_ in patching._replaced} == {QUEUES}, (
 			"all that routing needs, or nothing"
 		)
 	routing.forget()

@@ -33,7 +33,7 @@ from support.one_address import OneAddress, one_address
 from support.servers import Redis, free_port
 from support.trouble import standing_still
 
-from .conftest import connected, overheard
+from ..conftest import connected, overheard
 
 AN_HOUR = 3600
 SOMEBODY = "somebody@example.com"

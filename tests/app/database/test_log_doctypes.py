@@ -10,7 +10,7 @@ from read_replica import read_only
 from read_replica.database import log_tables
 from read_replica.engine.errors import ConfigurationError
 
-from .conftest import REPLICAS, full_form, server_id
+from ..conftest import REPLICAS, full_form, server_id
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from read_replica.engine.errors import ReplicaUnavailable
 from read_replica.watch.status import state_of
 from support.servers import MariaDB
 
-from .conftest import connected, full_form
+from ..conftest import connected, full_form
 
 # A new replica applies all that the primary has ever committed, the tests before these included.
 SECONDS_TO_BEGIN = 180

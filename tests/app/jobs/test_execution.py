@@ -22,7 +22,7 @@ from read_replica.jobs import due_times, execution, run_locks
 from support.bench import SITE
 from support.servers import run
 
-from .conftest import in_another_worker, overheard
+from ..conftest import in_another_worker, overheard
 from .test_jobs import DAILY, rule, tick
 from .test_scheduled_runs import as_with_another_queue, later, work_off
 

@@ -17,7 +17,7 @@ from read_replica.jobs import queues, rules, server_rows, servers
 from read_replica.jobs import tick as ticks
 from read_replica.jobs.rules import Rule, Rules
 
-from .test_job_servers import minutes_pass, own_queues, worker
+from ..watch.test_job_findings import minutes_pass, own_queues, worker
 from .test_jobs import HOURLY, rule
 from .test_scheduled_runs import hourly
 

@@ -13,7 +13,7 @@ from read_replica import run_on, scheduler_split
 from read_replica.jobs import annotations, rule_checks, rules
 from support.bench import SITE
 
-from .conftest import QUEUES, in_another_worker, overheard
+from ..conftest import QUEUES, in_another_worker, overheard
 
 HOURLY = "sample_app.jobs.hourly_job"
 DAILY = "sample_app.jobs.daily_job"

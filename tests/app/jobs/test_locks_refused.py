@@ -10,7 +10,7 @@ from read_replica.jobs import execution, run_locks, scheduled_runs
 from read_replica.watch.job_findings import problems
 from support.bench import SITE
 
-from .conftest import in_another_worker
+from ..conftest import in_another_worker
 from .test_execution import WRITING, dies, executed, let_no_run_be_due, scheduled, set_back, work_off_and_die
 from .test_jobs import tick
 from .test_scheduled_runs import as_with_another_queue, jobs_in_queues, later, work_off

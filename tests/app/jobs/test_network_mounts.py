@@ -12,7 +12,7 @@ from frappe.utils import scheduler
 from read_replica.jobs import network_mounts, schedulers
 from read_replica.jobs.network_mounts import mount_of
 
-from .test_job_servers import problems, tick
+from ..watch.test_job_findings import problems, tick
 from .test_scheduled_runs import hourly
 
 __all__ = ["hourly"]

@@ -16,9 +16,18 @@ from read_replica.jobs.tick import places_seen_by_scheduler
 from support.servers import Redis
 from support.waiting import until
 
-from .test_job_servers import minutes_pass, own_queues, problems, rule, takeovers, tick, waiting, worker
+from ..watch.test_job_findings import (
+	minutes_pass,
+	own_queues,
+	problems,
+	rule,
+	takeovers,
+	tick,
+	waiting,
+	worker,
+)
 from .test_scheduled_runs import HOURLY, executed, hourly
-from .test_workers_alive import BENCH_ID, alive, noting, real_workers
+from .test_workers import BENCH_ID, alive, noting, real_workers
 
 __all__ = ["hourly", "noting", "own_queues"]
 

@@ -21,10 +21,10 @@ from support.bench import SITE
 from support.browser import Browser
 from support.trouble import standing_still
 
-from .conftest import QUEUES, as_after_an_hour, full_form, in_another_worker
+from ..conftest import QUEUES, as_after_an_hour, full_form, in_another_worker
+from ..watch.test_freshness_header import token_of
 from .test_execution import scheduled
 from .test_jobs import rule, tick
-from .test_strangers import token_of
 
 LOOKING = "sample_app.jobs.looking_job"
 COPYING = "sample_app.jobs.copying_job"

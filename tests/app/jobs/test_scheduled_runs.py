@@ -16,7 +16,7 @@ from frappe.utils import get_datetime, now_datetime
 from read_replica.jobs import due_times, execution, scheduled_runs
 from read_replica.jobs.placement import Place
 
-from .conftest import QUEUES, in_another_worker
+from ..conftest import QUEUES, in_another_worker
 from .test_jobs import HOURLY, queued, rule, tick
 
 NAME = {"method": HOURLY}

@@ -20,9 +20,18 @@ from support.bench import SITE
 from support.job_bench import JobBench
 from support.waiting import until
 
-from .test_job_servers import minutes_pass, own_queues, problems, rule, takeovers, tick, waiting, worker
+from ..watch.test_job_findings import (
+	minutes_pass,
+	own_queues,
+	problems,
+	rule,
+	takeovers,
+	tick,
+	waiting,
+	worker,
+)
 from .test_scheduled_runs import HOURLY, hourly
-from .test_workers_alive import BENCH_ID, alive, noting, real_workers, seen
+from .test_workers import BENCH_ID, alive, noting, real_workers, seen
 
 __all__ = ["hourly", "noting", "own_queues"]
 

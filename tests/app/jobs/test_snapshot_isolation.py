@@ -22,7 +22,7 @@ from read_replica.jobs.rules import forget_rules
 from read_replica.jobs.servers import note
 from read_replica.watch.job_findings import problems
 
-from .conftest import in_another_worker
+from ..conftest import in_another_worker
 from .test_execution import WRITING, executed, let_no_run_be_due, scheduled
 from .test_jobs import HOURLY, tick
 from .test_scheduled_runs import as_with_another_queue, later, work_off

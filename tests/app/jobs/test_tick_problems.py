@@ -3,8 +3,6 @@
 
 """No step of a tick, and no job in it, keeps the other jobs from being scheduled; status names what failed."""
 
-from types import SimpleNamespace
-
 import frappe
 import pytest
 from frappe.utils.background_jobs import generate_qname, get_queue, get_redis_conn
@@ -23,8 +21,8 @@ from read_replica.jobs import (
 from read_replica.jobs import tick as ticks
 from support.bench import SITE
 
-from .conftest import in_another_worker
-from .test_job_servers import minutes_pass, own_queues, put, worker
+from ..conftest import in_another_worker
+from ..watch.test_job_findings import minutes_pass, own_queues, put, worker
 from .test_jobs import DAILY, HOURLY, rule, tick
 from .test_scheduled_runs import as_with_another_queue, hourly, later
 
@@ -75,7 +73,7 @@ def test_a_step_that_fails_holds_up_no_job_and_status_names_it_until_it_is_well_
 	with monkeypatch.context() as broken:
 		if step == "queues":
 			# The tests' own connections need it as well.
-			broken.setattr(ticks, "shims", SimpleNamespace(install_in_queues=fails))
+			broken.setattr(ticks.enqueue_hook, "install", fails)
 		else:
 			broken.setattr(*STEPS[step], fails)
 		assert sorted(tick(monkeypatch, None)) == [DAILY, HOURLY]

@@ -7,7 +7,7 @@ import frappe
 
 from read_replica.jobs import servers, tick_rhythm
 
-from .test_job_servers import minutes_pass, takeovers, worker
+from ..watch.test_job_findings import minutes_pass, takeovers, worker
 from .test_jobs import HOURLY, rule, tick
 from .test_scheduled_runs import as_with_another_queue, hourly, later
 

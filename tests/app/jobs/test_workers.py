@@ -26,8 +26,8 @@ from support.job_bench import JobBench
 from support.servers import find_program, run
 from support.waiting import until
 
-from .conftest import in_another_worker
-from .test_job_servers import (
+from ..conftest import in_another_worker
+from ..watch.test_job_findings import (
 	minutes_pass,
 	own_queues,
 	problems,

@@ -12,7 +12,7 @@ from read_replica.watch.freshness_header import HEADER, public_names
 from support.bench import SITE
 from support.browser import Browser
 
-from .conftest import connected, full_form
+from ..conftest import connected, full_form
 
 PASSWORD = "Str4nger-than-fiction"
 

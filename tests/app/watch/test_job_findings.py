@@ -22,9 +22,9 @@ from read_replica.jobs import orphaned_jobs, queues, rules, servers
 from read_replica.watch import job_findings
 from support.bench import SITE
 
-from .conftest import in_another_worker
-from .test_jobs import ANNOTATED, DAILY, HOURLY, rule, tick
-from .test_scheduled_runs import as_with_another_queue, executed, hourly, later, work_off
+from ..conftest import in_another_worker
+from ..jobs.test_jobs import ANNOTATED, DAILY, HOURLY, rule, tick
+from ..jobs.test_scheduled_runs import as_with_another_queue, executed, hourly, later, work_off
 
 __all__ = ["hourly"]
 
@@ -115,7 +115,7 @@ def test_a_server_registers_itself_and_the_desk_lists_it(hourly, monkeypatch, br
 
 
 def test_a_worker_registers_its_server_where_no_scheduler_runs(hourly, monkeypatch, browser):
-	from .test_jobs import execute_job_in_a_worker
+	from ..jobs.test_jobs import execute_job_in_a_worker
 
 	monkeypatch.setenv("SERVER_ID", "with_workers_only")
 	frappe.cache().delete_keys("read_replica|noted")
@@ -217,7 +217,7 @@ def test_a_server_without_workers_is_gone_for_itself_as_well(hourly, monkeypatch
 
 
 def test_a_server_whose_scheduler_is_dead_is_gone_though_its_workers_work_off_other_jobs(hourly, monkeypatch):
-	from .test_jobs import execute_job_in_a_worker
+	from ..jobs.test_jobs import execute_job_in_a_worker
 
 	rule(HOURLY, "secondary")
 	with worker("default"):
@@ -249,7 +249,7 @@ def test_a_worker_that_was_killed_is_gone_at_once_unless_redis_was_started_after
 
 
 def test_a_worker_of_other_queues_does_not_vouch_for_the_own_queue_of_its_server(own_queues, monkeypatch):
-	from .test_jobs import execute_job_in_a_worker
+	from ..jobs.test_jobs import execute_job_in_a_worker
 
 	rule(HOURLY, "secondary")
 	with worker("secondary"), worker("primary"):
@@ -432,9 +432,9 @@ def test_jobs_that_stay_in_a_queue_do_not_hide_those_behind_them(own_queues, mon
 
 
 def put(method: str, server_id: str = "secondary", **kwargs) -> None:
-	from read_replica.core import replacements
+	from read_replica.jobs import enqueue_hook
 
-	replacements.install_in_queues()
+	enqueue_hook.install()
 	read_replica.enqueue(method, server_id=server_id, **kwargs)
 
 
@@ -481,9 +481,9 @@ def test_an_ordinary_call_follows_its_rule_with_the_timeout_of_its_queue(own_que
 
 	def work():
 		rules.forget_rules()
-		from read_replica.core import replacements
+		from read_replica.jobs import enqueue_hook
 
-		replacements.install_in_queues()
+		enqueue_hook.install()
 		frappe.enqueue("frappe.ping", queue="long")
 		frappe.enqueue(frappe.ping)
 		frappe.enqueue("frappe.utils.now")
@@ -497,14 +497,14 @@ def test_an_ordinary_call_follows_its_rule_with_the_timeout_of_its_queue(own_que
 
 
 def test_an_ordinary_job_whose_rule_says_so_reads_from_a_replica(hourly, servers):
-	from .test_jobs import execute_job_in_a_worker
+	from ..jobs.test_jobs import execute_job_in_a_worker
 
 	rule("sample_app.jobs.reading_job", "primary", reads="Replica")
 
 	def work():
-		from read_replica.core import replacements
+		from read_replica.jobs import enqueue_hook
 
-		replacements.install_in_queues()
+		enqueue_hook.install()
 		rules.forget_rules()
 		frappe.enqueue("sample_app.jobs.reading_job")
 
@@ -524,9 +524,9 @@ def test_rows_that_are_read_one_by_one_are_not_lost_when_a_job_is_put_into_a_que
 	rule("frappe.utils.now", "secondary")
 
 	def work():
-		from read_replica.core import replacements
+		from read_replica.jobs import enqueue_hook
 
-		replacements.install_in_queues()
+		enqueue_hook.install()
 		rules.forget_rules()
 		with frappe.db.unbuffered_cursor():
 			count = 0
@@ -541,9 +541,9 @@ def test_rows_that_are_read_one_by_one_are_not_lost_when_a_job_is_put_into_a_que
 
 def test_jobs_that_are_given_to_rq_directly_still_are(hourly):
 	def work():
-		from read_replica.core import replacements
+		from read_replica.jobs import enqueue_hook
 
-		replacements.install_in_queues()
+		enqueue_hook.install()
 		background_jobs.get_queue("long").enqueue("frappe.ping", 1)
 
 	in_another_worker(work)

@@ -8,7 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from read_replica.database.host import shared_of_site
 
-from .conftest import as_after_an_hour, full_form, in_another_worker, until
+from ..conftest import as_after_an_hour, full_form, in_another_worker, until
 
 PATH = "/api/method/read_replica.api.metrics"
 TOKEN = "a-secret-of-the-tests"

@@ -14,9 +14,9 @@ from read_replica.jobs import due_times, scheduled_runs, servers
 from read_replica.jobs import tick as ticks
 from support.bench import SITE
 
-from .test_job_servers import minutes_pass, run_now
-from .test_jobs import HOURLY, queued, rule, tick
-from .test_scheduled_runs import NAME, as_with_another_queue, hourly
+from ..jobs.test_jobs import HOURLY, queued, rule, tick
+from ..jobs.test_scheduled_runs import NAME, as_with_another_queue, hourly
+from .test_job_findings import minutes_pass, run_now
 
 __all__ = ["hourly"]
 

@@ -8,10 +8,10 @@ import time
 import pytest
 
 from read_replica.engine.metrics import PRIMARY
-from read_replica.engine.replicas.choice import Reason
+from read_replica.engine.reasons import Reason
 from read_replica.engine.settings import Need
 
-from .conftest import close, endpoint, make_router, until
+from ..conftest import close, endpoint, make_router, until
 
 SESSION = Need(consistency="session")
 

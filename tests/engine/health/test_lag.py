@@ -9,10 +9,10 @@ import pytest
 
 from read_replica.engine.dialect import Position, execute, position_of_primary
 from read_replica.engine.health.lag import LONGEST_HISTORY, PositionHistory
-from read_replica.engine.replicas.choice import Reason
+from read_replica.engine.reasons import Reason
 from read_replica.engine.settings import Need
 
-from .conftest import another_process, close, endpoint, make_router, until
+from ..conftest import another_process, close, endpoint, make_router, until
 
 EVENTUAL = Need(consistency="eventual")
 

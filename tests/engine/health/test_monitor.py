@@ -20,7 +20,7 @@ from support.plain import PlainHost
 from support.processes import Processes
 from support.servers import Cluster, MariaDB, free_port, run
 
-from .conftest import another_process, close, endpoint, make_router, until
+from ..conftest import another_process, close, endpoint, make_router, until
 
 SECONDS = 6
 EVENTUAL = Need(consistency="eventual")

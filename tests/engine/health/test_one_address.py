@@ -11,13 +11,13 @@ import pytest
 
 from read_replica.engine.dialect import Position
 from read_replica.engine.health import backends
-from read_replica.engine.replicas.choice import Reason
+from read_replica.engine.reasons import Reason
 from read_replica.engine.settings import Endpoint, Need
 from support.one_address import one_address
 from support.trouble import delayed, stopped
 
-from .conftest import close, make_router, until
-from .test_trouble import on_one_server_alone
+from ..conftest import close, make_router, until
+from ..test_trouble import on_one_server_alone
 
 EVENTUAL = Need(consistency="eventual")
 SESSION = Need(consistency="session")

@@ -12,14 +12,14 @@ import pytest
 import redis
 
 from read_replica.engine.health import health_check
-from read_replica.engine.replicas.choice import Reason
+from read_replica.engine.reasons import Reason
 from read_replica.engine.settings import Need
 from read_replica.engine.shared.redis_state import impatient
 from support.one_address import one_address
 from support.plain import PlainHost
 from support.servers import Cluster, MariaDB, cluster, free_port
 
-from .conftest import close, endpoint, make_router, until
+from ..conftest import close, endpoint, make_router, until
 
 SECONDS = 6
 

@@ -20,7 +20,7 @@ from read_replica.engine.dialect import Position
 from read_replica.engine.health.health_check import SECONDS_UNTIL_RENEWED
 from read_replica.engine.settings import Need
 
-from .conftest import close, endpoint, make_router
+from ..conftest import close, endpoint, make_router
 
 
 class TimeLimit(Exception):

@@ -16,7 +16,7 @@ from support.one_address import one_address
 from support.servers import Redis
 from support.waiting import until
 
-from .test_session import read, write
+from ..sticking.test_session import read, write
 
 AN_HOUR = 3600
 

@@ -11,14 +11,14 @@ import pytest
 import redis
 
 from read_replica.engine.dialect import Position
-from read_replica.engine.replicas.choice import Reason
+from read_replica.engine.reasons import Reason
 from read_replica.engine.settings import Need
 from read_replica.engine.shared.redis_state import impatient
 from read_replica.engine.shared.shared_state import SharedState
 from read_replica.engine.shared.user_positions import Written
 from support.servers import free_port
 
-from .conftest import another_process, close, endpoint, make_router, until
+from ..conftest import another_process, close, endpoint, make_router, until
 
 
 def read(host, router, **need) -> tuple[int, int]:

@@ -15,13 +15,13 @@ import frappe
 
 from read_replica.config.settings import split_address
 from read_replica.config.source import FULL_KEY, given
-from read_replica.core import replacements
+from read_replica.core.patching import core_function
 from read_replica.engine.errors import ConfigurationError
 
 
 def core_has_a_key_for_the_user() -> bool:
 	"""Whether core takes the replica's user from `replica_db_user`, so that `replica_db_name` is the database."""
-	core = replacements.core_function(frappe, "connect_replica")
+	core = core_function(frappe, "connect_replica")
 	return "replica_db_user" in core.__code__.co_names
 
 

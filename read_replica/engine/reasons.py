@@ -1,0 +1,26 @@
+# Copyright (c) 2026, read_replica contributors
+# For license information, please see license.txt
+
+"""Why a call was answered where it was."""
+
+from enum import Enum
+
+
+class Reason(str, Enum):
+	"""Why a call was answered where it was; counted, and shown by `bench read-replica status`."""
+
+	REPLICA = "replica"
+	ROUTING_OFF = "routing_off"
+	CONFIGURATION = "configuration"
+	IN_SCOPE = "in_scope"
+	IN_PRIMARY_BLOCK = "in_primary_block"
+	PENDING_WRITES = "pending_writes"
+	WRITER = "writer"
+	NO_REPLICA = "no_replica"
+	LAGGING = "lagging"
+	BEHIND = "behind"
+	WROTE = "wrote"
+	DENIED = "denied"
+	LOST = "lost"
+	MISSING = "missing"
+	TROUBLE = "trouble"
