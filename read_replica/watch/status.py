@@ -12,7 +12,7 @@ import frappe
 from rich.console import Console
 from rich.table import Table
 
-from read_replica.config import core_keys
+from read_replica.core import core_keys
 from read_replica.database.host import shared_of_site
 from read_replica.engine.health.verdict import Verdict
 from read_replica.jobs import rules, schedulers, servers

@@ -6,7 +6,7 @@
 import frappe
 import pytest
 
-from read_replica.config import core_keys
+from read_replica.core import core_keys
 
 from .conftest import in_another_worker, server_id
 

@@ -6,7 +6,7 @@
 import frappe
 from frappe.installer import update_site_config
 
-from read_replica.config import core_keys
+from read_replica.core import core_keys
 
 # Names what was added here, so that an uninstall can take it out again.
 ADDED_KEYS = "read_replica_added_keys"
