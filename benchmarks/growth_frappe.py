@@ -269,7 +269,7 @@ class Growth:
 		"""Ten jobs are due, and none was put into a queue."""
 		frappe.db.commit()
 		self._make_due()
-		self._jobs = frappe.get_all("Scheduled Job Type", fields=tick.FIELDS, order_by="name")
+		self._jobs = frappe.get_all("Scheduled Job Type", fields=due_times.FIELDS, order_by="name")
 		for job in self._jobs[:DUE]:
 			self._redis.delete(Job.key_for(due_times.rq_job_id(job)))
 		frappe.db.commit()

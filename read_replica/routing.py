@@ -11,8 +11,7 @@ from typing import Any, TypeVar
 
 from read_replica import lifecycle
 from read_replica.core.callers import name_of
-from read_replica.engine.router import Router, is_on_replica
-from read_replica.engine.scope import Scope
+from read_replica.engine.replica_scope import ReplicaScope
 from read_replica.engine.settings import Consistency, Need, OnUnavailable, OnWrite
 from read_replica.site import router_of_site
 
@@ -93,11 +92,11 @@ class primary(ContextDecorator, AbstractContextManager):
 		return self._block.__exit__(*exception)
 
 
-def current() -> Scope | None:
+def current() -> ReplicaScope | None:
 	"""The read-only scope that this code runs in, or None on the primary.
 
 	Its `replica.name` tells who answers, its `as_of` (time, position) how fresh the data is at least.
 	"""
-	router: Router | None = router_of_site()
+	router = router_of_site()
 	frames = router.host.state().frames if router else []
-	return frames[-1] if frames and is_on_replica(frames[-1]) else None
+	return frames[-1] if frames and isinstance(frames[-1], ReplicaScope) else None

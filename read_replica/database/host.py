@@ -43,14 +43,14 @@ class FrappeHost:
 	def current(self) -> Any:
 		return frappe.local.db
 
-	def put(self, db: Any) -> None:
+	def put(self, db: Any, state: RequestState) -> None:
 		frappe.local.db = db
 		# What core's write_only goes by, to leave a scope and to come back to it.
 		if isinstance(db, routed.RoutedMethods):
 			if getattr(frappe.local, "primary_db", None) is not db.primary:
 				frappe.local.primary_db = db.primary
 			frappe.local.replica_db = db
-		elif not self.state().frames:
+		elif not state.frames:
 			frappe.local.replica_db = None
 
 	def state(self) -> RequestState:

@@ -16,6 +16,9 @@ class RoutedDatabase(Protocol):
 	def adopt(self, connection: Any | None) -> None:
 		"""Read through this raw connection from now on; None: let go of the last one."""
 
+	def begin_reading(self) -> None:
+		"""From now on, what is worked out here may come from a replica's rows."""
+
 	def closed(self) -> None:
 		"""The scope has ended."""
 
@@ -40,8 +43,8 @@ class Host(Protocol):
 	def current(self) -> Any:
 		"""The database object in place."""
 
-	def put(self, database: Any) -> None:
-		"""Put a database object in place."""
+	def put(self, database: Any, state: RequestState) -> None:
+		"""Put a database object in place, in the request of this state."""
 
 	def state(self) -> RequestState:
 		"""The state of the request, new at its beginning and kept by the host until its end."""

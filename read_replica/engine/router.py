@@ -5,7 +5,7 @@
 
 import random
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any
@@ -22,10 +22,12 @@ from read_replica.engine.host import Host
 from read_replica.engine.locks import after_fork
 from read_replica.engine.metrics import PRIMARY, Metrics
 from read_replica.engine.reasons import Reason
+from read_replica.engine.replica_scope import ReplicaScope
 from read_replica.engine.replicas.replica import Replica
+from read_replica.engine.request import RequestState
 from read_replica.engine.scope import PrimaryBlock, Scope
 from read_replica.engine.selector import ReplicaSelector, Selection
-from read_replica.engine.settings import Need, Settings
+from read_replica.engine.settings import CompleteNeed, Consistency, Need, Settings
 from read_replica.engine.shared.redis_state import SECONDS_LEFT_ALONE
 from read_replica.engine.sticking.session import Session
 from read_replica.engine.writers import Writers
@@ -34,11 +36,6 @@ from read_replica.engine.writers import Writers
 MOST_NEEDS = 1000
 
 Frame = Scope | PrimaryBlock
-
-
-def is_on_replica(opened: Any) -> bool:
-	"""Whether a call was opened on a replica: it is not the primary that answers, from the beginning."""
-	return isinstance(opened, Scope) and opened.replica is not None
 
 
 class ReadOnly:
@@ -51,12 +48,12 @@ class ReadOnly:
 		self._need = need
 		self._method = method
 
-	def __enter__(self) -> Scope | None:
+	def __enter__(self) -> ReplicaScope | None:
 		self._began = time.monotonic()
 		self._opened = self._router.open(self._need, self._method)
-		return self._opened if is_on_replica(self._opened) else None
+		return self._opened if isinstance(self._opened, ReplicaScope) else None
 
-	def __exit__(self, *exception) -> None:
+	def __exit__(self, *exception: object) -> None:
 		opened = self._opened
 		if isinstance(opened, Reason):
 			self._router.metrics.took(PRIMARY, opened, self._method, time.monotonic() - self._began)
@@ -76,7 +73,7 @@ class Router:
 		self.events = Events(host)
 		self.health = HealthMonitor(self.replicas, settings, host, self.events)
 		self.session = Session(host)
-		self.scopes: set[Scope] = set()
+		self.scopes: set[ReplicaScope] = set()
 		self.selector = ReplicaSelector(
 			self.replicas, settings, host, self.health, self.events, rng or random.Random()
 		)
@@ -89,14 +86,14 @@ class Router:
 			are_several=self.selector.are_several,
 			share_counts=self.share_counts,
 		)
-		self._needs: dict[Need, Need] = {}
+		self._needs: dict[Need, CompleteNeed] = {}
 		after_fork(self, Router._begin_in_child)
 
 	def _begin_in_child(self) -> None:
 		"""The open scopes are the parent's: to cut them off here would cut them off there."""
 		self.scopes = set()
 
-	def read_only(self, need: Need, method: str) -> "ReadOnly":
+	def read_only(self, need: Need, method: str) -> ReadOnly:
 		"""As `with`: work on a replica, if there is one for it; then the primary is in place again.
 
 		:raises ReplicaUnavailable: if there is none, and the need says on_unavailable="error"
@@ -106,7 +103,7 @@ class Router:
 	@contextmanager
 	def primary(self) -> Iterator[Any]:
 		"""Work on the primary, also inside a read-only scope, and with all that is called there."""
-		block = self._open_primary_block()
+		block = self._open_primary_block(self.host.state())
 		try:
 			yield self.host.current()
 		finally:
@@ -120,28 +117,29 @@ class Router:
 		"""
 		state = self.host.state()
 		frames = state.frames
-		primary = frames[-1].primary if frames else self.host.current()
+		current = self.host.current()
+		primary = frames[-1].primary if frames else current
 		if frames and (reason := self._stays(frames[-1], need, method)):
-			self._show_what_is_new(need, primary)
+			self._end_old_snapshot(need.consistency, primary)
 			if need.on_write == "error" and _may_write(frames[-1]):
-				need = self._complete(need, state.timeout_at_least)
-				return self._put(Scope(self, primary, need, method, reason))
+				complete = self._complete(need, state.timeout_at_least)
+				return self._put(Scope(self, state, primary, current, complete, method, reason))
 			return None
 		if need.on_write is None and frames and not _may_write(frames[-1]):
 			# What may not write calls nothing that may, unless that says so itself.
 			need = replace(need, on_write="error")
-		need = self._complete(need, state.timeout_at_least)
-		found = self._choose(need, method, primary)
+		complete = self._complete(need, state.timeout_at_least)
+		found = self._choose(complete, method, primary)
 		if isinstance(found, Reason):
 			self.metrics.count(PRIMARY, found, method)
-			self._show_what_is_new(need, primary)
-			if need.on_write == "error":
-				return self._put(Scope(self, primary, need, method, found))
+			self._end_old_snapshot(complete.consistency, primary)
+			if complete.on_write == "error":
+				return self._put(Scope(self, state, primary, current, complete, method, found))
 			# Inside a scope that is not good enough for this call, the primary is not in place yet.
-			return self._open_primary_block() if frames else found
+			return self._open_primary_block(state) if frames else found
 		try:
 			self.host.end_transaction(primary)
-			scope = Scope(self, primary, need, method, found)
+			scope = ReplicaScope(self, state, primary, current, complete, method, found)
 		except BaseException:
 			found.lease.throw_away()
 			raise
@@ -150,31 +148,31 @@ class Router:
 		self.metrics.count(scope.replica.name, Reason.REPLICA, method)
 		return self._put(scope)
 
-	def _show_what_is_new(self, need: Need, primary: Any) -> None:
+	def _end_old_snapshot(self, consistency: Consistency | None, primary: Any) -> None:
 		"""Before the primary answers a strong call: the snapshot that is open there is older than the call.
 
 		What is written and not committed stays in its transaction, and the call in that one's snapshot.
 		"""
-		if need.consistency == "strong" and not self.host.pending_writes(primary):
+		if consistency == "strong" and not self.host.pending_writes(primary):
 			self.host.end_transaction(primary)
 
 	def _put(self, scope: Scope) -> Scope:
-		self.host.state().frames.append(scope)
-		self.host.put(scope.database)
+		scope.state.frames.append(scope)
+		self.host.put(scope.database, scope.state)
 		return scope
 
-	def _open_primary_block(self) -> PrimaryBlock:
-		frames = self.host.state().frames
+	def _open_primary_block(self, state: RequestState) -> PrimaryBlock:
+		frames = state.frames
 		previous = self.host.current()
 		primary = frames[-1].primary if frames else previous
 		# Asked for now, so that what was committed before is not taken for the block's.
-		own = self.session.committed(primary) if frames else self.host.state().own
-		block = PrimaryBlock(primary, previous, own, self.host.pending_writes(primary))
+		own = self.session.committed(primary) if frames else state.own
+		block = PrimaryBlock(state, primary, previous, own, self.host.pending_writes(primary))
 		frames.append(block)
-		self.host.put(block.primary)
+		self.host.put(primary, state)
 		return block
 
-	def _complete(self, need: Need, timeout_at_least: float) -> Need:
+	def _complete(self, need: Need, timeout_at_least: float) -> CompleteNeed:
 		"""A need with nothing left open. No statement of a job is ended before the job itself would be."""
 		complete = self._needs.get(need)
 		if complete is None:
@@ -188,6 +186,7 @@ class Router:
 
 	def close(self, frame: Frame) -> None:
 		"""Take a frame, and what was left open inside it, off the stack, and restore what was in place."""
+		# Not the frame's own state: code inside may have begun another request, or have forked.
 		frames = self.host.state().frames
 		if frame not in frames:
 			self._end(frame)
@@ -197,44 +196,40 @@ class Router:
 			try:
 				self._end(last)
 			finally:
-				self.host.put(last.previous)
+				self.host.put(last.previous, last.state)
 			if isinstance(last, PrimaryBlock):
 				self._stay_with_writes_of(last)
 			elif last.wrote:
-				self._pin_all(frames)
+				_pin_all(frames)
 			if isinstance(last, Scope) and frames and isinstance(frames[-1], Scope):
 				# What was read in it is known in the scope around it as well.
-				frames[-1].statements += last.statements
+				frames[-1].note_statements(last.statements)
 			if last is frame:
 				return
 
 	def _end(self, frame: Frame) -> None:
 		if isinstance(frame, Scope) and not frame.ended:
-			self.scopes.discard(frame)
-			took = time.monotonic() - frame.began
-			server = frame.replica.name if frame.replica else PRIMARY
-			self.metrics.took(server, frame.reason, frame.method, took)
+			server = PRIMARY
+			if isinstance(frame, ReplicaScope):
+				server = frame.replica.name
+				self.scopes.discard(frame)
+			self.metrics.took(server, frame.reason, frame.method, time.monotonic() - frame.began)
 		frame.end()
 
 	def _stay_with_writes_of(self, block: PrimaryBlock) -> None:
 		"""What a block has written may be on no replica yet: its scopes stay on the primary."""
-		state = self.host.state()
+		state = block.state
 		scopes = [frame for frame in state.frames if isinstance(frame, Scope) and not frame.pinned]
 		committed = state.committed or state.own != block.committed_before
 		if scopes and (committed or self.host.pending_writes(block.primary) > block.pending_before):
-			self._pin_all(scopes)
-
-	def _pin_all(self, frames: list[Frame]) -> None:
-		for frame in frames:
-			if isinstance(frame, Scope):
-				frame.pin()
+			_pin_all(scopes)
 
 	def _stays(self, innermost: Frame, need: Need, method: str) -> Reason | None:
 		"""Why a call inside an open frame uses what is in place; None: it looks for a replica of its own."""
 		if isinstance(innermost, PrimaryBlock):
 			self.metrics.count(PRIMARY, Reason.IN_PRIMARY_BLOCK, method)
 			return Reason.IN_PRIMARY_BLOCK
-		if innermost.replica is None:
+		if not isinstance(innermost, ReplicaScope):
 			return None
 		if innermost.pinned:
 			self.metrics.count(PRIMARY, Reason.IN_SCOPE, method)
@@ -244,7 +239,7 @@ class Router:
 			return Reason.IN_SCOPE
 		return None
 
-	def _choose(self, need: Need, method: str, primary: Any) -> Selection | Reason:
+	def _choose(self, need: CompleteNeed, method: str, primary: Any) -> Selection | Reason:
 		"""A replica with a connection to it, or the reason for the primary; cheapest question first."""
 		if self.host.pending_writes(primary):
 			return Reason.PENDING_WRITES
@@ -263,7 +258,7 @@ class Router:
 
 	def find(
 		self,
-		need: Need,
+		need: CompleteNeed,
 		position: Position,
 		primary: Any,
 		known_for: float = float("inf"),
@@ -308,10 +303,7 @@ class Router:
 		for replica in self.replicas:
 			replica.pool.close_idle()
 
-	def fallback(self, reason: Reason, method: str) -> None:
-		"""Count and log that the primary goes on with a call that a replica has begun."""
-		self.metrics.count(PRIMARY, reason, method)
-		self.events.now_and_then("fallback", reason=reason.value, method=method)
+	# What a scope tells: see scope.Owner
 
 	def failed(self, replica: Replica, error: Exception) -> None:
 		"""Leave a replica alone for a while, as it has failed."""
@@ -326,10 +318,21 @@ class Router:
 		if self.writers.add(method):
 			self.host.log("writer_found", method=method, table=table, replica=replica.name)
 
+	def fallback(self, reason: Reason, method: str) -> None:
+		"""Count and log that the primary goes on with a call that a replica has begun."""
+		self.metrics.count(PRIMARY, reason, method)
+		self.events.now_and_then("fallback", reason=reason.value, method=method)
+
 	def denied(self, replica: Replica, error: Exception) -> None:
-		"""A replica's user may not read what the primary's may."""
+		"""Count and log that a replica's user may not read what the primary's may."""
 		self.metrics.count(PRIMARY, Reason.DENIED)
 		self.events.now_and_then("denied", replica=replica.name, error=dialect.number_of(error))
+
+
+def _pin_all(frames: Iterable[Frame]) -> None:
+	for frame in frames:
+		if isinstance(frame, Scope):
+			frame.pin()
 
 
 def _may_write(frame: Frame) -> bool:

@@ -78,13 +78,13 @@ class Need:
 		if self.pool is not None and (not isinstance(self.pool, str) or not self.pool.strip()):
 			raise ValueError(f"pool must be the name of a pool of replicas, not {self.pool!r}")
 
-	def or_else(self, defaults: "Need") -> "Need":
+	def or_else(self, defaults: "CompleteNeed") -> "CompleteNeed":
 		"""This need, with what it leaves open taken from `defaults`."""
 		values = {
 			f.name: getattr(defaults, f.name) if getattr(self, f.name) is None else getattr(self, f.name)
 			for f in fields(self)
 		}
-		return Need(**values)
+		return CompleteNeed(**values)
 
 	def is_met_by(self, other: "Need") -> bool:
 		"""Whether a scope that was opened for `other` is good enough for this need, too."""
@@ -101,7 +101,20 @@ class Need:
 		return self.on_write in (None, other.on_write) and self.on_unavailable in (None, other.on_unavailable)
 
 
-DEFAULTS = Need(max_lag=30, consistency="session", timeout=300, on_unavailable="primary", on_write="primary")
+@dataclass(frozen=True)
+class CompleteNeed(Need):
+	"""A need with nothing left open but the pool."""
+
+	max_lag: float = 30
+	consistency: Consistency = "session"
+	timeout: float = 300
+	on_unavailable: OnUnavailable = "primary"
+	on_write: OnWrite = "primary"
+
+
+DEFAULTS = CompleteNeed(
+	max_lag=30, consistency="session", timeout=300, on_unavailable="primary", on_write="primary"
+)
 
 
 @dataclass(frozen=True)
@@ -109,7 +122,7 @@ class Settings:
 	"""All that a Router needs to know, in one object that never changes."""
 
 	replicas: tuple[Endpoint, ...] = ()
-	defaults: Need = DEFAULTS
+	defaults: CompleteNeed = DEFAULTS
 	connections_per_replica: int = 10
 	connection_max_age: float = 1800
 	connect_timeout: float = 1
@@ -118,7 +131,7 @@ class Settings:
 	# What each pool accepts in place of the site's max_lag, by the pool's name.
 	max_lag_of_pool: tuple[tuple[str, float], ...] = ()
 
-	def defaults_of(self, pool: str | None) -> Need:
+	def defaults_of(self, pool: str | None) -> CompleteNeed:
 		"""What a call that leaves things open asks for, in the pool that it prefers."""
 		max_lag = dict(self.max_lag_of_pool).get(pool or DEFAULT_POOL)
 		return self.defaults if max_lag is None else replace(self.defaults, max_lag=max_lag)

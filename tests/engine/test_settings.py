@@ -5,7 +5,7 @@
 
 import pytest
 
-from read_replica.engine.settings import DEFAULTS, Need
+from read_replica.engine.settings import DEFAULTS, CompleteNeed, Need
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,7 @@ def test_a_value_without_meaning_is_refused_by_the_arguments_name(argument, valu
 
 def test_what_is_left_open_is_taken_from_the_defaults():
 	need = Need(max_lag=0, pool="reports").or_else(DEFAULTS)
-	assert need == Need(0, "session", "reports", 300, "primary", "primary")
+	assert need == CompleteNeed(0, "session", "reports", 300, "primary", "primary")
 
 
 @pytest.mark.parametrize(

@@ -30,9 +30,9 @@ class HostContract:
 	def test_what_is_put_in_place_is_current(self, host):
 		before = host.current()
 		other = object()
-		host.put(other)
+		host.put(other, host.state())
 		assert host.current() is other
-		host.put(before)
+		host.put(before, host.state())
 		assert host.current() is before
 
 	def test_the_frames_are_one_list_per_thread_and_empty_at_first(self, host):

@@ -16,14 +16,14 @@ def connect(site: str = SITE) -> None:
 	frappe.init(site=site, sites_path=".")
 	frappe.connect()
 	if "read_replica" in frappe.get_installed_apps():
-		from read_replica.site import begin
+		from read_replica.lifecycle import begin
 
 		begin()
 
 
 def disconnect() -> None:
 	"""End as a request does."""
-	from read_replica.site import end
+	from read_replica.lifecycle import end
 
 	end()
 	if frappe.local.db:

@@ -75,6 +75,9 @@ class RoutedPlainDatabase(PlainDatabase):
 	def adopt(self, connection: Any | None) -> None:
 		self._connection = connection
 
+	def begin_reading(self) -> None:
+		"""Nothing is kept beside the scope."""
+
 	def closed(self) -> None:
 		"""Nothing was kept beside the scope."""
 
@@ -119,7 +122,7 @@ class PlainHost:
 	def _note_commit(self) -> None:
 		self.state().committed = True
 
-	def put(self, database: Any) -> None:
+	def put(self, database: Any, state: RequestState) -> None:
 		self._local.database = database
 
 	def state(self) -> RequestState:

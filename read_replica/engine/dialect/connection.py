@@ -155,6 +155,20 @@ def ended(connection: Any, seconds: float) -> bool:
 	return True
 
 
+def note_no_use(connection: Any) -> None:
+	"""From now on, let `may_be_in_use` tell whether a statement was sent."""
+	if _is_pymysql(connection):
+		connection._result = None
+
+
+def may_be_in_use(connection: Any) -> bool:
+	"""Whether a statement may have been sent since `note_no_use`, and so a transaction be open.
+
+	PyMySQL keeps the result of the last statement; mysqlclient does not tell.
+	"""
+	return not _is_pymysql(connection) or connection._result is not None
+
+
 def cut(connection: Any, port: int) -> bool:
 	"""Let a thread that waits for this connection's server get an error at once.
 

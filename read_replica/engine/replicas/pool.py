@@ -52,11 +52,23 @@ class Lease:
 		if info.get("timeout") != timeout:
 			dialect.set_timeout(self.connection, timeout, patience)
 			info["timeout"] = timeout
+		dialect.note_no_use(self.connection)
 
 	def give_back(self) -> None:
 		"""Return the connection to the pool, while the server ends what is open on it; nothing if it is gone."""
 		if not self._is_ours() or not self._is_lent:
 			return
+		if not self._end_transaction():
+			return
+		self._is_lent = False
+		self._proxied.info.pop("lent")
+		self._proxied.close()
+		self._returned()
+
+	def _end_transaction(self) -> bool:
+		"""Let the server end what may be open on the connection; False if it is gone."""
+		if not dialect.may_be_in_use(self.connection):
+			return True
 		self._proxied.info["ending"] = True
 		try:
 			dialect.end_later(self.connection)
@@ -64,11 +76,8 @@ class Lease:
 			self.throw_away()
 			if not dialect.is_of_connection(error):
 				raise
-			return
-		self._is_lent = False
-		self._proxied.info.pop("lent")
-		self._proxied.close()
-		self._returned()
+			return False
+		return True
 
 	def throw_away(self) -> None:
 		"""Close the connection: something about it is in doubt."""

@@ -220,6 +220,44 @@ def test_a_value_of_an_inner_scope_is_not_stored_by_the_one_around_it(late):
 	assert frappe.cache().get_value("of_the_test") is None
 
 
+def test_a_value_of_an_inner_scope_is_not_stored_by_a_call_that_the_primary_answers_and_that_may_not_write(
+	late,
+):
+	@read_only(consistency="eventual")
+	def inner():
+		return server_id()
+
+	@read_only(consistency="strong", on_write="error")
+	def outer():
+		assert server_id() == 1, "the replicas miss what was committed last"
+		frappe.cache().set_value("of_the_test", inner())
+		return frappe.cache().get_value("of_the_test")
+
+	written(
+		("update tabRole set desk_access = 1 where name = 'Guest'",), ("update tabRole set modified = now()",)
+	)
+	assert outer() in REPLICAS, "the call itself sees it"
+	next_request()
+	assert frappe.cache().get_value("of_the_test") is None
+
+
+def test_what_a_scope_has_not_read_yet_stays_in_the_request(late):
+	@request_cache
+	def access(role: str):
+		return frappe.db.get_value("Role", role, "desk_access")
+
+	@read_only(consistency="eventual")
+	def report():
+		known = frappe.local.request_cache
+		assert server_id() in REPLICAS
+		return known, frappe.local.request_cache
+
+	access("System Manager")
+	before = frappe.local.request_cache
+	of_beginning, of_scope = report()
+	assert of_beginning is before and of_scope is not before and frappe.local.request_cache is before
+
+
 def test_what_a_function_returned_in_a_scope_is_not_returned_to_others_in_the_request(late):
 	@request_cache
 	def access(role: str):

@@ -279,3 +279,41 @@ def test_the_kernel_gives_up_a_connection_that_a_firewall_has_dropped(shop, host
 		with socket.socket(fileno=os.dup(scope._lease.connection._sock.fileno())) as opened:
 			assert opened.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
 			assert opened.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 5000
+
+
+def rollbacks(server) -> int:
+	return int(server.query("SHOW GLOBAL STATUS LIKE 'Com_rollback'")[0][1])
+
+
+def test_a_call_that_reads_nothing_sends_its_replica_nothing(shop, host):
+	router = make_router(host, endpoint(shop.replicas[0]))
+	with router.read_only(Need(), "report"):
+		host.current().sql("SELECT 1")
+	with router.read_only(Need(), "report"):
+		"""The end of the transaction before is waited for here."""
+	before = rollbacks(shop.replicas[0])
+	for _ in range(20):
+		with router.read_only(Need(), "report") as scope:
+			assert scope
+	assert rollbacks(shop.replicas[0]) == before
+	for _ in range(20):
+		with router.read_only(Need(), "report"):
+			host.current().sql("SELECT 1")
+	with router.read_only(Need(), "report"):
+		assert rollbacks(shop.replicas[0]) >= before + 20
+	close(router)
+
+
+def test_a_snapshot_that_was_opened_on_the_raw_connection_is_not_left_to_the_next_call(shop, host):
+	router = make_router(host, endpoint(shop.replicas[0]))
+	for quantity in (41, 42):
+		with router.read_only(Need(), "report"):
+			with host.current().connection.cursor() as cursor:
+				cursor.execute("SELECT qty FROM stock WHERE item = 'bolt'")
+				[(found,)] = cursor.fetchall()
+		assert found != quantity
+		shop.primary.query(f"UPDATE shop.stock SET qty = {quantity} WHERE item = 'bolt'")
+		shop.catch_up()
+		with router.read_only(Need(), "report"):
+			assert host.current().sql("SELECT qty FROM stock WHERE item = 'bolt'") == ((quantity,),)
+	close(router)
