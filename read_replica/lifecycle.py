@@ -8,7 +8,7 @@ from typing import Any
 import frappe
 
 from read_replica import scheduler_split, site
-from read_replica.config.source import renew
+from read_replica.config.source import reload_keys
 from read_replica.core.patching import log_what_others_replaced
 from read_replica.core.replica_switch import leave_core_replica, switch_core_on
 from read_replica.database import transaction
@@ -28,7 +28,7 @@ def begin(*args, **kwargs) -> None:
 	if is_mariadb():
 		scheduler_split.install()
 		enqueue_hook.install()
-	renew(frappe.local.conf)
+	reload_keys(frappe.local.conf)
 	frappe.local.read_replica_routing = None
 	begins_here = not transaction.is_watched(primary_of(frappe.local.db))
 	router = router_of_site()

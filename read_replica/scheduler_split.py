@@ -117,7 +117,7 @@ def class_of_site(get_controller: Callable[[str], type]) -> type:
 	"""
 	if not has_app():
 		return get_controller(JOB_TYPE)
-	return over(class_overrides.class_by(get_controller))
+	return over(class_overrides.underlying_class_from(get_controller))
 
 
 @functools.lru_cache
@@ -137,9 +137,9 @@ def __getattr__(name: str) -> Any:
 	if name != "SplitScheduledJobType":
 		raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 	install()
-	path = [f"{class_overrides.CORE}.ScheduledJobType", *class_overrides.paths_of_others()][-1]
+	path = [f"{class_overrides.CORE_MODULE}.ScheduledJobType", *class_overrides.override_paths()][-1]
 	class_ = frappe.get_attr(path)
-	return class_ if class_overrides.is_asking() else over(class_)
+	return class_ if class_overrides.is_looking_up_underlying_class() else over(class_)
 
 
 def _say_that_it_bypasses_its_rule(method: str) -> None:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""site_config.json to one frozen Settings object; every error names its key.
+"""Turns site_config.json into one frozen Settings object; every error names its key.
 
 Uses the engine's settings and errors. Used by the site, `core` and `watch`; knows no database.
 Offers to others: settings.settings_from, log_doctypes, metrics_token and split_address, source.

@@ -1,7 +1,10 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""One value of the configuration at a time: as it is to be used, or an error that names its key."""
+"""Checks of single values in the configuration.
+
+Each returns the value as it is to be used, and raises a ConfigurationError that names the key if it is wrong.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,7 +14,8 @@ from read_replica.engine.errors import ConfigurationError
 TLS_KEYS = ("ca", "cert", "key", "check_hostname")
 
 
-def check_known(given: Mapping, known: tuple[str, ...], key: str) -> None:
+def check_keys(given: Mapping, known: tuple[str, ...], key: str) -> None:
+	"""Check that an object in the configuration has no other keys than these."""
 	for name in given:
 		if name not in known:
 			raise ConfigurationError(
@@ -20,6 +24,7 @@ def check_known(given: Mapping, known: tuple[str, ...], key: str) -> None:
 
 
 def text(value: Any, key: str, secret: bool = False) -> str:
+	"""Returns a text that is not empty. A secret keeps its spaces, and is not shown in the error."""
 	if isinstance(value, str) and value.strip():
 		return value if secret else value.strip()
 	problem = "is missing" if value is None else "is not a text" if secret else f"is {value!r}"
@@ -27,6 +32,10 @@ def text(value: Any, key: str, secret: bool = False) -> str:
 
 
 def names(value: Any, key: str, fix: str) -> tuple[str, ...]:
+	"""Returns a list of names; empty if there is none.
+
+	:param fix: what the error tells people to write
+	"""
 	if value is None:
 		return ()
 	if not isinstance(value, list):
@@ -38,6 +47,7 @@ def names(value: Any, key: str, fix: str) -> tuple[str, ...]:
 
 
 def port(value: Any, key: str) -> int | None:
+	"""Returns a port from 1 to 65535, also from a text; None if there is none."""
 	if value in (None, ""):
 		return None
 	if not isinstance(value, bool) and str(value).isdigit() and 0 < int(value) < 65536:
@@ -46,6 +56,7 @@ def port(value: Any, key: str) -> int | None:
 
 
 def weight(value: Any, key: str) -> float:
+	"""Returns the weight of a replica: a finite number above 0."""
 	if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < float("inf"):
 		return value
 	raise ConfigurationError(
@@ -53,14 +64,15 @@ def weight(value: Any, key: str) -> float:
 	)
 
 
-def tls(value: Any, key: str) -> Any:
+def tls(value: Any, key: str) -> dict[str, Any] | bool | None:
+	"""Returns the TLS options of a replica; False: without TLS; None: as for the primary."""
 	if value is None or value is False:
 		return value
 	if not isinstance(value, Mapping):
 		raise ConfigurationError(
 			key, f"is {value!r}", 'write an object such as {"ca": "/path/ca.pem"}, or false'
 		)
-	check_known(value, TLS_KEYS, key)
+	check_keys(value, TLS_KEYS, key)
 	for name in ("ca", *(name for name in ("cert", "key") if name in value)):
 		text(value.get(name), f"{key}.{name}")
 	if not isinstance(value.get("check_hostname", True), bool):
@@ -71,6 +83,7 @@ def tls(value: Any, key: str) -> Any:
 
 
 def switch(value: Any, key: str) -> bool:
+	"""Returns whether a key is switched on: 1 or 0, also as a text or a boolean."""
 	if value in (0, 1, "0", "1"):
 		return bool(int(value))
 	raise ConfigurationError(key, f"is {value!r}", "write 1 or 0")

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""site_config.json in its three forms -> one frozen Settings object.
+"""Turns site_config.json, in any of its three forms, into one frozen Settings object.
 
 The full form is the key `read_replica`. Core's keys (`read_from_replica`, `replica_host`, ...) and
 those of the first version of this feature (`use_slave_for_read_only`, `slave_host`, ...) name one
@@ -11,8 +11,8 @@ replica each. Every error names its key.
 from collections.abc import Mapping
 from typing import Any
 
-from read_replica.config import checks as checks
-from read_replica.config.source import FULL_KEY, given
+from read_replica.config import checks
+from read_replica.config.source import FULL_KEY, configured
 from read_replica.engine.dialect import DEFAULT_PORT
 from read_replica.engine.errors import ConfigurationError
 from read_replica.engine.settings import DEFAULT_POOL, DEFAULTS, Endpoint, Need, Settings
@@ -26,7 +26,7 @@ REPLICA_KEYS = ("name", "host", "port", "user", "password", "weight", "pool", "t
 
 
 def settings_from(conf: Mapping) -> Settings | None:
-	"""The settings of a site, or None where routing is switched off.
+	"""Returns the settings of a site, or None if routing is switched off or no replica is configured.
 
 	:raises ConfigurationError: naming the key, what is wrong with its value, and the fix
 	"""
@@ -35,7 +35,7 @@ def settings_from(conf: Mapping) -> Settings | None:
 		full = {}
 	if not isinstance(full, Mapping):
 		raise ConfigurationError(FULL_KEY, f"is {full!r}", 'write an object such as {"replicas": [...]}')
-	checks.check_known(full, KNOWN_KEYS, FULL_KEY)
+	checks.check_keys(full, KNOWN_KEYS, FULL_KEY)
 	if "metrics_token" in full and metrics_token(conf) is None:
 		raise ConfigurationError(
 			f"{FULL_KEY}.metrics_token",
@@ -57,16 +57,16 @@ def settings_from(conf: Mapping) -> Settings | None:
 
 
 def metrics_token(conf: Mapping) -> str | None:
-	"""The secret that whoever reads the site's metrics must know; None: nobody may read them."""
+	"""Returns the secret that a request for the site's metrics must send; None: metrics are switched off."""
 	full = conf.get(FULL_KEY)
 	token = full.get("metrics_token") if isinstance(full, Mapping) else None
 	return token if isinstance(token, str) and len(token) >= SHORTEST_TOKEN else None
 
 
 def log_doctypes(conf: Mapping) -> tuple[str, ...]:
-	"""The doctypes whose rows are written by those who only read.
+	"""Returns the doctypes that count as logs: writing a row of theirs does not end reading from a replica.
 
-	:raises ConfigurationError: if it is no list of names
+	:raises ConfigurationError: if `log_doctypes` is no list of names
 	"""
 	full = conf.get(FULL_KEY)
 	names = full.get("log_doctypes") if isinstance(full, Mapping) else None
@@ -76,7 +76,7 @@ def log_doctypes(conf: Mapping) -> tuple[str, ...]:
 def _replicas(conf: Mapping, full: Mapping) -> tuple[Endpoint, ...]:
 	if "replicas" in full:
 		return _from_full_form(conf, full["replicas"])
-	if conf.get("replica_host") or given(conf, "read_from_replica"):
+	if conf.get("replica_host") or configured(conf, "read_from_replica"):
 		return _from_core_keys(conf)
 	return _from_original_keys(conf)
 
@@ -102,7 +102,7 @@ def _endpoint(conf: Mapping, row: Any, key: str) -> Endpoint:
 		raise ConfigurationError(
 			key, f"is {row!r}", 'write an object such as {"name": "replica01", "host": "10.0.0.2"}'
 		)
-	checks.check_known(row, REPLICA_KEYS, key)
+	checks.check_keys(row, REPLICA_KEYS, key)
 	host = checks.text(row.get("host"), f"{key}.host")
 	return Endpoint(
 		name=checks.text(row.get("name", host), f"{key}.name"),
@@ -117,11 +117,11 @@ def _endpoint(conf: Mapping, row: Any, key: str) -> Endpoint:
 
 
 def _from_core_keys(conf: Mapping) -> tuple[Endpoint, ...]:
-	if not checks.switch(given(conf, "read_from_replica") or 0, "read_from_replica"):
+	if not checks.switch(configured(conf, "read_from_replica") or 0, "read_from_replica"):
 		return ()
 	user = password = None
 	if checks.switch(conf.get("different_credentials_for_replica") or 0, "different_credentials_for_replica"):
-		# Core calls the user's name replica_db_name; v16 takes replica_db_user first.
+		# Up to v15, core's key for the user's name is replica_db_name; v16 takes replica_db_user first.
 		user = checks.text(conf.get("replica_db_user") or conf.get("replica_db_name"), "replica_db_name")
 		password = checks.text(conf.get("replica_db_password"), "replica_db_password", secret=True)
 	host = checks.text(conf.get("replica_host"), "replica_host")
@@ -142,7 +142,10 @@ def _from_original_keys(conf: Mapping) -> tuple[Endpoint, ...]:
 
 
 def split_address(address: str, key: str) -> tuple[str, int | None]:
-	"""Take `host`, `host:port` or `[ipv6]:port` apart."""
+	"""Returns the host and the port, which may be None, of `host`, `host:port` or `[ipv6]:port`.
+
+	:raises ConfigurationError: if host or port is invalid, naming `key`
+	"""
 	host, colon, port = address.rpartition(":")
 	if address.startswith("[") and not address.endswith("]"):
 		return host.strip("[]"), checks.port(port, key)
@@ -179,7 +182,7 @@ def _max_lag_of_pools(pools: Any) -> tuple[tuple[str, float], ...]:
 			raise ConfigurationError(
 				f"{key}.{name}", f"is {policy!r}", 'write an object such as {"max_lag": 600}'
 			)
-		checks.check_known(policy, POOL_KEYS, f"{key}.{name}")
+		checks.check_keys(policy, POOL_KEYS, f"{key}.{name}")
 		_check_policy(f"{key}.{name}.max_lag", "max_lag", policy.get("max_lag"))
 		if policy.get("max_lag") is not None:
 			limits.append((name, policy["max_lag"]))

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""The keys that the settings are made from, as they stand in the files now."""
+"""Reads the keys that the settings are made from, as they stand in the configuration files now."""
 
 import contextlib
 import inspect
@@ -11,16 +11,16 @@ from typing import Any
 
 import frappe
 
-# What `core.replica_switch.switch_core_on` writes into a request's configuration, and never into a file.
+# The value that `core.replica_switch.switch_core_on` sets in a request's configuration, and never in a file.
 SWITCHED_ON = "by read_replica"
 
-# From v16 on.
-KEPT_BY_PROCESS = "cached" in inspect.signature(frappe.get_site_config).parameters
+# From v16 on, frappe.get_site_config caches the configuration in each process.
+CONFIG_IS_CACHED = "cached" in inspect.signature(frappe.get_site_config).parameters
 
 FULL_KEY = "read_replica"
 COMMON_CONFIG = "common_site_config.json"
 
-# What the settings are made from; a change of any of them makes new ones.
+# A change of any of these makes new settings.
 SOURCE_KEYS = (
 	FULL_KEY,
 	"db_name",
@@ -48,33 +48,33 @@ SOURCE_KEYS = (
 
 
 def fingerprint(conf: Mapping) -> tuple:
-	"""The values that the settings are made from, to see whether they have changed."""
-	return tuple(given(conf, key) for key in SOURCE_KEYS)
+	"""Returns the values that the settings are made from, to compare with later ones."""
+	return tuple(configured(conf, key) for key in SOURCE_KEYS)
 
 
-def given(conf: Mapping, key: str) -> Any:
-	"""A key as the administrator wrote it, without what `core.replica_switch.switch_core_on` adds for a request."""
+def configured(conf: Mapping, key: str) -> Any:
+	"""Returns the value of a key as it was configured, without what `switch_core_on` sets for a request."""
 	value = conf.get(key)
 	return None if value == SWITCHED_ON else value
 
 
-def renew(conf: dict) -> None:
-	"""Let a request know our keys as they stand in the files now.
+def reload_keys(conf: dict) -> None:
+	"""Update this app's keys in a request's configuration if the files have changed.
 
-	v16 keeps the configuration in each web process for a minute, and each request has a copy of that; a
+	v16 caches the configuration in each web process for a minute, and each request gets a copy of that. A
 	switchover cannot wait so long.
 	"""
-	if not KEPT_BY_PROCESS:
+	if not CONFIG_IS_CACHED:
 		return
 	site = frappe.local.site
-	written_at = _time_of_files()
-	read_at, values = _read.get(site, (None, conf))
-	if written_at != read_at:
-		# A file that is just being written is read by the next request.
+	modified_at = _modified_at()
+	known_at, values = _last_read.get(site, (None, conf))
+	if modified_at != known_at:
+		# A file that is half written is no JSON: the next request reads it.
 		with contextlib.suppress(ValueError):
 			now = frappe.get_site_config()
 			values = {key: now[key] for key in SOURCE_KEYS if key in now}
-			_read[site] = (written_at, values)
+			_last_read[site] = (modified_at, values)
 	for key in SOURCE_KEYS:
 		if key in values:
 			conf[key] = values[key]
@@ -82,10 +82,10 @@ def renew(conf: dict) -> None:
 			conf.pop(key, None)
 
 
-# Our keys as this process has read them last, and when the files were written, by site.
-_read: dict[str, tuple[tuple, dict[str, Any]]] = {}
+# By site: when the files were last modified, and this app's keys as this process has read them then.
+_last_read: dict[str, tuple[tuple, dict[str, Any]]] = {}
 
 
-def _time_of_files() -> tuple[float, ...]:
+def _modified_at() -> tuple[float, ...]:
 	paths = (frappe.get_site_path("site_config.json"), os.path.join(frappe.local.sites_path, COMMON_CONFIG))
 	return tuple(os.stat(path).st_mtime_ns if os.path.exists(path) else 0 for path in paths)

@@ -1,9 +1,9 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""All that is replaced in core, and all that differs between the versions of Frappe, RQ and redis-py.
+"""Replacements of core's functions, and all differences between the versions of Frappe, RQ and redis-py.
 
-Uses `database` and `config`; what a replacement does is handed in by whoever knows of routing and jobs.
+Uses `database` and `config`; what a replacement does is handed in by the rooms that know of routing and jobs.
 Used by the site, jobs, watch and lifecycle. Offers to others: replacements, patching, callers,
 class_overrides, core_keys, replica_switch, rq_data.
 """

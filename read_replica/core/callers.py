@@ -1,24 +1,24 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""The function that core's read_only is about to call: connect_replica is not told."""
+"""Names the function that core's read_only is about to call, which it does not pass to connect_replica."""
 
 import sys
 from collections.abc import Callable
 
 import frappe
 
-# As long as the names of doctypes and reports may be.
+# The longest name of a doctype or report.
 LONGEST_SUBJECT = 140
 
 
 def name_of(fn: Callable) -> str:
-	"""The dotted path under which a function is counted and listed."""
+	"""Returns the dotted path under which a function is counted and listed."""
 	return f"{fn.__module__}.{fn.__qualname__}"
 
 
 def caller_of_connect_replica(depth: int) -> str:
-	"""The name of the function that core's read_only has been put around.
+	"""Returns the name of the function that core's read_only decorates, read from the frame of its wrapper.
 
 	:param depth: how many frames above the caller of this function core's wrapper is
 	"""
@@ -30,9 +30,9 @@ def caller_of_connect_replica(depth: int) -> str:
 
 
 def _subject_of(module: str, args: tuple, kwargs: dict) -> str:
-	"""The report or doctype that a function of core's works for, in parentheses.
+	"""Returns the report or doctype that a function of core works for, in parentheses, or nothing.
 
-	All reports run through one function; one that writes must not keep the others on the primary.
+	All reports run through one function: a report that writes must not keep all others on the primary.
 	"""
 	subject = None
 	if module == "frappe.desk.query_report":
@@ -42,6 +42,6 @@ def _subject_of(module: str, args: tuple, kwargs: dict) -> str:
 		subject = kwargs.get("doctype") or frappe.form_dict.get("doctype")
 	if not isinstance(subject, str) or not subject:
 		return ""
-	# It comes from a request, and nobody has looked at it yet.
+	# It comes from a request, and is not validated yet.
 	name = subject[:LONGEST_SUBJECT].encode("utf-8", "replace").decode()
 	return f"({name})"

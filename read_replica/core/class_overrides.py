@@ -1,9 +1,9 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""What other apps make of core's Scheduled Job Type: by the hooks for classes, or by patching its module.
+"""Finds what other apps have changed in core's Scheduled Job Type, by the hooks for classes or by patching.
 
-Which of its functions are still core's, and what in the others keeps this app from its work.
+Answers which of its methods are still core's, and reports changes that keep this app from its work.
 """
 
 import inspect
@@ -17,13 +17,13 @@ from frappe.utils import strip_html
 from read_replica.core.patching import core_function, replaced_by_others
 
 JOB_TYPE = "Scheduled Job Type"
-CORE = "frappe.core.doctype.scheduled_job_type.scheduled_job_type"
+CORE_MODULE = "frappe.core.doctype.scheduled_job_type.scheduled_job_type"
 
 # Set on the class that this app puts before the others; see `scheduler_split`.
 MARK = "is_split_over_servers"
 
-# What Frappe, and ours over it, ask of the class.
-ASKED = (
+# Called by Frappe, or by this app's class, which is put over it.
+REQUIRED_METHODS = (
 	"execute",
 	"enqueue",
 	"log_status",
@@ -34,20 +34,23 @@ ASKED = (
 )
 
 
-def class_without_ours() -> type:
-	"""The class that core and the other apps of the site give to Scheduled Job Type."""
+def underlying_class() -> type:
+	"""Returns the class of Scheduled Job Type that core and the other apps make, without this app's."""
 	from frappe.model import base_document
 
-	return class_by(core_function(base_document, "get_controller"))
+	return underlying_class_from(core_function(base_document, "get_controller"))
 
 
-def class_by(get_controller: Callable[[str], type]) -> type:
-	"""The same, by core's function, which keeps it."""
+def underlying_class_from(get_controller: Callable[[str], type]) -> type:
+	"""As `underlying_class`.
+
+	:param get_controller: core's own, which keeps the class in its cache
+	"""
 	frappe.local.read_replica_asks_for_class = True
 	try:
 		class_ = get_controller(JOB_TYPE)
 		if is_ours(class_):
-			# From before core's function was replaced.
+			# Cached before core's function was replaced.
 			frappe.controllers.get(frappe.local.site, {}).pop(JOB_TYPE, None)
 			class_ = get_controller(JOB_TYPE)
 		return class_
@@ -56,29 +59,32 @@ def class_by(get_controller: Callable[[str], type]) -> type:
 
 
 def is_ours(class_: type) -> bool:
-	"""Whether a class of Scheduled Job Type has this app's before it."""
+	"""Returns whether a class of Scheduled Job Type has this app's before it in its method order."""
 	return getattr(class_, MARK, False)
 
 
-def paths_of_others() -> list[str]:
-	"""The classes that other apps name in the hook for it; the last one is in effect."""
+def override_paths() -> list[str]:
+	"""Returns the classes that other apps name in override_doctype_class; the last one is in effect."""
 	paths = frappe.get_hooks("override_doctype_class").get(JOB_TYPE, [])
 	return [path for path in paths if not path.startswith("read_replica.")]
 
 
-def is_asking() -> bool:
-	"""Whether the class is asked for without this app's."""
+def is_looking_up_underlying_class() -> bool:
+	"""Returns whether `underlying_class` is at work: the hook for the class must not add this app's then."""
 	return getattr(frappe.local, "read_replica_asks_for_class", False)
 
 
-def is_changed(*names: str) -> bool:
-	"""Whether any of these methods of the class is not core's own."""
-	class_ = class_without_ours()
-	return any(_module_of(getattr(class_, name, None)) != CORE for name in names)
+def is_overridden(*names: str) -> bool:
+	"""Returns whether another app has replaced any of these methods of the class."""
+	class_ = underlying_class()
+	return any(_module_of(getattr(class_, name, None)) != CORE_MODULE for name in names)
 
 
 def _module_of(method: Any) -> str | None:
-	"""Where a method was written. Not by its `__module__`: functools.wraps gives it that of what it wraps."""
+	"""Returns the module in which a method was written.
+
+	Not its `__module__`: functools.wraps sets that to the module of the wrapped function.
+	"""
 	return getattr(_function_of(method), "__globals__", {}).get("__name__")
 
 
@@ -87,42 +93,45 @@ def _function_of(method: Any) -> Any:
 
 
 def problems() -> list[str]:
-	"""What other apps have made of the class that this app cannot work beside, and what to do, in sentences."""
+	"""Returns changes of other apps that this app cannot work with, and what to do, in sentences."""
 	try:
-		class_ = class_without_ours()
+		class_ = underlying_class()
 	except Exception as error:
 		return [_cannot_be_loaded(error)]
-	missing = [name for name in ASKED if not hasattr(class_, name)]
+	missing = [name for name in REQUIRED_METHODS if not hasattr(class_, name)]
 	if missing:
 		return [
 			f"App {_app_of(class_)} gives Scheduled Job Type a class of its own ({_name_of(class_)}) without"
 			f" {', '.join(missing)}: its jobs cannot be split over servers. Let it inherit from core's ScheduledJobType."
 		]
-	return [*_execute_that_says_nothing(class_), *_replacements_that_are_gone()]
+	return [*_execute_without_log_status(class_), *_overwritten_replacements()]
 
 
 def _cannot_be_loaded(error: Exception) -> str:
-	path = [CORE, *paths_of_others()][-1]
+	path = [CORE_MODULE, *override_paths()][-1]
 	return (
 		f"App {path.split('.')[0]} gives Scheduled Job Type a class that Frappe cannot load ({path}), so that no"
 		f" scheduled job runs: {type(error).__name__} {strip_html(str(error))}"
 	)
 
 
-def _execute_that_says_nothing(class_: type) -> Iterator[str]:
-	"""Goes through the classes whose `execute` hands on to the next one's, as far as core's."""
+def _execute_without_log_status(class_: type) -> Iterator[str]:
+	"""Reports an `execute` of another app that calls neither log_status nor the next `execute`.
+
+	Follows the classes in method order for as long as each `execute` calls the next one's, up to core's.
+	"""
 	for execute in (_function_of(vars(one)["execute"]) for one in class_.__mro__ if "execute" in vars(one)):
-		if _module_of(execute) == CORE or not hasattr(execute, "__code__"):
+		if _module_of(execute) == CORE_MODULE or not hasattr(execute, "__code__"):
 			return
-		names = _names_in_reach(class_, execute, set())
+		names = _names_reachable_from(class_, execute, set())
 		if "log_status" in names:
 			return
 		if "execute" not in names and not hasattr(execute, "__wrapped__"):
-			yield _sentence_on(execute)
+			yield _warning_about_execute(execute)
 			return
 
 
-def _sentence_on(execute: Any) -> str:
+def _warning_about_execute(execute: Any) -> str:
 	return (
 		f"App {_app_of(execute)} executes scheduled jobs by itself ({_name_of(execute)}) and does not call"
 		" log_status. So a run is marked as executed at its end, and executed again from its beginning if its"
@@ -131,18 +140,18 @@ def _sentence_on(execute: Any) -> str:
 	)
 
 
-def _names_in_reach(class_: type, function: Any, seen: set[CodeType]) -> set[str]:
-	"""The names that a method uses, and the other methods of the class that it calls, but for Frappe's."""
+def _names_reachable_from(class_: type, function: Any, seen: set[CodeType]) -> set[str]:
+	"""Returns the names that a method uses, also in methods of the class that it calls, but for Frappe's."""
 	code = getattr(function, "__code__", None)
 	if code is None or code in seen or (_module_of(function) or "").startswith("frappe."):
 		return set()
 	seen.add(code)
 	names = _names_in(code)
-	# It is what leads to the next class's.
+	# Not `execute`: that is followed from class to class by the caller.
 	called = (
 		_function_of(inspect.getattr_static(class_, name, None)) for name in sorted(names - {"execute"})
 	)
-	return names.union(*(_names_in_reach(class_, method, seen) for method in called))
+	return names.union(*(_names_reachable_from(class_, method, seen) for method in called))
 
 
 def _names_in(code: CodeType) -> set[str]:
@@ -150,7 +159,7 @@ def _names_in(code: CodeType) -> set[str]:
 	return set(code.co_names).union(*inner)
 
 
-def _replacements_that_are_gone() -> Iterator[str]:
+def _overwritten_replacements() -> Iterator[str]:
 	for name, function in replaced_by_others():
 		yield (
 			f"App {_app_of(function)} has replaced {name} ({_name_of(function)}), which this app replaces as well. If"

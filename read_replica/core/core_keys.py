@@ -1,7 +1,7 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""Core's own keys for a replica, for core and for others that read them, such as Insights.
+"""Makes and checks core's own keys for a replica, which core and other apps such as Insights read.
 
 Up to v15, core takes `replica_db_name` for the name of a user. v16 has `replica_db_user` for that, and
 Insights takes `replica_db_name` for the database, as its name says.
@@ -14,25 +14,25 @@ from typing import Any
 import frappe
 
 from read_replica.config.settings import split_address
-from read_replica.config.source import FULL_KEY, given
+from read_replica.config.source import FULL_KEY, configured
 from read_replica.core.patching import core_function
 from read_replica.engine.errors import ConfigurationError
 
 
-def core_has_a_key_for_the_user() -> bool:
-	"""Whether core takes the replica's user from `replica_db_user`, so that `replica_db_name` is the database."""
+def core_has_user_key() -> bool:
+	"""Returns whether core takes the user from `replica_db_user`, so that `replica_db_name` is the database."""
 	core = core_function(frappe, "connect_replica")
 	return "replica_db_user" in core.__code__.co_names
 
 
 def keys_for(conf: Mapping, has_user_key: bool) -> dict[str, Any]:
-	"""Core's keys for a site that has only the original ones; else nothing.
+	"""Returns core's keys for a site that has only the original ones; empty for any other site.
 
-	An original key that cannot be used adds nothing: `config.settings_from` says what is wrong with it.
+	Empty as well if an original key is invalid: `config.settings.settings_from` says what is wrong with it.
 
-	:param has_user_key: as `core_has_a_key_for_the_user` says
+	:param has_user_key: the answer of `core_has_user_key`
 	"""
-	if conf.get("replica_host") or given(conf, "read_from_replica") is not None or conf.get(FULL_KEY):
+	if conf.get("replica_host") or configured(conf, "read_from_replica") is not None or conf.get(FULL_KEY):
 		return {}
 	if not conf.get("use_slave_for_read_only") or not conf.get("slave_host"):
 		return {}
@@ -53,25 +53,25 @@ def keys_for(conf: Mapping, has_user_key: bool) -> dict[str, Any]:
 	return keys
 
 
-def mended_keys_for(conf: Mapping, added: list[str], has_user_key: bool) -> dict[str, Any]:
-	"""What is wrong of the keys that an earlier migrate has added, with the right values.
+def corrected_keys_for(conf: Mapping, added: list[str], has_user_key: bool) -> dict[str, Any]:
+	"""Returns right values for the wrong ones among the keys that an earlier migrate has added.
 
-	That wrote the user's name for both keys on each version; and a site may have come from v15 to v16.
+	It wrote the user's name for both keys on each version; and a site may have come from v15 to v16.
 	"""
 	user = conf.get("replica_db_user")
 	right = conf.get("db_name") if has_user_key else user
 	if not {"replica_db_name", "replica_db_user"} <= set(added):
 		return {}
 	if not user or conf.get("replica_db_name") not in (user, conf.get("db_name")):
-		# Somebody has changed it since.
+		# It was changed by hand since.
 		return {}
 	return {} if conf["replica_db_name"] == right else {"replica_db_name": right}
 
 
 def problems(conf: Mapping, replicas: tuple) -> list[str]:
-	"""What keeps others that read core's keys from the replicas, in sentences.
+	"""Returns what keeps other apps that read core's keys from the replicas, in sentences.
 
-	:param replicas: the endpoints that this app reads
+	:param replicas: the endpoints that this app reads from
 	"""
 	if not replicas:
 		return []
@@ -79,13 +79,13 @@ def problems(conf: Mapping, replicas: tuple) -> list[str]:
 	if "replicas" in full and conf.get("replica_host") not in [replica.host for replica in replicas]:
 		return [
 			"Insights, and others that read core's keys, know no replica of this site. For them, write beside"
-			f" {FULL_KEY!r} in site_config.json: {_written(_keys_of(conf, replicas[0]))}"
+			f" {FULL_KEY!r} in site_config.json: {_as_json(_keys_of(conf, replicas[0]))}"
 		]
 	user = conf.get("replica_db_name") if conf.get("different_credentials_for_replica") else None
 	if user and user != conf.get("db_name") and "insights" in frappe.get_installed_apps():
 		fix = "Give the replica's user the name of the database"
-		if core_has_a_key_for_the_user():
-			fix = f"Write {_written({'replica_db_user': user, 'replica_db_name': conf.get('db_name')})}"
+		if core_has_user_key():
+			fix = f"Write {_as_json({'replica_db_user': user, 'replica_db_name': conf.get('db_name')})}"
 		return [
 			f"Insights takes replica_db_name, which is {user!r}, for the database, and so reads the primary. {fix}."
 		]
@@ -96,10 +96,10 @@ def _keys_of(conf: Mapping, replica: Any) -> dict[str, Any]:
 	keys = {"read_from_replica": 1, "replica_host": replica.host, "replica_db_port": replica.port}
 	if not replica.user:
 		return keys | {"replica_db_name": conf.get("db_name")}
-	name = conf.get("db_name") if core_has_a_key_for_the_user() else replica.user
+	name = conf.get("db_name") if core_has_user_key() else replica.user
 	keys |= {"different_credentials_for_replica": 1, "replica_db_name": name, "replica_db_user": replica.user}
 	return keys | {"replica_db_password": "…"}
 
 
-def _written(keys: dict[str, Any]) -> str:
+def _as_json(keys: dict[str, Any]) -> str:
 	return json.dumps(keys, ensure_ascii=False)[1:-1]

@@ -1,9 +1,9 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""Replaces functions of core, each once per process, and knows what stood there before.
+"""Replaces functions of core, each once per process, and keeps the originals.
 
-What is replaced, and why, stands in `replacements`.
+`replacements` says which ones are replaced, and why.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,45 +12,50 @@ from typing import Any
 from read_replica.database.event_log import log_event
 from read_replica.engine.locks import Lock
 
-# What goes in place of an owner's functions, by their names.
+# Modules or classes, each with the new functions by the names of those that they replace.
 Replacements = list[tuple[Any, Mapping[str, Any]]]
 
 _lock = Lock()
-# Each with its owner and its name: what was there, and what is there in its place.
+# Owner, name and function: the originals in `_replaced`, what was put in their place in `_ours`.
 _replaced: list[tuple[Any, str, Any]] = []
 _ours: list[tuple[Any, str, Any]] = []
 _logged: set[str] = set()
 
 
 def replace_once(owner: Any, replacements: Callable[[], Replacements]) -> bool:
-	"""Replace functions of core, all of them or, after an error, none; once per process for this owner.
+	"""Replace functions of core once per process: all of them or, on an error, none.
 
-	:param owner: what is among the owners, and tells whether that has been done
-	:param replacements: called if it has not
-	:returns: whether it was done now
-	:raises AttributeError: if something that is to be replaced is not there
+	:param owner: one of the modules or classes that are changed; if it is changed already, nothing is done
+	:param replacements: makes the replacements; only called if they are needed
+	:returns: whether they were made now
+	:raises AttributeError: if core has no such function
 	"""
 	with _lock:
 		if any(known is owner for known, _, _ in _replaced):
 			return False
 		found = replacements()
-		originals = [(of, name, getattr(of, name)) for of, functions in found for name in functions]
-		for of, functions in found:
+		originals = [
+			(target, name, getattr(target, name)) for target, functions in found for name in functions
+		]
+		for target, functions in found:
 			for name, function in functions.items():
-				setattr(of, name, function)
-				_ours.append((of, name, function))
+				setattr(target, name, function)
+				_ours.append((target, name, function))
 		_replaced.extend(originals)
 		return True
 
 
 def core_function(owner: Any, name: str) -> Any:
-	"""A function as core has it, whether or not it is replaced in this process."""
-	originals = [original for of, its_name, original in _replaced if of is owner and its_name == name]
+	"""Returns a function of core as it was before this app replaced it, if it has."""
+	originals = [original for target, its_name, original in _replaced if target is owner and its_name == name]
 	return originals[0] if originals else getattr(owner, name)
 
 
 def replaced_by_others() -> list[tuple[str, Any]]:
-	"""What stands in this process where a replacement of ours stood, by the name of that place."""
+	"""Returns the functions that other apps have put in the place of this app's replacements in this process.
+
+	Each with the name of the replaced function. One that wraps ours, by functools.wraps, is not among them.
+	"""
 	found = [(owner, name, getattr(owner, name), ours) for owner, name, ours in _ours]
 	return [
 		(f"{owner.__name__}.{name}", there)
@@ -60,7 +65,7 @@ def replaced_by_others() -> list[tuple[str, Any]]:
 
 
 def log_what_others_replaced() -> None:
-	"""Log it, once per process: `status` sees only what was replaced in its own."""
+	"""Log what other apps have replaced, once per process: `status` only sees its own process."""
 	for name, there in replaced_by_others():
 		if name not in _logged:
 			_logged.add(name)
@@ -68,14 +73,14 @@ def log_what_others_replaced() -> None:
 
 
 def _wraps(function: Any, inner: Any) -> bool:
-	"""Whether a function says that it calls another one."""
+	"""Returns whether a function says by `__wrapped__` that it calls another one."""
 	while function is not None and function is not inner:
 		function = getattr(function, "__wrapped__", None)
 	return function is inner
 
 
-def put_all_back() -> None:
-	"""Put back all that was replaced."""
+def restore_core() -> None:
+	"""Put the originals of all replaced functions back; for tests."""
 	with _lock:
 		_ours.clear()
 		while _replaced:

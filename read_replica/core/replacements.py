@@ -1,10 +1,10 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""All that is replaced in core, and by what. Each function is handed in by whoever knows more than core does.
+"""Replaces functions of core. What a replacement does is handed in by the caller, as a callable.
 
-Each replacement asks, per call, whether the current site routes, and falls through to core's own
-function where it does not. What would make it unnecessary:
+Each replacement asks, per call, whether the current site routes, and calls core's own function if it does
+not. This would make them unnecessary:
 
 - frappe.connect_replica: a hook in core's read_only that names the database to read from.
 - background_jobs.get_queue: a hook that may choose a job's queue and add to its meta data.
@@ -13,7 +13,8 @@ function where it does not. What would make it unnecessary:
 - RedisWrapper and ClientCache, set and get: a core cache that asks whether its value may be kept.
 - rq.Worker.work and worker_pool.run_worker, in processes of workers: an event of Frappe's, or of RQ's, as a
   worker begins and ends.
-- scheduler.start_scheduler, in `bench schedule`: a word of core's own when the lock of its file is another's.
+- scheduler.start_scheduler, in `bench schedule`: a message of core's own if another process has the lock of
+  its file.
 - conf.read_from_replica, set for a request whose site names its replicas in another way: the same
   hook as for connect_replica, asked before the key.
 """
@@ -33,12 +34,14 @@ from read_replica.core.patching import Replacements, replace_once
 def install_in_reads(
 	open_scope: Callable[[Callable[[], bool]], bool], guard_caches: Callable[[], Replacements]
 ) -> None:
-	"""Replace what routing needs, once per process; all of it or, after an error, none.
+	"""Replace what routing needs, once per process: connect_replica, and functions of core's caches.
 
-	:param open_scope: called by core's read_only in place of connect_replica, which it is given; True: core
-		is to close the database that is in place, at the end of the function
-	:param guard_caches: what goes in place of the functions of core's caches
-	:raises AttributeError: if something that is to be replaced is not there
+	All of it or, on an error, nothing.
+
+	:param open_scope: called by core's read_only in place of connect_replica, with core's own one; returns
+		whether core is to close frappe.local.db at the end of the function
+	:param guard_caches: makes the replacements in core's caches
+	:raises AttributeError: if core has no such function
 	"""
 
 	def replacements() -> Replacements:
@@ -53,9 +56,9 @@ def install_in_reads(
 
 
 def install_in_queues(watch: Callable[[Any, str], None]) -> None:
-	"""Let each RQ queue that Frappe makes be watched, also where nothing is routed; once per process.
+	"""Replace core's get_queue, once per process; also on sites where nothing is routed.
 
-	:param watch: called with the queue, and with its name as frappe.enqueue knows it
+	:param watch: called with each RQ queue that Frappe makes, and its name as in frappe.enqueue
 	"""
 	from frappe.utils import background_jobs
 
@@ -73,11 +76,11 @@ def install_in_queues(watch: Callable[[Any, str], None]) -> None:
 
 
 def install_in_controllers(class_of_jobs: Callable[[Callable[[str], type]], type]) -> None:
-	"""Let the class of Scheduled Job Type be ours over whatever other apps make of it; once per process.
+	"""Replace core's get_controller for Scheduled Job Type, once per process.
 
-	The hook override_doctype_class is the last installed app's alone.
+	The hook override_doctype_class is not enough: of several apps, only that of the last installed counts.
 
-	:param class_of_jobs: called with core's get_controller, for the class
+	:param class_of_jobs: called with core's get_controller; returns the class
 	"""
 	from frappe.model import base_document, document
 
@@ -92,17 +95,17 @@ def install_in_controllers(class_of_jobs: Callable[[Callable[[str], type]], type
 		return get_controller
 
 	if replace_once(base_document, replacements):
-		# v16 keeps classes that it has made of those.
+		# v16 caches classes that it has derived from them.
 		for classes in getattr(frappe, "lazy_controllers", {}).values():
 			classes.pop(JOB_TYPE, None)
 
 
-def install_in_workers(work_with: Callable[[Callable], Callable], run_worker: Callable) -> Callable | None:
-	"""Replace what an RQ worker of this process, and of those that it starts, begins with; once per process.
+def install_in_workers(wrap_work: Callable[[Callable], Callable], run_worker: Callable) -> Callable | None:
+	"""Replace the functions in which RQ workers of this process and of its children start; once per process.
 
-	:param work_with: makes a Worker.work of RQ's own
-	:param run_worker: in place of worker_pool.run_worker, which a new process finds by its name
-	:returns: RQ's own run_worker, if it was replaced now
+	:param wrap_work: called with RQ's Worker.work; returns its replacement
+	:param run_worker: replaces worker_pool.run_worker, and is imported by its name in a new process
+	:returns: RQ's own run_worker if it was replaced now, else None
 	"""
 	from rq import Worker
 
@@ -110,7 +113,7 @@ def install_in_workers(work_with: Callable[[Callable], Callable], run_worker: Ca
 
 	def replacements() -> Replacements:
 		nonlocal replaced
-		found: Replacements = [(Worker, {"work": work_with(Worker.work)})]
+		found: Replacements = [(Worker, {"work": wrap_work(Worker.work)})]
 		with contextlib.suppress(ImportError):
 			# v14's RQ has no pools.
 			from rq import worker_pool
@@ -123,11 +126,11 @@ def install_in_workers(work_with: Callable[[Callable], Callable], run_worker: Ca
 	return replaced
 
 
-def install_in_scheduler(start_with: Callable[[Callable[[], None]], Callable[[], None]]) -> None:
+def install_in_scheduler(wrap_start: Callable[[Callable[[], None]], Callable[[], None]]) -> None:
 	"""Replace core's start_scheduler, once per process.
 
-	:param start_with: makes one of core's own
+	:param wrap_start: called with core's start_scheduler; returns its replacement
 	"""
 	from frappe.utils import scheduler
 
-	replace_once(scheduler, lambda: [(scheduler, {"start_scheduler": start_with(scheduler.start_scheduler)})])
+	replace_once(scheduler, lambda: [(scheduler, {"start_scheduler": wrap_start(scheduler.start_scheduler)})])

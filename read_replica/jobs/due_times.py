@@ -17,7 +17,7 @@ from frappe.model.document import Document
 from frappe.utils import get_datetime, now_datetime
 from frappe.utils.background_jobs import create_job_id
 
-from read_replica.core.class_overrides import JOB_TYPE, is_changed
+from read_replica.core.class_overrides import JOB_TYPE, is_overridden
 
 FIELDS = ("name", "method", "frequency", "cron_format", "last_execution", "creation", "stopped")
 
@@ -33,7 +33,7 @@ _known: dict[str, dict[str, tuple[tuple, datetime]]] = {}
 
 def jobs(filters: dict) -> list[Any]:
 	"""These Scheduled Job Types, in the order of their methods."""
-	of_other_app = is_changed(*ASKED)
+	of_other_app = is_overridden(*ASKED)
 	fields = ["*"] if of_other_app else list(FIELDS)
 	rows = frappe.get_all(JOB_TYPE, filters=filters, fields=fields, order_by="method")
 	return [frappe.get_doc({**row, "doctype": JOB_TYPE}) for row in rows] if of_other_app else rows
@@ -41,7 +41,7 @@ def jobs(filters: dict) -> list[Any]:
 
 def _answers(job: Any, name: str) -> bool:
 	"""Whether another app's class answers this for a job in core's place."""
-	return isinstance(job, Document) and is_changed(name)
+	return isinstance(job, Document) and is_overridden(name)
 
 
 def next_due(job: Any) -> datetime:

@@ -98,7 +98,7 @@ class Heartbeat:
 					workers.say_that_it_notes_itself(self._redis, self._name, self._seconds)
 			except Exception as error:
 				# One that answers, and refuses it, does for the worker's own questions.
-				return not rq_data.is_no_answer(error)
+				return not rq_data.is_unreachable(error)
 			finally:
 				# No process of a job inherits it.
 				self._redis.connection_pool.disconnect()

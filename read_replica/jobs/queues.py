@@ -77,7 +77,7 @@ def readers() -> list[Reader]:
 	"""The workers of this bench on its Redis, as far as RQ knows them."""
 	connection = background_jobs.get_redis_conn()
 	names = {background_jobs.generate_qname(queue): queue for queue in background_jobs.get_queue_list()}
-	connected = rq_data.connected_names(connection)
+	connected = rq_data.client_names(connection)
 	uptime = rq_data.uptime(connection)
 	found = []
 	for worker in rq_data.workers(connection):
@@ -96,7 +96,7 @@ def _age(worker: rq_data.WorkerData, connected: set[str] | None, uptime: float |
 	"""
 	if connected and worker.name in connected:
 		return 0.0
-	age = _or_endless(worker.beat_age)
+	age = _or_endless(worker.heartbeat_age)
 	is_older_than_redis = uptime is None or _or_endless(worker.birth_age) > uptime + MOST_SECONDS_APART
 	is_known_to_be_gone = connected is not None and not is_older_than_redis
 	return age if is_known_to_be_gone else max(0.0, age - SECONDS_BETWEEN_HEARTBEATS)
@@ -135,7 +135,7 @@ def failure_of(job_id: str) -> Failure | None:
 	[job] = rq_data.fetch(connection, [job_id])
 	if job is None:
 		return None
-	error, age = rq_data.end_of(job)
+	error, age = rq_data.failure_of(job)
 	return Failure(rq_data.arguments_of(job), error or "RQ does not say why", age or 0.0)
 
 

@@ -91,7 +91,7 @@ class Tick:
 			if is_before_migrate(error):
 				# Then core schedules by itself.
 				raise
-			self.is_without_redis = rq_data.is_no_answer(error)
+			self.is_without_redis = rq_data.is_unreachable(error)
 			self.problems.add("places", error)
 		known = self._guard("servers", lambda: servers.known(_servers_of_interest()), {})
 		alive = {server_id for server_id, server in known.items() if not server.is_gone(TAKEOVER_AFTER)}
@@ -116,7 +116,7 @@ class Tick:
 			put(run.name, run.job, run.place)
 			return True
 		except Exception as error:
-			self.is_without_redis = rq_data.is_no_answer(error)
+			self.is_without_redis = rq_data.is_unreachable(error)
 			self.problems.add(f"put {run.job.method}", error)
 			return False
 

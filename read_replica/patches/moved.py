@@ -1,11 +1,11 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""Where that stands now which data of a running site still names by its place in an older version.
+"""Maps dotted paths of older versions, which a running site still has in its data, to where they are now.
 
 Frappe keeps hooks in its cache until the next migrate, and queues hold jobs by the dotted path of their
 function. Servers of a site may also have different versions for a while, and put jobs into each other's
-queues: so the path of a scheduled run, `read_replica.execution.run_once`, is never written in another way.
+queues: so the path of a scheduled run, `read_replica.execution.run_once`, is written like this for ever.
 """
 
 import sys
@@ -15,7 +15,7 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
-# Since 0.2.
+# Moved in version 0.2.
 MODULES = {
 	"read_replica.annotations": "read_replica.jobs.annotations",
 	"read_replica.execution": "read_replica.jobs.execution",
@@ -29,15 +29,15 @@ ATTRIBUTES = {
 
 
 def install() -> None:
-	"""Let Python find modules under the names that they had before; once per process."""
+	"""Let Python import moved modules under their old names; once per process."""
 	if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
 		sys.meta_path.append(_Finder())
 
 
 def attribute(module: str, name: str) -> Any:
-	"""What a module had under a name before.
+	"""Returns a function that has moved out of a module.
 
-	:raises AttributeError: if there was nothing
+	:raises AttributeError: if the module never had one of this name
 	"""
 	if place := ATTRIBUTES.get(f"{module}.{name}"):
 		return getattr(import_module(place), name)
@@ -45,14 +45,14 @@ def attribute(module: str, name: str) -> Any:
 
 
 class _Finder(MetaPathFinder):
-	"""Finds the modules that have moved. Python asks it last, for what is nowhere else."""
+	"""Finds modules that have moved. The last in sys.meta_path, so that it finds what no other one does."""
 
 	def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
 		return ModuleSpec(fullname, _Loader()) if fullname in MODULES else None
 
 
 class _Loader(Loader):
-	"""Makes a module that hands on to the one that has taken its place, so that what that keeps is there once."""
+	"""Makes a module that forwards each access to the new one, so that the state of that exists only once."""
 
 	def create_module(self, spec: ModuleSpec) -> ModuleType:
 		module = ModuleType(spec.name)

@@ -155,7 +155,7 @@ def test_a_migrate_adds_core_s_keys_once_and_keeps_the_old_ones(sites, servers):
 		assert first["different_credentials_for_replica"] == 1
 		assert (first["replica_db_user"], first["replica_db_password"]) == ("reader", "r3ader")
 		# The database where core does not take it for the user.
-		is_user = not core_keys.core_has_a_key_for_the_user()
+		is_user = not core_keys.core_has_user_key()
 		assert first["replica_db_name"] == ("reader" if is_user else first["db_name"])
 		again = sites.bench(
 			"--site", "routed.test", "execute", "read_replica.patches.v0_1.add_core_keys.execute"
@@ -174,7 +174,7 @@ def test_keys_that_were_added_wrongly_are_right_after_the_next_migrate(sites):
 	try:
 		said = sites.bench(*patch)
 		mended = sites.config()
-		if core_keys.core_has_a_key_for_the_user():
+		if core_keys.core_has_user_key():
 			assert "corrected replica_db_name" in said
 			assert (mended["replica_db_name"], mended["replica_db_user"]) == (before["db_name"], "reader")
 		else:
@@ -188,12 +188,12 @@ def test_keys_that_were_added_wrongly_are_right_after_the_next_migrate(sites):
 def test_a_core_is_known_by_what_it_takes_for_the_user_whether_it_is_replaced_or_not(sites, servers):
 	conf = {"db_name": "_db", "replica_db_name": "u", "replica_db_user": "u"}
 	added = ["replica_db_name", "replica_db_user"]
-	assert core_keys.mended_keys_for(conf, added, has_user_key=True) == {"replica_db_name": "_db"}
-	assert core_keys.mended_keys_for(conf | {"replica_db_name": "_db"}, added, False) == {
+	assert core_keys.corrected_keys_for(conf, added, has_user_key=True) == {"replica_db_name": "_db"}
+	assert core_keys.corrected_keys_for(conf | {"replica_db_name": "_db"}, added, False) == {
 		"replica_db_name": "u"
 	}
-	assert core_keys.mended_keys_for(conf | {"replica_db_name": "mine"}, added, True) == {}
-	assert core_keys.mended_keys_for(conf, [], True) == {}
+	assert core_keys.corrected_keys_for(conf | {"replica_db_name": "mine"}, added, True) == {}
+	assert core_keys.corrected_keys_for(conf, [], True) == {}
 
 
 def test_status_says_what_to_write_for_others_that_read_core_s_keys(configured, servers):

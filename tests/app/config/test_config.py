@@ -144,7 +144,7 @@ def test_a_running_web_process_takes_up_a_changed_file_with_its_next_request(bro
 		keys["read_replica"]["replicas"] = [{"host": replica.host, "port": replica.port}]
 		(configured.path / SITE / "site_config.json").write_text(json.dumps(keys))
 		assert {browser.call(method) for _ in range(5)} == {replica.server_id}
-	if source.KEPT_BY_PROCESS:
+	if source.CONFIG_IS_CACHED:
 		(configured.path / SITE / "site_config.json").write_text('{"half": ')
 		assert browser.call(method) in REPLICAS, "a file that is being written stops nobody"
 	keys["read_replica"]["enabled"] = 0

@@ -163,7 +163,7 @@ def test_where_a_name_is_gone_the_site_runs_on_its_primary_and_says_so(site, mon
 		return server_id()
 
 	assert report() in REPLICAS
-	patching.put_all_back()
+	patching.restore_core()
 	with monkeypatch.context() as patch:
 		patch.delattr(frappe, "connect_replica")
 		routing.forget()

@@ -56,10 +56,10 @@ def test_a_moment_is_read_in_each_form(redis, form):
 	for value in (moment, moment.encode()):
 		assert rq_data.age_of(value) == pytest.approx(AGO, abs=SECONDS_OF_A_TEST)
 	redis.hset(KEY, mapping={"status": "started", "last_heartbeat": moment})
-	assert queues.states([JOB])[JOB].beat_age == pytest.approx(AGO, abs=SECONDS_OF_A_TEST)
+	assert queues.states([JOB])[JOB].heartbeat_age == pytest.approx(AGO, abs=SECONDS_OF_A_TEST)
 	register(redis, last_heartbeat=moment, birth=moment)
 	[worker] = workers(redis)
-	for age in (worker.beat_age, worker.birth_age):
+	for age in (worker.heartbeat_age, worker.birth_age):
 		assert age == pytest.approx(AGO, abs=SECONDS_OF_A_TEST)
 
 
@@ -77,7 +77,7 @@ def test_a_job_with_a_field_that_cannot_be_read_is_one_of_which_that_is_not_know
 	redis.hset(KEY, mapping=sound | {field: UNREADABLE[form]})
 	job = queues.states([JOB])[JOB]
 	assert job.status == "queued" or field == "status"
-	assert (job.beat_age is None) == (field == "last_heartbeat")
+	assert (job.heartbeat_age is None) == (field == "last_heartbeat")
 	assert job.queued_age is not None, "one of two moments is enough"
 	assert queues.Waiting().queue_of(JOB) is None
 	redis.hdel(KEY, "enqueued_at", "created_at")
@@ -166,14 +166,14 @@ class Answers:
 	[ResponseError("NOPERM"), ValueError("no pair"), None, "nonsense", [None], {"uptime_in_seconds": "long"}],
 )
 def test_what_redis_does_not_say_of_itself_is_not_known(answer):
-	assert rq_data.connected_names(Answers(answer)) is None
+	assert rq_data.client_names(Answers(answer)) is None
 	assert rq_data.uptime(Answers(answer)) is None
 
 
 def test_what_redis_says_of_itself_is_read_as_text_or_bytes(redis):
 	redis.client_setname(WORKER)
-	assert WORKER in rq_data.connected_names(redis)
-	assert rq_data.connected_names(Answers([{"name": b"one"}, {"name": "two"}, {}])) == {"one", "two"}
+	assert WORKER in rq_data.client_names(redis)
+	assert rq_data.client_names(Answers([{"name": b"one"}, {"name": "two"}, {}])) == {"one", "two"}
 	assert rq_data.uptime(redis) >= 0
 	assert rq_data.uptime(Answers({"uptime_in_seconds": "12"})) == 12
 
