@@ -12,8 +12,8 @@ __version__ = "0.1.0"
 
 __all__ = ["enqueue", "primary", "read_only", "run_on"]
 
-# Where each public name stands. Looked up on first use, so that the engine and the installer work where there
-# is no Frappe (PEP 562).
+# The module of each public name. It is imported on first use (PEP 562), so that the engine and the installer
+# work without Frappe.
 _PUBLIC = {
 	"enqueue": "read_replica.jobs.enqueue",
 	"primary": "read_replica.routing",
@@ -25,6 +25,7 @@ moved.install()
 
 
 def __getattr__(name: str) -> Any:
+	"""Returns a public name, such as `read_replica.read_only`."""
 	if name not in _PUBLIC:
 		raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 	return getattr(import_module(_PUBLIC[name]), name)

@@ -6,6 +6,7 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import click
 import frappe
@@ -15,19 +16,19 @@ from read_replica.core.replacements import install_in_controllers
 from read_replica.engine.forks import let_forks_wait
 
 
-def _class_of_jobs(get_controller: Callable[[str], type]) -> type:
-	# Not before it is asked for, as what is imported for it would make every command slow.
+def _class_of_job_type(get_controller: Callable[[str], type]) -> type:
+	# Not at the top, as its imports would make every command of bench slow.
 	from read_replica import scheduler_split
 
 	return scheduler_split.class_of_site(get_controller)
 
 
-# bench reads this file in each of its processes as it starts, and so in workers, before they have threads;
-# and in schedulers, in which no hook of this app need run.
+# bench imports this file at the start of each of its processes: of workers, which have no threads yet then,
+# and of schedulers, in which no hook of this app need run.
 let_forks_wait()
-install_in_controllers(_class_of_jobs)
+install_in_controllers(_class_of_job_type)
 
-# Only there, as what is imported for it would make every other command slow, and each worker large.
+# Only in these processes, as the imports would make every other command slow, and each worker large.
 if "schedule" in sys.argv:
 	from read_replica.jobs import schedulers
 
@@ -39,7 +40,8 @@ if {"worker", "worker-pool"}.intersection(sys.argv):
 
 
 @contextmanager
-def _site_of(context) -> Iterator[None]:
+def _connected_site(context: Any) -> Iterator[None]:
+	"""A block with a connection to the site that the command names."""
 	frappe.init(site=get_site(context))
 	frappe.connect()
 	try:
@@ -48,38 +50,39 @@ def _site_of(context) -> Iterator[None]:
 		frappe.destroy()
 
 
+# What a command prints with is imported inside it, as that would make every other command of bench slow.
 @click.group("read-replica")
-def read_replica():
+def read_replica() -> None:
 	"Replicas, methods that write, and the servers of scheduled jobs"
 
 
 @read_replica.command("status")
 @pass_context
-def status(context):
+def status(context: Any) -> None:
 	"Where reads go, what is wrong with the configuration, and each replica as it answers now"
 	from read_replica.watch import status
 
-	with _site_of(context):
+	with _connected_site(context):
 		status.print_status()
 
 
 @read_replica.command("jobs")
 @pass_context
-def jobs(context):
+def jobs(context: Any) -> None:
 	"Every scheduled job with its server, its frequency and its rule"
 	from read_replica.watch import status
 
-	with _site_of(context):
+	with _connected_site(context):
 		status.print_jobs()
 
 
 @read_replica.command("servers")
 @pass_context
-def servers(context):
+def servers(context: Any) -> None:
 	"The servers that run jobs, when each was last seen, and whose jobs others have run"
 	from read_replica.watch import status
 
-	with _site_of(context):
+	with _connected_site(context):
 		status.print_servers()
 
 
@@ -87,11 +90,11 @@ def servers(context):
 @click.option("--write", is_flag=True, help="Write them into common_site_config.json of this bench")
 @click.argument("server_ids", nargs=-1)
 @pass_context
-def queues(context, server_ids=(), write=False):
+def queues(context: Any, server_ids: tuple[str, ...] = (), write: bool = False) -> None:
 	"Queues of their own for servers that share one Redis: for those that rules name, this one, and SERVER_IDS"
 	from read_replica.jobs import queue_setup
 
-	with _site_of(context):
+	with _connected_site(context):
 		click.echo(queue_setup.add(server_ids, write))
 
 
@@ -99,12 +102,12 @@ def queues(context, server_ids=(), write=False):
 @click.option("--clear", "method", metavar="METHOD", help="Let this method back to the replicas")
 @click.option("--clear-all", is_flag=True, help="Let all methods back to the replicas")
 @pass_context
-def writers(context, method=None, clear_all=False):
+def writers(context: Any, method: str | None = None, clear_all: bool = False) -> None:
 	"Methods that were caught writing and stay on the primary for a day"
 	from read_replica.database.host import shared_of_site
 	from read_replica.watch import status
 
-	with _site_of(context):
+	with _connected_site(context):
 		if method or clear_all:
 			count = shared_of_site().clear_writers(*([method] if method else []))
 			click.echo(f"{count} cleared; workers take it up within seconds")

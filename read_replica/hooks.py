@@ -1,7 +1,7 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""What Frappe calls. A list of names, no logic."""
+"""The hooks of this app: names of what Frappe calls, no logic."""
 
 app_name = "read_replica"
 app_title = "Read Replica"
@@ -10,20 +10,21 @@ app_description = "Sends read-only work to replicas of the database, and splits 
 app_email = "read_replica@users.noreply.github.com"
 app_license = "MIT"
 
-# The places that always run: hooks.py itself may be served from a cache, and never be imported.
+# Core's functions are replaced in these, as they always run: Frappe may have this file in its cache, and never
+# import it.
 before_request = ["read_replica.lifecycle.begin", "read_replica.watch.metrics_access.take"]
 auth_hooks = ["read_replica.lifecycle.note_asker"]
 after_request = ["read_replica.lifecycle.end"]
 before_job = ["read_replica.lifecycle.begin"]
 after_job = ["read_replica.lifecycle.end"]
 
-# The scheduler makes a document of each due job and asks it to enqueue itself. Where another app has this hook
-# as well, the last one counts, so commands.py and the hooks above see to it, too.
+# The scheduler loads each due job as a document and calls its `enqueue`. If another app has this hook as well,
+# the last one counts, so commands.py and the hooks above replace core's get_controller, too.
 override_doctype_class = {
 	"Scheduled Job Type": "read_replica.scheduler_split.SplitScheduledJobType",
 }
 
-# System Health Report shows what is wrong with the servers of jobs; Log Settings clears old takeovers.
+# System Health Report shows problems with the servers of jobs; Log Settings clears old takeovers.
 doctype_js = {"System Health Report": "public/js/system_health_report.js"}
 default_log_clearing_doctypes = {"Job Takeover": 180}
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""What an install and an uninstall do beside what Frappe does by itself."""
+"""Hooks of an install and an uninstall."""
 
 import click
 import frappe
@@ -14,27 +14,29 @@ from read_replica.patches.v0_1 import add_core_keys
 
 
 def after_install() -> None:
+	"""Add core's keys to the site's configuration, and print problems with other apps."""
 	# Frappe marks the patches of a new app as done without running them.
 	add_core_keys.execute()
-	_tell_what_cannot_work()
+	_print_problems()
 
 
 def after_app_install(app: str) -> None:
-	"""Another app was installed."""
-	_tell_what_cannot_work()
+	"""Print problems with other apps, as one was just installed."""
+	_print_problems()
 
 
-def _tell_what_cannot_work() -> None:
+def _print_problems() -> None:
 	for problem in class_overrides.problems():
 		click.secho(problem, fg="yellow")
 
 
 def after_uninstall() -> None:
+	"""Remove what this app has put into the site's configuration and Redis, once it is uninstalled."""
 	# Frappe calls this in a dry run as well, which leaves the app installed.
 	if site.APP in frappe.get_installed_apps():
 		return
 	add_core_keys.undo()
-	# With them, a later install would take patches for done that never ran on that site.
+	# If these rows stayed, a later install would take patches for done that it has not run.
 	frappe.db.delete("Patch Log", {"patch": ("like", f"{site.APP}.%")})
 	annotations.forget()
 	site.forget()

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""The decorators, made from the engine and Frappe as its host."""
+"""The decorators read_only and primary, and `current`, the scope that code runs in."""
 
 import functools
 import inspect
@@ -31,16 +31,17 @@ def read_only(
 ) -> F | Callable[[F], F]:
 	"""Let `frappe.db` read from a replica while the decorated function runs.
 
-	Works as `@read_only`, `@read_only()` and with arguments, on functions and methods; below
-	`@frappe.whitelist()` on whitelisted ones. What is left out is as the site is configured. On a
-	site without this app, or with routing switched off, the function runs as if undecorated.
+	Works as `@read_only`, `@read_only()` and with arguments, on functions and methods; on whitelisted ones it
+	stands below `@frappe.whitelist()`. Arguments that are left out are as the site is configured. On a site
+	without this app, or with routing switched off, the function runs as if it were not decorated.
 
 	:param max_lag: seconds that the replica may be behind the primary
 	:param consistency: "eventual", "session" or "strong"
 	:param pool: the group of replicas to prefer
 	:param timeout: seconds after which the server ends a statement
-	:param on_unavailable: "primary" falls back to it, "error" raises ReplicaUnavailable (HTTP 503)
-	:param on_write: "primary" carries a write out there, "error" raises WriteInReadOnlyScope
+	:param on_unavailable: if no replica may answer, "primary" falls back to the primary, and "error" raises
+		ReplicaUnavailable (HTTP 503)
+	:param on_write: "primary" runs a write on the primary, "error" raises WriteInReadOnlyScope
 	:raises TypeError, ValueError: when the function is decorated, naming the argument at fault
 	"""
 	need = Need(max_lag, consistency, pool, timeout, on_unavailable, on_write)
@@ -60,7 +61,7 @@ def _decorate(fn: F, need: Need) -> F:
 	method = name_of(fn)
 
 	@functools.wraps(fn)
-	def wrapper(*args, **kwargs):
+	def wrapper(*args: Any, **kwargs: Any) -> Any:
 		router = router_of_site()
 		if router is None:
 			return fn(*args, **kwargs)
@@ -71,12 +72,12 @@ def _decorate(fn: F, need: Need) -> F:
 
 
 class primary(ContextDecorator, AbstractContextManager):
-	"""Puts the primary back in `frappe.db`, as `with primary():` or as `@primary()`.
+	"""Puts the primary back in `frappe.db`, as a block `with primary():` or as a decorator `@primary()`.
 
-	Holds for all that is called inside, decorated with read_only or not.
+	Functions that are called inside read from the primary as well, also if they are decorated with read_only.
 	"""
 
-	def __init__(self):
+	def __init__(self) -> None:
 		self._block: AbstractContextManager = nullcontext()
 
 	def _recreate_cm(self) -> "primary":
@@ -88,14 +89,14 @@ class primary(ContextDecorator, AbstractContextManager):
 			self._block = router.primary()
 		self._block.__enter__()
 
-	def __exit__(self, *exception) -> bool | None:
+	def __exit__(self, *exception: Any) -> bool | None:
 		return self._block.__exit__(*exception)
 
 
 def current() -> ReplicaScope | None:
-	"""The read-only scope that this code runs in, or None on the primary.
+	"""Returns the read-only scope that this code runs in, or None if it reads from the primary.
 
-	Its `replica.name` tells who answers, its `as_of` (time, position) how fresh the data is at least.
+	Its `replica.name` is the replica that answers, its `as_of` (time, position) how fresh the data is at least.
 	"""
 	router = router_of_site()
 	frames = router.host.state().frames if router else []

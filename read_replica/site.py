@@ -1,7 +1,10 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""The router of the current site: one per process and site, made when it is first asked for and when its keys change."""
+"""The router of the current site.
+
+There is one per process and site, made when it is first asked for, and again when the site's keys change.
+"""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,7 +13,7 @@ from typing import Any
 
 import frappe
 
-from read_replica.cache.guard import guards_of_caches
+from read_replica.cache.guard import cache_guards
 from read_replica.config.settings import log_doctypes, settings_from
 from read_replica.config.source import fingerprint
 from read_replica.core.callers import caller_of_connect_replica
@@ -32,7 +35,10 @@ APP = "read_replica"
 
 @dataclass(frozen=True)
 class Routing:
-	"""What the keys of a site amount to: a router; or none, and the problem with them if there is one."""
+	"""The router of a site, made from its keys; None with routing off, or with a problem that is named.
+
+	:param source: the values that it was made from, as `config.source.fingerprint` returns them
+	"""
 
 	site: str
 	source: tuple = ()
@@ -42,11 +48,11 @@ class Routing:
 
 OFF = Routing(site="")
 
-# While one of these flags is set, what a replica knows of the site's tables may be about to change.
-CHANGES_THE_SITE = ("in_migrate", "in_patch", "in_install", "in_uninstall", "in_setup_wizard")
-CHANGING = Routing(site="", problem="the site is being installed or migrated")
+# While one of these flags is set, the site's tables may be changing, and a replica may lag behind that.
+FLAGS_OF_CHANGES = ("in_migrate", "in_patch", "in_install", "in_uninstall", "in_setup_wizard")
+SITE_IS_CHANGING = Routing(site="", problem="the site is being installed or migrated")
 
-# Called before a process of a site begins to route; see `lifecycle`, which knows of jobs.
+# Called before a router is made; `lifecycle`, which knows of jobs, adds to it.
 before_routing: list[Callable[[], None]] = []
 
 _known: dict[str, Routing] = {}
@@ -54,7 +60,10 @@ _lock = Lock()
 
 
 def router_of_site() -> Router | None:
-	"""The router of the current site; None without the app, or with routing off or misconfigured."""
+	"""Returns the router of the current site; None without the app, or with routing off or misconfigured.
+
+	Sees to it that commits on the primary are noticed from now on.
+	"""
 	router = routing_of_site().router
 	if router:
 		_watch_primary(router)
@@ -62,7 +71,7 @@ def router_of_site() -> Router | None:
 
 
 def routing_of_site() -> Routing:
-	"""The routing of the current site, as its configuration stood when the request began."""
+	"""Returns the routing of the current site, by its configuration at the begin of the request."""
 	site = getattr(frappe.local, "site", None)
 	routing = getattr(frappe.local, "read_replica_routing", None)
 	if routing is None or routing.site != site:
@@ -72,8 +81,8 @@ def routing_of_site() -> Routing:
 			return OFF
 		routing = frappe.local.read_replica_routing = _routing_of(site)
 	flags = frappe.local.flags
-	if any(flags.get(flag) for flag in CHANGES_THE_SITE):
-		return CHANGING
+	if any(flags.get(flag) for flag in FLAGS_OF_CHANGES):
+		return SITE_IS_CHANGING
 	return routing
 
 
@@ -86,22 +95,22 @@ def _routing_of(site: str) -> Routing:
 		known = _known.get(site)
 		if not known or known.source != source:
 			_close(known)
-			known = _known[site] = _make(site, source)
+			known = _known[site] = _make_routing(site, source)
 		return known
 
 
 def has_app() -> bool:
-	"""As is_installed, also asked where there is no site or no connection."""
+	"""Returns whether the current site has this app; False where there is no site or no connection."""
 	return bool(getattr(frappe.local, "site", None) and getattr(frappe.local, "db", None)) and is_installed()
 
 
 def is_mariadb() -> bool:
-	"""Whether the site's database is one that this app works with; on others it does nothing."""
+	"""Returns whether the site's database is MariaDB; on others, this app does nothing."""
 	return frappe.local.conf.get("db_type", "mariadb") == "mariadb"
 
 
 def is_installed() -> bool:
-	"""Whether the current site has this app; asked once per request."""
+	"""Returns whether the current site has this app; looked up once per request."""
 	site, installed = getattr(frappe.local, "read_replica_installed", None) or (None, False)
 	if site != frappe.local.site:
 		if frappe.flags.in_install_db:
@@ -111,11 +120,11 @@ def is_installed() -> bool:
 	return installed
 
 
-def _make(site: str, source: tuple) -> Routing:
+def _make_routing(site: str, source: tuple) -> Routing:
 	try:
 		settings = settings_from(frappe.local.conf)
 	except ConfigurationError as error:
-		# Kept like a good one: logged once per process, and the site runs on its primary.
+		# Cached like a router, so that it is logged once per process; the site runs on its primary.
 		log_event("configuration", problem=str(error))
 		return Routing(site, source, problem=str(error))
 	if not settings:
@@ -123,22 +132,25 @@ def _make(site: str, source: tuple) -> Routing:
 	try:
 		for prepare in before_routing:
 			prepare()
-		install_in_reads(open_for_core, lambda: guards_of_caches(on_primary))
+		install_in_reads(open_scope_for_core, lambda: cache_guards(on_primary))
 	except AttributeError as error:
-		# A Frappe in which something that we replace is gone. Without its guard, no replica is read.
+		# This Frappe lacks a function that is to be replaced. Without guarded caches, no replica is read.
 		log_event("incompatible", problem=str(error))
 		return Routing(site, source, problem=f"this version of Frappe is not supported: {error}")
 	return Routing(site, source, Router(settings, FrappeHost(lambda: log_doctypes(frappe.local.conf))))
 
 
-def open_for_core(connect_replica: Callable[[], bool]) -> bool:
-	"""Open a scope for a function that core's read_only decorates; True if it is to be closed.
+def open_scope_for_core(connect_replica: Callable[[], bool]) -> bool:
+	"""Open a scope for a function that core's read_only decorates.
 
-	:param connect_replica: core's own
+	Called in place of connect_replica, and returns what that does: whether core is to close frappe.local.db
+	at the end of the function, which closes the scope.
+
+	:param connect_replica: core's own, called on a site without routing
 	"""
 	router = router_of_site()
 	if not router:
-		# Misconfigured is not switched off: the site then runs on its primary.
+		# Not core's own if the site is misconfigured: it then runs on its primary.
 		return False if routing_of_site().problem else connect_replica()
 	if is_entering_maintenance():
 		# Core would read the session from the replica, and delete one that has not arrived there.
@@ -150,7 +162,7 @@ def open_for_core(connect_replica: Callable[[], bool]) -> bool:
 
 @contextmanager
 def on_primary() -> Iterator[None]:
-	"""Work on the primary, whatever is in place."""
+	"""A block in which frappe.db is the primary, on any site and inside any scope."""
 	router = router_of_site()
 	if router is None:
 		yield
@@ -166,30 +178,31 @@ def _close(routing: Routing | None) -> None:
 
 
 def forget() -> None:
-	"""Close what this process keeps open for the current site, as on uninstall."""
+	"""Close the router of the current site in this process, and what it keeps open; for an uninstall."""
 	with _lock:
 		_close(_known.pop(frappe.local.site, None))
 	frappe.local.read_replica_installed = frappe.local.read_replica_routing = None
 
 
 def _watch_primary(router: Router) -> None:
-	"""Know of all that is committed from now on, also on a connection that no request has opened."""
+	"""Notice all commits on the primary from now on, also on a connection that no request has opened."""
 	primary = primary_of(frappe.local.db)
 	if not transaction.is_watched(primary):
-		# What has been done on it before was not seen.
+		# If it is connected, it may have committed before.
 		transaction.request_state().committed = primary._conn is not None
 		transaction.watch(primary, after_commit=router.committed, before_close=finish)
 
 
 def finish() -> None:
-	"""Close what is open, and let all processes know what was committed; once or several times.
+	"""Close the open scopes of the request, and tell all processes the position of what it has committed.
 
-	Also called when the connection is closed: a broken hook of another app keeps `end` from being called.
+	May be called several times. Also called when the primary's connection is closed, as a hook of another app
+	that fails keeps `lifecycle.end` from being called.
 	"""
 	if router := router_of_site():
 		router.finish(primary_of(frappe.local.db))
 
 
 def __getattr__(name: str) -> Any:
-	"""What stood here in an older version, while a cache of Frappe's hooks still names it."""
+	"""Returns functions that stood here in version 0.1, which Frappe's cache of hooks may still name."""
 	return moved.attribute(__name__, name)

@@ -1,16 +1,16 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""No value read from a replica enters a cache that outlives the scope.
+"""Guards Frappe's caches: no value that was read from a replica gets into a cache that outlives the scope.
 
-A replica is behind by some time, and most of Frappe's cached values have no end of life: one stale
-value would be served until somebody clears the cache. After MediaWiki's object cache, where a value
-from a lagged snapshot may not replace a fresh one.
+A replica lags behind, and most of Frappe's cached values never expire: one stale value would be served
+until somebody clears the cache. After MediaWiki's object cache, where a value from a lagged snapshot may
+not replace a fresh one.
 
-- A value with a generator is made on the primary, also where the generator is itself read-only.
-- A value that is simply set is kept for the scope alone, and forgotten at its end, unless its key says
-  that it tells of the work and not of rows: progress, locks, rate limits.
-- Deletions, lists, counters and locks of Redis's own pass: they are not made from rows.
+- The generator of a cached value runs on the primary, also if it is itself decorated as read-only.
+- A value that is set without a generator is kept for the scope, and dropped at its end, unless its key says
+  that it describes work and not rows: progress, locks, rate limits.
+- Deletions, and Redis's own lists, counters and locks, are not guarded: they are not made from rows.
 """
 
 import re
@@ -22,16 +22,16 @@ import frappe
 
 from read_replica.database.routed import RoutedMethods
 
-# A block of code that works on the primary, whatever is in place.
+# Makes a context manager in which frappe.db is the primary.
 OnPrimary = Callable[[], AbstractContextManager[None]]
 
-# Made from the primary, or by the user, whatever is in place when they are stored.
-NEVER_FROM_A_REPLICA = frozenset(
+# Their values come from the primary or from the user, also if they are stored inside a scope.
+KEYS_NEVER_FROM_A_REPLICA = frozenset(
 	("_user_settings", "session", "last_db_session_update", "csrf_token", "report_execution_time")
 )
 
-# Whole words of a key. Not `rate` and `limit` alone: exchange rates and credit limits come from rows.
-OF_THE_WORK = re.compile(
+# Whole words in a key. Not `rate` and `limit` alone: exchange rates and credit limits come from rows.
+PROGRESS_OR_LOCK = re.compile(
 	r"(?<![a-z])(?:in_?progress|progress|lock(?:ed)?|mutex|semaphore|rate_?limit(?:er|s)?|throttled?|attempts)(?![a-z])",
 	re.IGNORECASE,
 )
@@ -39,25 +39,25 @@ OF_THE_WORK = re.compile(
 SEPARATOR = re.compile("[:|]")
 
 
-def passes(key: str | bytes) -> bool:
-	"""Whether a value under this key may be stored for all, whoever has answered before."""
-	if key in NEVER_FROM_A_REPLICA:
+def may_be_shared(key: str | bytes) -> bool:
+	"""Returns whether a value under this key may be stored for all even if a replica was read before."""
+	if key in KEYS_NEVER_FROM_A_REPLICA:
 		return True
 	# What follows a separator is often the name of a row, as in `document_cache::Item::Door Lock`.
 	family = SEPARATOR.split(key.decode() if isinstance(key, bytes) else str(key), maxsplit=1)[0]
-	return bool(OF_THE_WORK.search(family))
+	return bool(PROGRESS_OR_LOCK.search(family))
 
 
-def guarding() -> RoutedMethods | None:
-	"""The database of the scope that is reading from a replica, if its values may not be kept."""
+def guarded_database() -> RoutedMethods | None:
+	"""Returns the database of the open scope if that has read from a replica: its values are not for all."""
 	db = getattr(frappe.local, "db", None)
 	return db if isinstance(db, RoutedMethods) and db.scope.statements else None
 
 
-def guards_of_caches(on_primary: OnPrimary) -> list[tuple[type, dict[str, Any]]]:
-	"""What to put in place of the functions of core's caches, by their class.
+def cache_guards(on_primary: OnPrimary) -> list[tuple[type, dict[str, Any]]]:
+	"""Returns the guarded methods of core's cache classes, as `core.patching.replace_once` takes them.
 
-	:raises AttributeError: if one of them is not there
+	:raises AttributeError: if core has no such method
 	"""
 	from frappe.utils import redis_wrapper
 
@@ -69,67 +69,68 @@ def guards_of_caches(on_primary: OnPrimary) -> list[tuple[type, dict[str, Any]]]
 
 
 def guard_redis(wrapper: type, on_primary: OnPrimary) -> dict[str, Any]:
-	"""The methods to put in place of those of core's RedisWrapper."""
+	"""Returns the guarded methods of core's RedisWrapper."""
 	core_set_value, core_hset = wrapper.set_value, wrapper.hset
 	core_get_value, core_hget = wrapper.get_value, wrapper.hget
 
 	def set_value(self, key, val, user=None, *args, shared=False, **kwargs):
-		db = guarding()
-		if not db or passes(key):
+		db = guarded_database()
+		if not db or may_be_shared(key):
 			return core_set_value(self, key, val, user, *args, shared=shared, **kwargs)
 		db.scope_cache.keep(self.make_key(key, user, shared), val)
 
 	def hset(self, name, key, value, shared=False, *args, **kwargs):
-		db = guarding()
-		if not db or key is None or passes(name):
+		db = guarded_database()
+		if not db or key is None or may_be_shared(name):
 			return core_hset(self, name, key, value, shared, *args, **kwargs)
 		db.scope_cache.keep_field(self.make_key(name, shared=shared), key, value)
 
 	def get_value(self, key, generator=None, *args, **kwargs):
 		if not generator:
 			return core_get_value(self, key, generator, *args, **kwargs)
-		return _on_primary(
-			core_get_value, self, key, _made_on_primary(generator, on_primary), *args, **kwargs
+		return _look_up_on_primary(
+			core_get_value, self, key, _generating_on_primary(generator, on_primary), *args, **kwargs
 		)
 
 	def hget(self, name, key, generator=None, *args, **kwargs):
 		if not generator:
 			return core_hget(self, name, key, generator, *args, **kwargs)
-		return _on_primary(
-			core_hget, self, name, key, _made_on_primary(generator, on_primary), *args, **kwargs
+		return _look_up_on_primary(
+			core_hget, self, name, key, _generating_on_primary(generator, on_primary), *args, **kwargs
 		)
 
 	return {"set_value": set_value, "hset": hset, "get_value": get_value, "hget": hget}
 
 
 def guard_client_cache(client_cache: type, on_primary: OnPrimary) -> dict[str, Any]:
-	"""The methods to put in place of those of v16's ClientCache, which keeps values per process."""
+	"""Returns the guarded methods of v16's ClientCache, which keeps values per process."""
 	core_set_value, core_get_value = client_cache.set_value, client_cache.get_value
 
 	def set_value(self, key, val, *args, **kwargs):
-		if not guarding() or passes(key):
+		if not guarded_database() or may_be_shared(key):
 			return core_set_value(self, key, val, *args, **kwargs)
 
 	def get_value(self, key, *args, generator=None, **kwargs):
 		if not generator:
 			return core_get_value(self, key, *args, **kwargs)
-		made = _made_on_primary(generator, on_primary)
-		return _on_primary(core_get_value, self, key, *args, generator=made, **kwargs)
+		generator = _generating_on_primary(generator, on_primary)
+		return _look_up_on_primary(core_get_value, self, key, *args, generator=generator, **kwargs)
 
 	return {"set_value": set_value, "get_value": get_value}
 
 
-def _made_on_primary(generator: Callable[[], Any], on_primary: OnPrimary) -> Callable[[], Any]:
-	"""The same, with nothing in it read from a replica: its value is stored after it has returned."""
+def _generating_on_primary(generator: Callable[[], Any], on_primary: OnPrimary) -> Callable[[], Any]:
+	"""Returns a generator that reads nothing from a replica, as core stores its value for all."""
 
-	def make():
+	def generate() -> Any:
 		with on_primary():
 			return generator()
 
-	return make
+	return generate
 
 
-def _on_primary(look_up, *args, **kwargs):
+def _look_up_on_primary(look_up: Callable[..., Any], *args, **kwargs) -> Any:
+	"""Call core's look_up with the primary in frappe.db, so that core stores the value that it generates."""
 	db = getattr(frappe.local, "db", None)
 	if not isinstance(db, RoutedMethods):
 		return look_up(*args, **kwargs)

@@ -1,10 +1,11 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""What all servers of a site have in common, whichever Redis they use: two tables on the primary.
+"""Keeps on the primary what all servers of a site must share when they have different Redises.
 
-Asked over a connection of its own, which commits each statement by itself: a request's transaction has a
-snapshot that may be older, and must not be ended for this.
+That is two tables, Cache Redis and User Position. They are read and written over a connection of their own,
+which commits each statement by itself: the snapshot of a request's transaction may be older, and the
+transaction must not be ended for this.
 """
 
 import hashlib
@@ -34,28 +35,30 @@ SECONDS_TO_CONNECT = 1
 SECONDS_TO_ANSWER = 2
 LONGEST_PAUSE = 0.02
 
-# After a switchover, a former primary keeps the connections that it has, and may not know that it is one.
+# After a switchover, the former primary keeps its open connections, and may not know that it is a replica now:
+# a connection is opened anew after so long, and earlier if its server is read-only.
 SECONDS_OF_A_CONNECTION = 5.0
 SECONDS_WITH_A_READ_ONLY_SERVER = 1.0
 
-# What a column holds.
-LONGEST = 140
+# The width of the columns of both tables.
+LONGEST_VALUE = 140
 
 HOURS_KEPT = 24
 MOST_DELETED_AT_ONCE = 1000
 
-# Before a migrate.
+# The app was updated, and the site is not migrated yet.
 NO_SUCH_TABLE = 1146
 
-_BEGIN = (
+_SET_UP = (
 	f"SET SESSION autocommit = 1, innodb_lock_wait_timeout = 1, max_statement_time = {SECONDS_TO_ANSWER},"
 	" group_concat_max_len = 1000000"
 )
 
-_OF_ADMINISTRATOR = "now(), now(), 'Administrator', 'Administrator'"
+# The values of creation, modified, owner and modified_by.
+_STANDARD_VALUES = "now(), now(), 'Administrator', 'Administrator'"
 
-# As one row, which is all that is read of an answer.
-_SIGHTINGS = """
+# As one row: only the first row of an answer is read.
+_SELECT_SIGHTINGS = """
 	select group_concat(concat_ws('|', redis_id,
 			timestampdiff(microsecond, in_use_since, utc_timestamp(6)) / 1000000,
 			timestampdiff(microsecond, seen_at, utc_timestamp(6)) / 1000000,
@@ -66,7 +69,7 @@ _SIGHTINGS = """
 		from `tabCache Redis` where seen_at > utc_timestamp(6) - interval {seconds} second group by redis_id
 	) redises"""
 
-_NOTE = """
+_NOTE_REDIS = """
 	insert into `tabCache Redis`
 		(name, creation, modified, owner, modified_by, redis_id, host, address, in_use_since, seen_at)
 	values ({name}, {row}, {redis_id}, {host}, {address}, utc_timestamp(6), utc_timestamp(6))
@@ -75,7 +78,7 @@ _NOTE = """
 		seen_at = utc_timestamp(6)"""
 
 # Requests that end in the same moment may be stored in any order: the later position stays.
-_KEEP = """
+_KEEP_POSITIONS = """
 	insert into `tabUser Position` (name, creation, modified, owner, modified_by, for_whom, gtid, written_at)
 	values {rows}
 	on duplicate key update
@@ -83,33 +86,36 @@ _KEEP = """
 			> cast(substring_index(gtid, '-', -1) as unsigned), values(gtid), gtid),
 		written_at = utc_timestamp(6)"""
 
-_REPLACE = """
+_REPLACE_POSITIONS = """
 	replace into `tabUser Position` (name, creation, modified, owner, modified_by, for_whom, gtid, written_at)
 	values {rows}"""
 
-_WRITTEN = """
+_SELECT_POSITIONS = """
 	select group_concat(if(for_whom = '', '', gtid)) as gtids,
 		min(if(for_whom = '', timestampdiff(microsecond, written_at, utc_timestamp(6)) / 1000000, null)) as complete_for
 	from `tabUser Position`
 	where for_whom in ({whom}, '') and written_at > utc_timestamp(6) - interval {seconds} second"""
 
-# Of nobody: up to then, positions may have been lost.
-_LOSE = """
+# A row of no user, which says that positions before its time may have been lost.
+_MARK_AS_LOST = """
 	insert into `tabUser Position` (name, creation, modified, owner, modified_by, for_whom, gtid, written_at)
 	values ('lost', {row}, '', '', utc_timestamp(6) - interval {seconds} second)
 	on duplicate key update written_at = values(written_at)"""
 
 
 class DatabaseStore:
-	"""One connection of this process to a site's primary, opened when it is needed. Safe to share between threads."""
+	"""The CommonStore of a site, in two tables on its primary.
 
-	def __init__(self, connector: Connector):
+	Has one connection, opened when it is first needed, and may be shared between threads.
+	"""
+
+	def __init__(self, connector: Connector) -> None:
 		self._connector = connector
 		self._lock = Lock()
 		self._connection: Any = None
 		self._opened_at = 0.0
-		self._left_alone_until = 0.0
-		self._left_alone_for: type[CommonStoreError] = CommonStoreError
+		self._unavailable_until = 0.0
+		self._unavailable_error: type[CommonStoreError] = CommonStoreError
 		after_fork(self, DatabaseStore._begin_in_child)
 
 	def _begin_in_child(self) -> None:
@@ -118,7 +124,9 @@ class DatabaseStore:
 
 	def sightings(self, host: str) -> list[Sighting]:
 		seconds = SECONDS_A_REDIS_COUNTS + SECONDS_OF_KEEPING_FOR_OTHERS
-		found, *_ = self._read(_SIGHTINGS.format(host=_literal(host[:LONGEST]), seconds=seconds)) or [None]
+		found, *_ = self._select(
+			_SELECT_SIGHTINGS.format(host=_literal(host[:LONGEST_VALUE]), seconds=seconds)
+		) or [None]
 		sightings = []
 		for one in filter(None, dialect.text(found).split(",")):
 			redis_id, in_use_for, seen, *here = one.split("|")
@@ -134,31 +142,33 @@ class DatabaseStore:
 			"address": address,
 			"name": _digest(f"{redis_id}|{host}"),
 		}
-		literals = {key: _literal(value[:LONGEST]) for key, value in values.items()}
+		literals = {key: _literal(value[:LONGEST_VALUE]) for key, value in values.items()}
 		try:
-			self._ask(_NOTE.format(**literals, row=_OF_ADMINISTRATOR, seconds=SECONDS_A_REDIS_COUNTS))
+			self._execute(
+				_NOTE_REDIS.format(**literals, row=_STANDARD_VALUES, seconds=SECONDS_A_REDIS_COUNTS)
+			)
 			for table, column in (("Cache Redis", "seen_at"), ("User Position", "written_at")):
 				old = f"{column} < utc_timestamp(6) - interval {HOURS_KEPT} hour"
-				self._ask(f"delete from `tab{table}` where {old} limit {MOST_DELETED_AT_ONCE}")
+				self._execute(f"delete from `tab{table}` where {old} limit {MOST_DELETED_AT_ONCE}")
 		except CommonStoreError as error:
 			cause = error.__cause__
 			if cause is None or dialect.kind_of(cause) is not dialect.ErrorKind.WRITE:
 				raise
-			# On a primary that is read-only, nobody writes anything that could be missed.
+			# On a primary that is read-only nobody commits anything, so no position can be missing.
 
 	def let_pass(self, redis_id: str, seconds: float) -> None:
 		past = f"utc_timestamp(6) - interval {SECONDS_A_REDIS_COUNTS} second"
 		not_seen = f"seen_at between {past} and utc_timestamp(6) - interval {float(seconds)} second"
-		self._ask(
+		self._execute(
 			f"update `tabCache Redis` set seen_at = {past} where redis_id = {_literal(redis_id)} and {not_seen}"
 		)
 
 	def keep_written(self, users: Iterable[str], position: Position) -> None:
-		self._ask(_KEEP.format(rows=_rows(users, position)))
+		self._execute(_KEEP_POSITIONS.format(rows=_position_rows(users, position)))
 
 	def written_by(self, user: str) -> Written:
-		asked = _WRITTEN.format(whom=f"'{_digest(user)}'", seconds=SECONDS_POSITIONS_ARE_KEPT)
-		found = self._read(asked)
+		asked = _SELECT_POSITIONS.format(whom=f"'{_digest(user)}'", seconds=SECONDS_POSITIONS_ARE_KEPT)
+		found = self._select(asked)
 		if found is None:
 			raise CommonStoreError("the primary has no table for positions yet")
 		gtids, complete_for, _ = found
@@ -166,14 +176,14 @@ class DatabaseStore:
 		return Written(Position(dialect.text(gtids)), known_for)
 
 	def begin_anew(self, seconds_ago: float) -> None:
-		self._ask(_LOSE.format(row=_OF_ADMINISTRATOR, seconds=float(seconds_ago)))
+		self._execute(_MARK_AS_LOST.format(row=_STANDARD_VALUES, seconds=float(seconds_ago)))
 
 	def replace_written(self, user: str, position: Position) -> None:
-		# Never none meanwhile: another request of the user may read.
-		self._ask(_REPLACE.format(rows=_rows([user], position)))
+		# Replace first, delete then: a request of the user that reads in between must find a position.
+		self._execute(_REPLACE_POSITIONS.format(rows=_position_rows([user], position)))
 		digest = _digest(user)
 		names = ", ".join(f"'{digest}|{gtid.partition('-')[0]}'" for gtid in str(position).split(","))
-		self._ask(f"delete from `tabUser Position` where for_whom = '{digest}' and name not in ({names})")
+		self._execute(f"delete from `tabUser Position` where for_whom = '{digest}' and name not in ({names})")
 
 	def close(self) -> None:
 		with self._lock:
@@ -185,32 +195,37 @@ class DatabaseStore:
 			with suppress(Exception):
 				connection.close()
 
-	def _read(self, statement: str) -> tuple | None:
-		"""As _ask, with @@read_only as the last column: a former primary that has it on is not asked for long."""
-		# Beside the statement, where no row was found it would be NULL.
+	def _select(self, statement: str) -> tuple | None:
+		"""Returns the first row of a query as `_execute` does, with @@read_only appended as the last column.
+
+		If that is on, the server may be a former primary: a connection that is not new is then opened again.
+		"""
+		# Around the statement: as a column of the statement itself, it would be NULL where no row was found.
 		statement = f"select answer.*, @@global.read_only from ({statement}) answer"
-		found = self._ask(statement)
+		found = self._execute(statement)
 		if found and dialect.is_on(found[-1]) and self._age > SECONDS_WITH_A_READ_ONLY_SERVER:
 			self.close()
-			return self._ask(statement)
+			return self._execute(statement)
 		return found
 
-	def _ask(self, statement: str) -> tuple | None:
-		"""The first row of the answer, if any; None before a migrate, too.
+	def _execute(self, statement: str) -> tuple | None:
+		"""Run a statement on the primary; returns the first row, or None if there is none, or no table yet.
 
-		Asked again where an idle connection was closed meanwhile, or another transaction went first. A primary
-		that does not answer is left alone for a second, also by threads that have waited for this one.
+		Tried again if the connection was idle and has been closed, or if the database has ended the statement
+		in favour of another transaction. After a failure the primary is not asked for a second, also not by
+		threads that have waited for this one: `_unavailable_error` is raised at once.
 
-		:raises CommonStoreError: if that does not help
+		:raises CommonStoreError: if the primary does not answer
+		:raises PrimaryRefuses: if it answers, and cannot do it
 		"""
 		with self._lock:
 			began = time.monotonic()
-			if began < self._left_alone_until:
-				raise self._left_alone_for("the primary did not answer a moment ago")
+			if began < self._unavailable_until:
+				raise self._unavailable_error("the primary did not answer a moment ago")
 			while True:
 				is_new = self._connection is None
 				try:
-					return self._try(statement)
+					return self._execute_once(statement)
 				except BaseException as error:
 					number, kind = dialect.number_of(error), dialect.kind_of(error)
 					if number == NO_SUCH_TABLE:
@@ -226,24 +241,24 @@ class DatabaseStore:
 					if is_lost and not is_new and not isinstance(error, TimeoutError):
 						continue
 					if kind is dialect.ErrorKind.WRITE and not is_new:
-						# The address may lead to the primary again.
+						# This server is read-only; a new connection may lead to the primary again.
 						continue
 					if is_lost or kind is dialect.ErrorKind.TROUBLE:
-						self._left_alone_until = time.monotonic() + SECONDS_LEFT_ALONE
-						self._left_alone_for = kind_of_failure
+						self._unavailable_until = time.monotonic() + SECONDS_LEFT_ALONE
+						self._unavailable_error = kind_of_failure
 					raise kind_of_failure(f"the primary: {type(error).__name__} {number}") from error
 
-	def _try(self, statement: str) -> tuple | None:
+	def _execute_once(self, statement: str) -> tuple | None:
 		if self._connection is None:
 			self._connection = self._open()
 		elif self._age > SECONDS_OF_A_CONNECTION:
-			self._renew()
+			self._reconnect()
 		return dialect.answer_within(self._connection, statement, SECONDS_TO_ANSWER)
 
 	def _open(self) -> Any:
 		connection = self._connector.connect(None, SECONDS_TO_CONNECT)
 		try:
-			dialect.answer_within(connection, _BEGIN, SECONDS_TO_ANSWER)
+			dialect.answer_within(connection, _SET_UP, SECONDS_TO_ANSWER)
 		except BaseException:
 			connection.close()
 			raise
@@ -254,27 +269,27 @@ class DatabaseStore:
 	def _age(self) -> float:
 		return time.monotonic() - self._opened_at
 
-	def _renew(self) -> None:
-		"""Go on with a new connection, as the address may lead to another server by now; if there is none, with the old."""
+	def _reconnect(self) -> None:
+		"""Open a new connection, as the address may lead to another server; keep the old one if that fails."""
 		try:
 			connection = self._open()
 		except Exception as error:
 			if not dialect.is_of_connection(error):
 				raise
-			# To be tried again after so long.
+			# Not tried again before SECONDS_OF_A_CONNECTION.
 			self._opened_at = time.monotonic()
 			return
 		self._close()
 		self._connection = connection
 
 
-def _rows(users: Iterable[str], position: Position) -> str:
-	"""Rows of `tabUser Position`, in one order, or two requests might wait for each other."""
+def _position_rows(users: Iterable[str], position: Position) -> str:
+	"""Returns rows of `tabUser Position`, in one order, or two requests might wait for each other."""
 	rows = []
 	for digest in sorted(map(_digest, users)):
 		for gtid in str(position).split(","):
 			domain = gtid.partition("-")[0]
-			rows.append(f"('{digest}|{domain}', {_OF_ADMINISTRATOR}, '{digest}', '{gtid}', utc_timestamp(6))")
+			rows.append(f"('{digest}|{domain}', {_STANDARD_VALUES}, '{digest}', '{gtid}', utc_timestamp(6))")
 	return ", ".join(rows)
 
 

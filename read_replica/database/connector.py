@@ -13,12 +13,15 @@ from read_replica.engine.settings import Endpoint
 
 
 class Connector:
-	"""Opens raw connections as the site's Database class does, with its charset and TLS, in any thread."""
+	"""Opens raw connections as the site's Database class does, with its charset and TLS.
 
-	def __init__(self, primary: Any):
+	Made where there is a request, as core's settings need its configuration; may then be used in any thread.
+	"""
+
+	def __init__(self, primary: Any) -> None:
 		self._class = type(primary)
 		self._driver = "mysqlclient" if "mysqlclient" in self._class.__module__ else "pymysql"
-		# Core looks into the request's configuration here, which other threads do not have.
+		# Core reads the request's configuration here, which other threads do not have.
 		self._settings = primary.get_connection_settings()
 		# v14 takes the user's name for the database's.
 		self._settings["database"] = frappe.local.conf.db_name
@@ -40,7 +43,7 @@ class Connector:
 		return connection
 
 	def _encrypt(self, endpoint: Endpoint, settings: dict[str, Any]) -> None:
-		"""Let TLS be as the endpoint says; None leaves it as it is for the site's primary.
+		"""Set the driver's TLS options as the endpoint says; None leaves them as for the site's primary.
 
 		:raises Exception: what PyMySQL raises if it does not accept the certificate
 		"""
@@ -52,12 +55,12 @@ class Connector:
 		if self._driver != "mysqlclient":
 			return
 		if not endpoint.tls:
-			# Newer C libraries ask for it by themselves.
+			# Newer C libraries ask for TLS by themselves.
 			settings["ssl_mode"] = "DISABLED"
 		elif endpoint.tls.get("check_hostname", True):
 			settings["ssl_mode"] = "VERIFY_IDENTITY"
 		else:
-			# The C library looks at the certificate and at the name, or at neither.
+			# The C library checks certificate and name, or neither: PyMySQL checks the certificate alone.
 			_check_certificate(settings)
 			settings["ssl_mode"] = "REQUIRED"
 

@@ -10,15 +10,15 @@ import frappe
 
 
 def logger_of_site() -> logging.Logger:
-	"""The site's logger, to be used by any thread. Its lines are written whatever the site's log level."""
+	"""Returns the site's logger, for any thread. Its lines are written whatever the site's log level."""
 	logger = frappe.logger("read_replica", allow_site=True)
-	# In production Frappe writes nothing below ERROR, and a fallback would be silent.
+	# In production Frappe writes nothing below ERROR, and a fallback to the primary would be silent.
 	logger.setLevel(logging.INFO)
 	return logger
 
 
 def line_of(event: str, fields: dict[str, Any]) -> str:
-	"""An event as it stands in the log."""
+	"""Returns the line of an event in the log."""
 	return " ".join((f"event={event}", *(f"{name}={value!r}" for name, value in fields.items())))
 
 

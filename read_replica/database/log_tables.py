@@ -1,10 +1,10 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""Tables that are written by those who only read: their rows go to the primary, and pin nothing.
+"""Log tables: a write to one of them goes to the primary, and the scope goes on reading from its replica.
 
-Core's own logs and sessions; and the doctypes that the site's configuration (`log_doctypes`) or an app's
-hook (`read_replica_log_doctypes`) names, with what core writes beside a row of theirs.
+These are core's own logs and sessions, and the doctypes that the site's configuration (`log_doctypes`) or an
+app's hook (`read_replica_log_doctypes`) names, with the tables that core writes together with their rows.
 """
 
 import time
@@ -15,14 +15,14 @@ import frappe
 
 from read_replica.engine import dialect
 
-# Read inside a scope as often as written: what is read there is merged and written back.
+# Always read from the primary, too: core reads their rows, merges changes into them and writes them back.
 ALWAYS_PRIMARY = ("__UserSettings", "tabSessions")
 
 HOOK = "read_replica_log_doctypes"
 
 
-def _tables_of(doctypes) -> frozenset[str]:
-	"""Their tables, and the sequences of those that are numbered: `nextval(error_log_id_seq)`."""
+def _tables_of(doctypes: Iterable[str]) -> frozenset[str]:
+	"""Returns the tables of doctypes, and their sequences, as in `nextval(error_log_id_seq)`."""
 	sequences = (f"{doctype.lower().replace(' ', '_')}_id_seq" for doctype in doctypes)
 	return frozenset((*(f"tab{doctype}" for doctype in doctypes), *sequences))
 
@@ -33,12 +33,12 @@ LOG_TABLES = _tables_of(
 		"Activity Log",
 		"Console Log",
 		"Error Log",
-		# v14's.
+		# Of v14.
 		"Error Snapshot",
 		"Permission Log",
 		"Route History",
 		"Scheduled Job Log",
-		# This app's own.
+		# Of this app.
 		"Scheduled Run",
 		"Sessions",
 		"View Log",
@@ -49,33 +49,37 @@ LOG_TABLES = _tables_of(
 
 LOGIN_COLUMNS = frozenset(("last_active", "last_ip", "last_login", "last_known_versions"))
 
-# What core writes beside a row of any doctype: the last number of its series, and what was changed in it.
+# Written by core together with a row of any doctype: the last number of its series, and its changes.
 WRITTEN_WITH_ANY = ("Series", "Version")
 
-# And beside a new row of these; a mail that tells somebody of it is a row, too.
+# Written by core together with a new row of these doctypes; a notification by mail is a row of Email Queue.
 WRITTEN_WITH = {"Notification Log": ("Notification Settings", "Email Queue")}
 
-# Their text is copied into this column of the document that they belong to: core reads what stands there,
-# adds to it and writes it back.
-COMMENTING = frozenset(("Comment", "Communication"))
-COMMENTS = "_comments"
+# Core copies their text into this column of the document that they belong to: it reads the column, adds the
+# text and writes it back.
+COMMENT_DOCTYPES = frozenset(("Comment", "Communication"))
+COMMENTS_COLUMN = "_comments"
 
-# Each write to a table that is none of core's logs asks.
-SECONDS_KNOWN = 5.0
-SECONDS_CHILDREN_ARE_KNOWN = 300.0
+# The list is looked up at each write to a table that is none of core's logs.
+SECONDS_CACHED = 5.0
+SECONDS_CHILDREN_ARE_CACHED = 300.0
 
 
-class Listed(NamedTuple):
-	"""The doctypes that count as logs on a site beside core's, and all tables and sequences of theirs."""
+class ListedDoctypes(NamedTuple):
+	"""The doctypes that count as logs on a site beside core's, with all their tables and sequences.
+
+	:param children_read_at: when their child tables were read from the database, by time.monotonic()
+	"""
 
 	doctypes: frozenset[str]
 	tables: frozenset[str]
-	children_known_at: float
+	children_read_at: float
 
 
-NONE = Listed(frozenset(), frozenset(), 0.0)
+NOTHING_LISTED = ListedDoctypes(frozenset(), frozenset(), 0.0)
 
-_of_process: dict[str, tuple[float, Listed]] = {}
+# By site, with the time of the look-up.
+_listed_by_site: dict[str, tuple[float, ListedDoctypes]] = {}
 
 
 def log_names(
@@ -84,9 +88,10 @@ def log_names(
 	log_doctypes: Callable[[], Iterable[str]],
 	ask_primary: Callable[[str, tuple], list],
 ) -> tuple[str, ...]:
-	"""What tells later statements that must see a write of a log: the names of its table and columns.
+	"""Returns the names by which later statements that must see a write to a log are recognized.
 
-	Nothing, if it is not one of a session, a user's last activity or a log row.
+	They are the names of its table and column; none if it is a write to anything but a session, a user's last
+	activity or a log table.
 
 	:param log_doctypes: the doctypes that the site's configuration counts among the logs
 	:param ask_primary: runs a query on the primary and returns its rows
@@ -96,30 +101,32 @@ def log_names(
 		return (table,)
 	listed = _listed(log_doctypes, ask_primary)
 	if table in listed.tables:
-		return (table, COMMENTS) if table[3:] in COMMENTING else (table,)
-	if column == COMMENTS and listed.doctypes & COMMENTING:
-		return (COMMENTS,)
+		return (table, COMMENTS_COLUMN) if table[3:] in COMMENT_DOCTYPES else (table,)
+	if column == COMMENTS_COLUMN and listed.doctypes & COMMENT_DOCTYPES:
+		return (COMMENTS_COLUMN,)
 	return ()
 
 
-def _listed(log_doctypes: Callable[[], Iterable[str]], ask_primary: Callable[[str, tuple], list]) -> Listed:
+def _listed(
+	log_doctypes: Callable[[], Iterable[str]], ask_primary: Callable[[str, tuple], list]
+) -> ListedDoctypes:
 	site, now = frappe.local.site, time.monotonic()
-	known_at, listed = _of_process.get(site, (float("-inf"), NONE))
-	if now - known_at < SECONDS_KNOWN:
+	read_at, listed = _listed_by_site.get(site, (float("-inf"), NOTHING_LISTED))
+	if now - read_at < SECONDS_CACHED:
 		return listed
 	named = {*log_doctypes(), *frappe.get_hooks(HOOK)}
 	doctypes = frozenset(named.union(*(WRITTEN_WITH.get(doctype, ()) for doctype in named)))
 	if not doctypes:
-		listed = NONE
-	elif doctypes != listed.doctypes or now - listed.children_known_at > SECONDS_CHILDREN_ARE_KNOWN:
+		listed = NOTHING_LISTED
+	elif doctypes != listed.doctypes or now - listed.children_read_at > SECONDS_CHILDREN_ARE_CACHED:
 		children = _children_of(doctypes, ask_primary)
-		listed = Listed(doctypes, _tables_of((*doctypes, *children, *WRITTEN_WITH_ANY)), now)
-	_of_process[site] = now, listed
+		listed = ListedDoctypes(doctypes, _tables_of((*doctypes, *children, *WRITTEN_WITH_ANY)), now)
+	_listed_by_site[site] = now, listed
 	return listed
 
 
 def _children_of(doctypes: frozenset[str], ask_primary: Callable[[str, tuple], list]) -> set[str]:
-	"""The doctypes of their child tables."""
+	"""Returns the doctypes of the child tables of doctypes."""
 	names = tuple(sorted(doctypes))
 	rows = ask_primary(
 		"select options from `tabDocField` where fieldtype in ('Table', 'Table MultiSelect') and parent in %s"
@@ -130,5 +137,5 @@ def _children_of(doctypes: frozenset[str], ask_primary: Callable[[str, tuple], l
 
 
 def forget() -> None:
-	"""Look up what is listed when it is next asked for."""
-	_of_process.pop(frappe.local.site, None)
+	"""Forget which doctypes the current site lists, so that the next write looks them up."""
+	_listed_by_site.pop(frappe.local.site, None)

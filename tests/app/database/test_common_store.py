@@ -538,7 +538,7 @@ def test_a_frozen_primary_holds_nobody_up_for_long(two, servers):
 
 def test_a_primary_that_is_left_alone_says_so_whatever_it_is_asked(two):
 	one, _ = two
-	store, store._left_alone_until = one._common, time.monotonic() + 60
+	store, store._unavailable_until = one._common, time.monotonic() + 60
 	for ask in (
 		lambda: store.sightings("a-host"),
 		lambda: store.note("a", "a-host", "a-host:6379"),
@@ -549,7 +549,7 @@ def test_a_primary_that_is_left_alone_says_so_whatever_it_is_asked(two):
 		with pytest.raises(CommonStoreError):
 			ask()
 	one.keep_written((), Position("0-1-5"))
-	store._left_alone_until = 0
+	store._unavailable_until = 0
 	one.keep_written((), Position("0-1-5"))
 
 
