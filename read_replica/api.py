@@ -13,36 +13,39 @@ from read_replica.watch import job_findings
 
 @frappe.whitelist()
 def scheduled_methods() -> list[str]:
-	"""The methods that are scheduled on this site, for the desk to suggest."""
+	"""Returns the methods that are scheduled on this site, as suggestions for a field of the desk."""
 	frappe.only_for("System Manager")
 	return frappe.get_all("Scheduled Job Type", pluck="method", order_by="method", distinct=True)
 
 
 @frappe.whitelist()
 def job_problems() -> list[str]:
-	"""What is wrong with the servers of jobs, for core's System Health Report, in sentences."""
+	"""Returns the problems with the servers of jobs, in sentences, for core's System Health Report."""
 	frappe.only_for("System Manager")
 	return job_findings.problems()
 
 
 @frappe.whitelist()
 def where_scheduler_runs() -> str:
-	"""Where a scheduler ticks, for the same report, which looks for a process on this host alone; "" if nowhere."""
+	"""Returns where a scheduler ticks, or "" if none does, for core's System Health Report.
+
+	The report itself looks for a process of the scheduler on this host alone.
+	"""
 	frappe.only_for("System Manager")
 	return schedulers.where()
 
 
 @frappe.whitelist(methods=["POST"])
 def clear_writers(method: str | None = None) -> int:
-	"""Let a method that was caught writing, or all of them, back to the replicas; how many there were."""
+	"""Let a method that was caught writing, or all of them, back to the replicas; returns their number."""
 	frappe.only_for("System Manager")
 	return shared_of_site().clear_writers(*([method] if method else []))
 
 
 @frappe.whitelist(allow_guest=True, methods=["GET"])
 def metrics() -> Response:
-	"""The site's numbers, as Prometheus reads them, for whoever sends its token."""
-	# Only here, as no other request needs its library.
+	"""Returns the metrics of the site as Prometheus reads them, if the request sends the site's token."""
+	# Not at the top: no other request needs the library prometheus_client.
 	from read_replica.watch import prometheus
 
-	return prometheus.answer()
+	return prometheus.metrics_response()

@@ -15,7 +15,7 @@ from read_replica.database import transaction
 from read_replica.database.routed import primary_of
 from read_replica.jobs import enqueue, enqueue_hook, positions, servers
 from read_replica.site import finish, is_mariadb, router_of_site, routing_of_site
-from read_replica.watch.freshness_header import tell
+from read_replica.watch.freshness_header import add_header
 
 # A script that reads from replicas, and that no hook has begun, also puts jobs into queues.
 site.before_routing.append(enqueue_hook.install)
@@ -79,7 +79,7 @@ def end(response: Any = None, **kwargs) -> None:
 	router = router_of_site()
 	if response is not None:
 		if router:
-			tell(response, transaction.request_state(), router.settings.replicas)
+			add_header(response, transaction.request_state(), router.settings.replicas)
 	elif router:
 		# The process of a job may end before its watchdog shares what was counted.
 		router.share_at_last()

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""What people are told where the servers of a site have different cache Redises."""
+"""Problems with the cache Redises of a site: servers that have different ones, or none."""
 
 from collections import defaultdict
 
@@ -10,17 +10,17 @@ import frappe
 from read_replica.database.bookkeeping import is_before_migrate
 from read_replica.engine.shared.common_store import NO_REDIS
 
-# A restart or a change of configuration is over by then; so is the time without a request at night.
+# Longer than a restart, a change of configuration, or a time without requests at night.
 MINUTES_SHOWN = 15
 
 MOST_NAMED = 3
 
-# A Redis that is restarted is back by then.
-SECONDS_OF_A_HICCUP = 60
+# A Redis that is restarted is back by then, and is not reported.
+SECONDS_OF_A_RESTART = 60
 
 
 def problems() -> list[str]:
-	"""A sentence where more than one cache Redis was in use lately, and one where servers have none."""
+	"""Returns a sentence if several cache Redises were in use lately, and one if servers cannot use theirs."""
 	try:
 		rows = frappe.db.sql(
 			"select redis_id, host, address, timestampdiff(second, seen_at, utc_timestamp(6)),"
@@ -32,20 +32,21 @@ def problems() -> list[str]:
 		if not is_before_migrate(error):
 			raise
 		return []
-	by_id, without = defaultdict(list), []
+	by_id: dict[str, list[str]] = defaultdict(list)
+	unreachable = []
 	for redis_id, host, address, seconds, lasted in rows:
 		seen = f"{address} on {host}, seen {max(0, seconds)} s ago"
 		if redis_id != NO_REDIS:
 			by_id[redis_id].append(seen)
-		elif lasted >= SECONDS_OF_A_HICCUP:
-			without.append(seen)
-	return [*_of_several(by_id), *_of_none(without)]
+		elif lasted >= SECONDS_OF_A_RESTART:
+			unreachable.append(seen)
+	return [*_several_redises(by_id), *_unreachable_redises(unreachable)]
 
 
-def _of_several(by_id: dict[str, list[str]]) -> list[str]:
+def _several_redises(by_id: dict[str, list[str]]) -> list[str]:
 	if len(by_id) < 2:
 		return []
-	named = "; ".join(f"{redis_id[:8]} ({_some(users)})" for redis_id, users in by_id.items())
+	named = "; ".join(f"{redis_id[:8]} ({_shortened(users)})" for redis_id, users in by_id.items())
 	return [
 		f"This site's servers have used {len(by_id)} cache Redises in the last {MINUTES_SHOWN} minutes: {named}."
 		" Positions of users are kept on the primary as well meanwhile, at the cost of one small transaction for each"
@@ -55,16 +56,16 @@ def _of_several(by_id: dict[str, list[str]]) -> list[str]:
 	]
 
 
-def _of_none(without: list[str]) -> list[str]:
-	if not without:
+def _unreachable_redises(users: list[str]) -> list[str]:
+	if not users:
 		return []
 	return [
-		f"A cache Redis cannot be reached, or refuses to keep anything: {_some(without)}. What users have written there"
-		" is kept on the primary, and all servers ask that for it meanwhile. Let redis_cache in"
+		f"A cache Redis cannot be reached, or refuses to keep anything: {_shortened(users)}. What users"
+		" have written there is kept on the primary, and all servers ask that for it meanwhile. Let redis_cache in"
 		" common_site_config.json lead there to a Redis that runs, has memory and disk left, and is no replica."
 	]
 
 
-def _some(users: list[str]) -> str:
+def _shortened(users: list[str]) -> str:
 	more = len(users) - MOST_NAMED
 	return "; ".join(users[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")

@@ -1,7 +1,10 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""Tells whoever asked how fresh the data of an answer is, as far as that is theirs to know."""
+"""The response header X-Read-Replica: which replicas answered, and how fresh their data is.
+
+What it says depends on the roles of the user who made the request.
+"""
 
 import ipaddress
 from datetime import datetime, timezone
@@ -17,16 +20,16 @@ from read_replica.engine.settings import Endpoint
 
 HEADER = "X-Read-Replica"
 
-# Roles that tell who somebody is; core gives the first one to all users who are no Website Users.
+# Core gives the role Desk User to all users but Website Users.
 DESK_USER = "Desk User"
 SYSTEM_MANAGER = "System Manager"
 
 
-def tell(response: Any, state: RequestState, replicas: tuple[Endpoint, ...]) -> None:
-	"""Name in a response's header the replicas that answered, and the time of their data.
+def add_header(response: Any, state: RequestState, replicas: tuple[Endpoint, ...]) -> None:
+	"""Add a header with the replicas that answered and the time of their data, if any replica answered.
 
-	Guests and website users get no header, and the primary's position is told to System Managers only.
-	Never raises: the answer itself is ready.
+	Guests and website users get no header, and only System Managers get the primary's position.
+	Never raises: the response itself is ready, and an error here must not spoil it. It is logged.
 	"""
 	if state.as_of is None or not hasattr(response, "headers"):
 		return
@@ -34,15 +37,16 @@ def tell(response: Any, state: RequestState, replicas: tuple[Endpoint, ...]) -> 
 		roles = _roles_of(state)
 		if DESK_USER not in roles:
 			return
-		response.headers[HEADER] = _told(state, replicas, with_position=SYSTEM_MANAGER in roles)
+		response.headers[HEADER] = _header_value(state, replicas, with_position=SYSTEM_MANAGER in roles)
 	except Exception as error:
 		log_event("header_not_told", error=f"{type(error).__name__} {error}")
 
 
 def _roles_of(state: RequestState) -> set[str]:
-	"""The roles that whoever asked has, also where the handler went on as somebody with more of them.
+	"""Returns the roles of the user who made the request.
 
-	Core keeps them in its cache; an answer from the primary does not even ask for them.
+	The handler may have switched to another user with more roles: only those of both count then.
+	Core keeps roles in its cache. A response from the primary does not look them up at all.
 	"""
 	now = frappe.session.user
 	roles = set(frappe.get_roles(now))
@@ -52,7 +56,7 @@ def _roles_of(state: RequestState) -> set[str]:
 	return roles
 
 
-def _told(state: RequestState, replicas: tuple[Endpoint, ...], with_position: bool) -> str:
+def _header_value(state: RequestState, replicas: tuple[Endpoint, ...], with_position: bool) -> str:
 	names = public_names(replicas)
 	servers = ",".join(sorted(names.get(name, "replica") for name in state.servers))
 	at = datetime.fromtimestamp(state.as_of.time, timezone.utc).isoformat(timespec="milliseconds")
@@ -62,7 +66,7 @@ def _told(state: RequestState, replicas: tuple[Endpoint, ...], with_position: bo
 
 @lru_cache(maxsize=64)
 def public_names(replicas: tuple[Endpoint, ...]) -> dict[str, str]:
-	"""What users are told each replica is called: its name, or its place in the list if that is an address."""
+	"""Returns the name that users see for each replica: its own, or such as `replica1` if that is an address."""
 	hosts = {replica.host for replica in replicas}
 	return {
 		replica.name: f"replica{place}"

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""What people are told of the servers that run jobs: a table, and what is wrong, in sentences."""
+"""The state of the servers that run jobs: rows of a table, and the problems with them in sentences."""
 
 from collections import defaultdict
 
@@ -30,12 +30,12 @@ from read_replica.watch import cache_redises, overdue
 
 MOST_NAMED = 3
 
-# More than that is of no use where a server is taken for gone after fifteen minutes.
+# By default, a server counts as gone after fifteen minutes: a dead connection must be noticed before that.
 MOST_SECONDS_OF_KEEPALIVE = 600
 
 
-def rows() -> list[tuple[str, ...]]:
-	"""The servers on their hosts, as `bench read-replica servers` prints them."""
+def server_rows() -> list[tuple[str, ...]]:
+	"""Returns a row for each server and host, as `bench read-replica servers` prints them."""
 	found = frappe.db.sql(
 		"select server_id, host, bench, app_version, timestampdiff(second, scheduler_alive_at, utc_timestamp()),"
 		" timestampdiff(second, workers_alive_at, utc_timestamp()), workers, queues, jobs from `tabJob Server`"
@@ -56,7 +56,7 @@ def rows() -> list[tuple[str, ...]]:
 
 
 def takeover_rows() -> list[tuple[str, ...]]:
-	"""The last times that a server's jobs were run by another."""
+	"""Returns a row for each of the last ten takeovers, in which one server ran the jobs of another."""
 	found = frappe.db.sql(
 		"select server_id, taken_by, began_at, ended_at, runs, last_job from `tabJob Takeover`"
 		" order by began_at desc limit 10"
@@ -75,7 +75,7 @@ def takeover_rows() -> list[tuple[str, ...]]:
 
 
 def ago(seconds: float | None) -> str:
-	"""A time that long ago, in words."""
+	"""Returns an age in seconds in words, such as `5 min ago`; None is `never`."""
 	if seconds is None:
 		return "never"
 	if seconds < 120:
@@ -84,7 +84,7 @@ def ago(seconds: float | None) -> str:
 
 
 def note_on(rule: Rule, known: dict[str, Server]) -> str:
-	"""What there is to say of a rule's server; nothing while it is alive."""
+	"""Returns when the server of a rule was last seen, and what becomes of its jobs; empty while it is alive."""
 	server = known.get(rule.server_id)
 	is_alive = server and server.is_known and not server.is_gone(rule.takeover_after or TAKEOVER_AFTER)
 	if is_alive:
@@ -98,7 +98,7 @@ def note_on(rule: Rule, known: dict[str, Server]) -> str:
 
 
 def problems() -> list[str]:
-	"""What is wrong with the servers, the rules and the runs of jobs, in sentences."""
+	"""Returns all problems with the servers, the rules and the runs of jobs, in sentences."""
 	return [
 		*schedulers.problems(),
 		*_servers_that_are_gone(),
@@ -107,7 +107,7 @@ def problems() -> list[str]:
 		*_runs_given_up(),
 		*_runs_that_failed(),
 		*_runs_without_locks(),
-		*_locks_of_servers_without_power(),
+		*_missing_tcp_keepalive(),
 		*_jobs_of_a_dormant_site(),
 		*network_mounts.problems(schedulers.locks_a_file()),
 		*class_overrides.problems(),
@@ -129,12 +129,12 @@ def _servers_that_are_gone() -> list[str]:
 		if note := note_on(rule, known):
 			jobs[rule.server_id, note].append(method)
 	return [
-		f"Server {server_id!r}: {note}. Scheduled jobs: {_some(methods)}"
+		f"Server {server_id!r}: {note}. Scheduled jobs: {_shortened(methods)}"
 		for (server_id, note), methods in sorted(jobs.items())
 	]
 
 
-def _some(names: list[str]) -> str:
+def _shortened(names: list[str]) -> str:
 	more = len(names) - MOST_NAMED
 	return ", ".join(names[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
@@ -159,14 +159,14 @@ def _workers_of_another_bench() -> list[str]:
 	try:
 		others = workers.of_another_bench(queues.readers())
 	except RedisError:
-		# Said already.
+		# `_queues_without_readers` has said so.
 		return []
 	if not others:
 		return []
 	bench = frappe.utils.get_bench_id()
 	return [
-		f"Workers of another bench, on {_some(sorted({reader.host for reader in others}))}, read this one's queues:"
-		f" both share a Redis and are called {bench!r} there. Each takes jobs of the other and can do none of"
+		f"Workers of another bench, on {_shortened(sorted({reader.host for reader in others}))}, read this one's"
+		f" queues: both share a Redis and are called {bench!r} there. Each takes jobs of the other and can do none of"
 		" them. In common_site_config.json, give each bench a bench_id of its own, the same on all of its"
 		' servers, such as "bench_id": "erp"; then bench restart.'
 	]
@@ -187,7 +187,7 @@ def _runs_given_up() -> list[str]:
 
 
 def _runs_that_failed() -> list[str]:
-	"""Runs that a worker could not execute, and that are tried again."""
+	"""Reports runs that a worker could not execute, and that will be tried again."""
 	found = frappe.db.sql(
 		"select job, max(attempts) from `tabScheduled Run`"
 		" where executed_at is null and begun_by is null and attempts between 1 and %s group by job order by job",
@@ -202,7 +202,7 @@ def _runs_that_failed() -> list[str]:
 
 
 def _last_errors() -> dict[str, str]:
-	"""Of each job with a run that is not executed, the last error that kept a worker from it."""
+	"""Returns the last error of each job that has a run which is not executed yet."""
 	try:
 		return dict(
 			frappe.db.sql(
@@ -235,7 +235,7 @@ def _runs_without_locks() -> list[str]:
 	]
 
 
-def _locks_of_servers_without_power() -> list[str]:
+def _missing_tcp_keepalive() -> list[str]:
 	if not rules.named_servers() - {DEFAULT_SERVER}:
 		return []
 	found = frappe.db.sql("show global variables like 'tcp_keepalive_time'")
@@ -250,14 +250,14 @@ def _locks_of_servers_without_power() -> list[str]:
 
 
 def _jobs_of_a_dormant_site() -> list[str]:
-	# Core puts nothing into a queue then, and does not ask us either.
+	# Core puts nothing into a queue then, and calls nothing of this app either.
 	others = [name for name in rules.named_servers() - {DEFAULT_SERVER} if not queues.is_own(name)]
 	if not others or not is_dormant():
 		return []
 	return [
 		"Nobody has used this site for some days, so Frappe's scheduler does its work there once a day, on the"
-		f" server that comes first. With a Redis for each server ({_some(sorted(others))}), the jobs of the"
-		" others are not run meanwhile. To have them run, raise dormant_days in System Settings."
+		f" server that comes first. With a Redis for each server ({_shortened(sorted(others))}), the"
+		" jobs of the others are not run meanwhile. To have them run, raise dormant_days in System Settings."
 	]
 
 

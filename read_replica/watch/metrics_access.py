@@ -1,7 +1,7 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""The token of whoever reads the metrics."""
+"""Checks the token that a request for the metrics sends."""
 
 import hmac
 from typing import Literal
@@ -14,13 +14,16 @@ METHOD = "read_replica.api.metrics"
 
 
 def take() -> None:
-	"""before_request: take our token out of the request, as core refuses a bearer that is not its own."""
+	"""Hook before_request: move the metrics token out of the Authorization header.
+
+	Core refuses a bearer token that is not one of its own, before our method is called.
+	"""
 	if frappe.request.path.rstrip("/").endswith(METHOD):
 		frappe.local.read_replica_token = frappe.request.environ.pop("HTTP_AUTHORIZATION", "")
 
 
 def check() -> Literal["right", "refused", "switched_off"]:
-	"""Whether the request has given the token of the site."""
+	"""Returns whether the request has sent the metrics token of the site."""
 	token = metrics_token(frappe.local.conf)
 	if not token:
 		return "switched_off"

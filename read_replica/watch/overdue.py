@@ -1,7 +1,7 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""Scheduled jobs that should have run by now and have not, each with the reason as far as it is known."""
+"""Finds scheduled jobs that should have run by now and have not, and the reason where it is known."""
 
 from collections import defaultdict
 from datetime import datetime, timedelta
@@ -15,47 +15,53 @@ from redis.exceptions import RedisError
 from read_replica.jobs import due_times, queues, run_locks, scheduled_runs, servers, tick_problems
 from read_replica.jobs.rules import rule_for
 
-TICKS = 2
+TICKS_UNTIL_OVERDUE = 2
 
-# Core spreads long jobs over so many seconds.
-SECONDS_OF_LONG_JOBS = 600
+# Core spreads the starts of long jobs over ten minutes.
+SECONDS_LONG_JOBS_ARE_SPREAD_OVER = 600
 
 
 def problems() -> list[str]:
-	"""Each job that is overdue by more than two ticks of its server, by reasons, in sentences."""
+	"""Returns a sentence for each reason why jobs are overdue, with their names.
+
+	A job is overdue if it should have begun more than two ticks of its server ago.
+	"""
 	jobs = _overdue()
 	if not jobs:
 		return []
-	of_reason = defaultdict(list)
+	by_reason = defaultdict(list)
 	for job, reason in zip(jobs, _reasons(jobs), strict=True):
-		of_reason[reason].append(job.method)
+		by_reason[reason].append(job.method)
 	return [
-		f"Overdue: {', '.join(sorted(methods))}: {reason}." for reason, methods in sorted(of_reason.items())
+		f"Overdue: {', '.join(sorted(methods))}: {reason}." for reason, methods in sorted(by_reason.items())
 	]
 
 
 def _overdue() -> list[Any]:
 	jobs = due_times.jobs({"stopped": 0})
-	ticks, begun = _seconds_between_ticks(), _last_begun()
-	return [job for job in jobs if _is_overdue(job, ticks, begun.get(job.name))]
+	ticks, created = _seconds_between_ticks(), _last_run_created()
+	return [job for job in jobs if _is_overdue(job, ticks, created.get(job.name))]
 
 
-def _is_overdue(job: Any, ticks: dict[str, float], begun: datetime | None) -> bool:
-	"""Whether it was due too long ago, and its last run was not claimed for the first time just now."""
+def _is_overdue(job: Any, ticks: dict[str, float], run_created_at: datetime | None) -> bool:
+	"""Returns whether a job was due too long ago.
+
+	A run that is not executed yet counts from when it was first claimed: it may have been a moment ago.
+	"""
 	try:
 		server_id = rule_for(job.method).server_id
-		late = TICKS * max(ticks.get(server_id, 0), get_scheduler_tick())
-		late += SECONDS_OF_LONG_JOBS if "Long" in job.frequency else 0
-		since = max(due_times.next_due(job), begun or datetime.min)
-		# Another app may call it due on working days only.
+		late = TICKS_UNTIL_OVERDUE * max(ticks.get(server_id, 0), get_scheduler_tick())
+		late += SECONDS_LONG_JOBS_ARE_SPREAD_OVER if "Long" in job.frequency else 0
+		since = max(due_times.next_due(job), run_created_at or datetime.min)
+		# Ask the job as well: the class of another app may call it due on working days only.
 		return since + timedelta(seconds=late) < now_datetime() and due_times.is_due(job)
 	except Exception:
-		# Nobody can say when it is due: the scheduler's tick has said why.
+		# It cannot be said when the job is due; the scheduler's tick reports the same error.
 		return False
 
 
-def _last_begun() -> dict[str, datetime]:
-	"""Of each job with runs that are not executed, when the last of them was made."""
+def _last_run_created() -> dict[str, datetime]:
+	"""Returns when the last run was created, for each job with runs that are not executed yet."""
 	return dict(
 		frappe.db.sql(
 			"select job_type, max(creation) from `tabScheduled Run` where executed_at is null group by job_type"
@@ -75,15 +81,15 @@ def _reasons(jobs: list[Any]) -> list[str]:
 	names = [job.name for job in jobs]
 	known = servers.known()
 	executed_now = run_locks.going_on(names)
-	runs = _runs(names)
+	runs = _claimed_runs(names)
 	try:
 		in_redis = queues.states([due_times.rq_job_id(job) for job in jobs])
 		waiting = queues.Waiting()
 	except RedisError as error:
 		return [f"Redis, which holds the queues, does not answer: {error}"] * len(jobs)
-	told = tick_problems.sentences()
+	from_ticks = tick_problems.sentences()
 	return [
-		_reason(job, known, job.name in executed_now, runs.get(job.name), in_redis, waiting, told)
+		_reason(job, known, job.name in executed_now, runs.get(job.name), in_redis, waiting, from_ticks)
 		for job in jobs
 	]
 
@@ -95,7 +101,7 @@ def _reason(
 	run: Any,
 	in_redis: dict,
 	waiting: queues.Waiting,
-	told: list[str],
+	from_ticks: list[str],
 ) -> str:
 	if is_executed:
 		return "an earlier run of it is being executed"
@@ -113,7 +119,7 @@ def _reason(
 		return "RQ calls it queued, but it is in no queue; the next tick puts it there"
 	if state.status == "started":
 		return "RQ takes it for being executed, though no worker says so; a tick puts it into a queue again"
-	named = [sentence for sentence in told if job.method in sentence]
+	named = [sentence for sentence in from_ticks if job.method in sentence]
 	if named:
 		return named[0]
 	if run:
@@ -126,8 +132,8 @@ def _reason(
 	return f"the scheduler of server {rule.server_id!r} has not claimed it, and nobody knows why"
 
 
-def _runs(names: list[str]) -> dict[str, tuple[int, str]]:
-	"""The last run of each of these jobs that was claimed and is not executed."""
+def _claimed_runs(names: list[str]) -> dict[str, tuple[int, str]]:
+	"""Returns the attempts and the host of the last claimed run of each job, if that is not executed yet."""
 	rows = frappe.db.sql(
 		"select job_type, attempts, host from `tabScheduled Run` where job_type in %s and executed_at is null"
 		" order by claimed_at",

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""The site's numbers, as Prometheus reads them: GET /api/method/read_replica.api.metrics with a token."""
+"""The metrics of a site for Prometheus: GET /api/method/read_replica.api.metrics with a token."""
 
 from collections.abc import Iterator
 
@@ -16,8 +16,11 @@ from read_replica.site import router_of_site
 from read_replica.watch import metrics_access
 
 
-def answer() -> Response:
-	"""All numbers of the site for whoever knows its token: 404 where there is none, 401 where it is another."""
+def metrics_response() -> Response:
+	"""Returns all metrics of the site as text.
+
+	HTTP 404 if the site has no metrics_token, 401 if the request has sent another one.
+	"""
 	access = metrics_access.check()
 	if access == "switched_off":
 		return _refusal(404, "Metrics are switched off. Set read_replica.metrics_token in site_config.json.")
@@ -33,12 +36,14 @@ def _refusal(status: int, message: str) -> Response:
 
 
 class SiteCollector(Collector):
-	"""What all processes of the current site have counted, and what is known of its replicas now."""
+	"""Collects the counts of all processes of the current site, and the state of its replicas now."""
 
 	def describe(self) -> list[Metric]:
+		"""Returns no names, so that registering this collector does not collect."""
 		return []
 
 	def collect(self) -> Iterator[Metric]:
+		"""Yields the metrics of the site and of each replica."""
 		router = router_of_site()
 		routing = GaugeMetricFamily("read_replica_routing", "1 while read-only calls may go to replicas.")
 		routing.add_metric((), 1 if router else 0)

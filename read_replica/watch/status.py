@@ -1,7 +1,7 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""What `bench read-replica` prints: facts gathered first, then a table of them."""
+"""Prints the tables of `bench read-replica`."""
 
 import os
 from collections import Counter
@@ -19,12 +19,12 @@ from read_replica.jobs import rules, schedulers, servers
 from read_replica.site import is_installed, routing_of_site
 from read_replica.watch import job_findings
 
-# Wide enough for a job's dotted path where the output goes to a file and has no width of its own.
+# Wide enough for a job's dotted path where the output goes to a file, which has no width of its own.
 WIDTH_OF_A_FILE = 160
 
 
 def print_status() -> None:
-	"""Print where reads go, and each replica as it answers now."""
+	"""Print where reads go, the state of each replica by a fresh health check, and all problems."""
 	console = _console()
 	routing = routing_of_site()
 	console.print(f"Site {frappe.local.site}: {_headline(routing)}", highlight=False)
@@ -73,7 +73,7 @@ def _replica_rows(router: Any) -> list[tuple[str, ...]]:
 
 
 def state_of(verdict: Verdict | None) -> str:
-	"""Say in words what the last look at a replica has shown."""
+	"""Returns in words what the last health check of a replica has found."""
 	if verdict is None:
 		return "not known: it has not been looked at"
 	if verdict.state == "down":
@@ -87,11 +87,11 @@ def state_of(verdict: Verdict | None) -> str:
 
 
 def _note_on_servers(replica: Any) -> str:
-	"""What there is to say of the servers behind an address; nothing of a single one."""
+	"""Returns a note if several servers are behind the address of a replica; empty for a single one."""
 	try:
 		found = replica.servers()
 	except Exception:
-		# Its state says that it does not answer.
+		# The state of the replica says already that it does not answer.
 		return ""
 	if "" in found:
 		return (
@@ -104,7 +104,7 @@ def _note_on_servers(replica: Any) -> str:
 
 
 def print_writers() -> None:
-	"""Print the methods that were caught writing."""
+	"""Print the methods that were caught writing, and until when they stay on the primary."""
 	rows = [
 		(method, datetime.fromtimestamp(until).strftime("%Y-%m-%d %H:%M"))
 		for method, until in sorted(shared_of_site().load_writers().items())
@@ -116,7 +116,7 @@ def print_writers() -> None:
 
 
 def print_jobs() -> None:
-	"""Print every scheduled job with its server, and what is wrong with rules and servers."""
+	"""Print every scheduled job with its server and its rule, then the servers and all problems."""
 	here = servers.this_server()
 	console = _console()
 	source = "SERVER_ID" if os.environ.get("SERVER_ID", "").strip() else "SERVER_ID is not set"
@@ -127,7 +127,7 @@ def print_jobs() -> None:
 
 
 def print_servers() -> None:
-	"""Print the servers that run jobs, the times that others have run theirs, and what is wrong."""
+	"""Print the servers that run jobs, the last takeovers, and all problems."""
 	console = _console()
 	columns = (
 		"Server",
@@ -140,7 +140,7 @@ def print_servers() -> None:
 		"Queues",
 		"Jobs",
 	)
-	console.print(_table(columns, job_findings.rows()))
+	console.print(_table(columns, job_findings.server_rows()))
 	if takeovers := job_findings.takeover_rows():
 		columns = ("Taken over from", "By", "Began (UTC)", "Ended (UTC)", "Runs", "Last job")
 		console.print(_table(columns, takeovers))
@@ -155,7 +155,7 @@ def _print_where_scheduler_runs(console: Console) -> None:
 
 
 def job_rows() -> list[dict[str, str]]:
-	"""Every scheduled job of the site with its rule, and a note where no server would run it."""
+	"""Returns every scheduled job of the site with its rule, and a note if its server is not alive."""
 	rows = []
 	jobs = frappe.get_all(
 		"Scheduled Job Type", fields=["method", "frequency", "cron_format", "stopped"], order_by="method"

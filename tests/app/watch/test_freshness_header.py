@@ -118,13 +118,13 @@ def test_an_error_that_a_visitor_sees_names_no_replica(configured, servers):
 
 
 def test_the_roles_of_a_user_are_asked_of_the_database_once_and_not_with_each_request(browser):
-	from read_replica import site
+	from read_replica import lifecycle
 
 	browser.ask("sample_app.api.for_everybody")
 	asked = []
-	counted = site.tell
+	counted = lifecycle.add_header
 
-	def tell(*args):
+	def add_header(*args):
 		sql = frappe.db.sql
 		frappe.db.sql = lambda query, *rest, **more: (asked.append(query), sql(query, *rest, **more))[1]
 		try:
@@ -132,11 +132,11 @@ def test_the_roles_of_a_user_are_asked_of_the_database_once_and_not_with_each_re
 		finally:
 			frappe.db.sql = sql
 
-	site.tell = tell
+	lifecycle.add_header = add_header
 	try:
 		assert HEADER in browser.ask("sample_app.api.for_everybody").headers
 	finally:
-		site.tell = counted
+		lifecycle.add_header = counted
 	assert asked == []
 
 
