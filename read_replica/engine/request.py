@@ -4,7 +4,7 @@
 """What is kept for the length of one request, job or thread."""
 
 import os
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from read_replica.engine.dialect import Position
 from read_replica.engine.shared.user_positions import Written
@@ -42,10 +42,10 @@ class RequestState:
 		"written_for",
 	)
 
-	def __init__(self):
+	def __init__(self) -> None:
 		# In a forked process, the scopes of its parent are not its own.
 		self.pid = os.getpid()
-		self.frames: list = []
+		self.frames: list[Any] = []
 		# Whether there was a commit of writes whose position has not been asked for.
 		self.committed = False
 		# What this request has committed; of a job, what its method has.

@@ -22,7 +22,7 @@ from read_replica.engine.replicas.choice import in_order
 from read_replica.engine.replicas.pool import Lease, PoolTimeout
 from read_replica.engine.replicas.replica import Replica
 from read_replica.engine.request import AsOf
-from read_replica.engine.settings import Need, Settings
+from read_replica.engine.settings import CompleteNeed, Settings
 
 # How late a server may answer, after a wait that it was asked to end itself.
 GRACE = 0.5
@@ -47,7 +47,7 @@ class Search:
 
 	__slots__ = ("known_for", "need", "patience", "position", "primary")
 
-	def __init__(self, need: Need, position: Position, primary: Any, known_for: float, patience: float):
+	def __init__(self, need: CompleteNeed, position: Position, primary: Any, known_for: float, patience: float):
 		self.need = need
 		self.position = position
 		self.primary = primary
@@ -56,7 +56,7 @@ class Search:
 
 
 class ReplicaSelector:
-	"""Tries the replicas of one router in turn, and remembers by their breakers how that went."""
+	"""Chooses a replica for a call by trying them in turn; their circuit breakers remember how that went."""
 
 	def __init__(
 		self,
@@ -78,7 +78,7 @@ class ReplicaSelector:
 
 	def find(
 		self,
-		need: Need,
+		need: CompleteNeed,
 		position: Position,
 		primary: Any,
 		known_for: float = float("inf"),
@@ -97,12 +97,12 @@ class ReplicaSelector:
 				continue
 			verdict = self._health.verdict_of(replica.name)
 			judgement = self._health.judge(verdict, need.max_lag)
-			if judgement not in ("good", "lagging"):
+			if verdict is None or judgement not in ("good", "lagging"):
 				continue
 			against = Reason.LAGGING if judgement == "lagging" else self._reason_against(verdict, search)
 			tries = self._connections_to_try(replica.name, against)
 			if not tries:
-				reason = against
+				reason = against or reason
 			elif replica.breaker.allows():
 				found = self._try(replica, verdict, against, search, tries)
 				if isinstance(found, Selection):
@@ -116,7 +116,7 @@ class ReplicaSelector:
 
 	def _reason_against(self, verdict: Verdict, search: Search) -> Reason | None:
 		"""Why a server that is fresh enough for a need does not have what its user has written."""
-		if verdict.lag + self._health.age + DELAY_OF_VERDICTS > search.known_for:
+		if verdict.lag is None or verdict.lag + self._health.age + DELAY_OF_VERDICTS > search.known_for:
 			return Reason.BEHIND
 		if verdict.position.covers(search.position):
 			return None
@@ -161,8 +161,8 @@ class ReplicaSelector:
 		self, replica: Replica, lease: Lease, verdict: Verdict, against: Reason | None, search: Search
 	) -> AsOf | Reason:
 		"""How fresh the server is that the probe has reached, too; or why it will not do."""
-		if against:
-			return against
+		if against or verdict.as_of is None:
+			return against or Reason.LAGGING
 		if not search.position or (
 			verdict.position.covers(search.position) and not self._may_have_restarted(lease)
 		):
@@ -189,7 +189,7 @@ class ReplicaSelector:
 			own = self._ask(replica, lease, search, 0.0 if is_hopeless else max(search.patience, 0.0))
 		if own.state == "down":
 			return Reason.NO_REPLICA
-		if own.lag is None or own.lag > search.need.max_lag:
+		if own.lag is None or own.as_of is None or own.lag > search.need.max_lag:
 			return Reason.LAGGING
 		if own.lag + DELAY_OF_VERDICTS > search.known_for or not own.position.covers(search.position):
 			return Reason.BEHIND
@@ -282,7 +282,7 @@ class ReplicaSelector:
 		lease.throw_away()
 		if not dialect.is_of_connection(error):
 			raise error
-		if dialect.kind_of(error) is dialect.ErrorKind.LOST:
+		if isinstance(error, Exception) and dialect.kind_of(error) is dialect.ErrorKind.LOST:
 			self.failed(replica, error)
 
 	def recovered(self, replica: Replica) -> None:
