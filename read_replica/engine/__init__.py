@@ -5,6 +5,7 @@
 
 Uses nothing of this app outside itself, and no frappe: it reaches the program it runs in through a `Host`, so
 that the same code serves a Frappe site, the demo and the tests. Its rooms, from the bottom: `dialect`,
-`shared`, `sticking` and `replicas`, `health`; above them `selector`, `scope` and `router`.
-Offers to others: router.Router, scope.Scope, settings, errors, host.Host, request.RequestState.
+`shared`, `sticking` and `replicas`, `health`; above them `selector`, `scope`, `replica_scope` and `router`.
+Offers to others: router.Router, scope.Scope and replica_scope.ReplicaScope, settings, errors, host.Host,
+request.RequestState; and, for what runs beside it, locks and forks.
 """

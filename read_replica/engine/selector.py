@@ -47,7 +47,9 @@ class Search:
 
 	__slots__ = ("known_for", "need", "patience", "position", "primary")
 
-	def __init__(self, need: CompleteNeed, position: Position, primary: Any, known_for: float, patience: float):
+	def __init__(
+		self, need: CompleteNeed, position: Position, primary: Any, known_for: float, patience: float
+	):
 		self.need = need
 		self.position = position
 		self.primary = primary

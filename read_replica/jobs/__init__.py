@@ -5,5 +5,6 @@
 
 Uses the site's router, `core` and `database`. Used by scheduler_split, lifecycle, `watch` and commands.
 Offers to others: enqueue, enqueue_hook, positions, execution, run_now, tick, rules, servers, schedulers,
-heartbeat, queue_setup, annotations.
+heartbeat, queue_setup, annotations; to `watch`, which reads what is known of them, due_times, network_mounts,
+rule_checks, run_locks, scheduled_runs, server_rows, tick_problems.
 """

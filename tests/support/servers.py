@@ -229,7 +229,23 @@ class MariaDB(Server):
 		"""Return once all that the primary has committed is here."""
 		position = primary.query("SELECT @@gtid_binlog_pos")[0][0]
 		if self.query("SELECT MASTER_GTID_WAIT(%s, %s)", (position, timeout))[0][0] != 0:
-			raise TimeoutError(f"The replica on port {self.port} did not reach {position} in {timeout} s")
+			raise TimeoutError(
+				f"The replica on port {self.port} did not reach {position} in {timeout} s: {self._replication()}"
+			)
+
+	def _replication(self) -> str:
+		"""How replication is, in short."""
+		with self.admin() as connection, connection.cursor(pymysql.cursors.DictCursor) as cursor:
+			cursor.execute("SHOW SLAVE STATUS")
+			status = cursor.fetchone() or {}
+		names = (
+			"Gtid_IO_Pos",
+			"Slave_IO_Running",
+			"Slave_SQL_Running",
+			"Slave_SQL_Running_State",
+			"Last_Error",
+		)
+		return ", ".join(f"{name} {status.get(name)}" for name in names)
 
 
 class Redis(Server):

@@ -3,7 +3,8 @@
 
 """What is MariaDB's own: its error numbers, its positions, its statements, how its drivers are spoken to.
 
-Another database gets a package with the same names; nothing outside knows a number of MariaDB's.
+Uses nothing else; used by all of the engine, and by the rooms that speak to a server. Offers what stands in
+`__all__`: another database gets a package with the same names, and nothing outside knows a number of MariaDB's.
 """
 
 from read_replica.engine.dialect.connection import (
