@@ -32,7 +32,7 @@ def where_scheduler_runs() -> str:
 	The report itself looks for a process of the scheduler on this host alone.
 	"""
 	frappe.only_for("System Manager")
-	return schedulers.where()
+	return schedulers.where_it_runs()
 
 
 @frappe.whitelist(methods=["POST"])

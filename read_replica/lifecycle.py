@@ -45,11 +45,11 @@ def begin(*args, **kwargs) -> None:
 		if state.asked_by is None and not _is_known_later():
 			state.asked_by = router.host.reader()
 		if is_job:
-			positions.take_over(state, kwargs["method"])
+			positions.restore(state, kwargs["method"])
 	if is_job and is_mariadb():
 		servers.note_worker()
 		positions.method_begins()
-		enqueue.begin_job(kwargs["method"])
+		enqueue.open_scope_of_job(kwargs["method"])
 
 
 def _is_login() -> bool:

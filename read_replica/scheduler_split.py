@@ -55,7 +55,7 @@ class Split:
 			log_event("not_scheduled", job=self.method, error=f"{type(error).__name__} {error}")
 			return False
 
-	def put_by_itself(self) -> Any:
+	def enqueue_by_own_class(self) -> Any:
 		"""Let another app's `enqueue` put the job into its queue, whatever it has in Redis."""
 		self.flags.read_replica_is_put = True
 		try:
@@ -69,11 +69,15 @@ class Split:
 	def get_next_execution(self) -> datetime:
 		"""As core's; of a run that a worker has in hand, when it was due, as the job's next time is another."""
 		work = self.flags.read_replica_work
-		return work.due_at if work and work.due_at and not work.was_told else super().get_next_execution()
+		return (
+			work.due_at
+			if work and work.due_at and not work.is_log_status_called
+			else super().get_next_execution()
+		)
 
 	def execute(self, *args, **kwargs) -> Any:
 		"""As core's; says so when somebody executes a job by hand that a rule gives to another server."""
-		self.flags.read_replica_work = execution.taken_by(self)
+		self.flags.read_replica_work = execution.take_for(self)
 		if is_mariadb() and not self.flags.read_replica_work:
 			_say_that_it_bypasses_its_rule(self.method)
 		return super().execute(*args, **kwargs)
@@ -82,15 +86,15 @@ class Split:
 		"""Core calls it right before the method begins, and when it has ended."""
 		work = self.flags.read_replica_work
 		if work:
-			work.was_told = True
+			work.is_log_status_called = True
 			if status != "Start":
 				# Core calls it where it has caught what the method has raised.
-				work.ends(sys.exc_info()[1] if status == "Failed" else None)
+				work.after_method(sys.exc_info()[1] if status == "Failed" else None)
 				positions.method_has_ended()
 		result = super().log_status(status, *args, **kwargs)
 		if work and status == "Start":
 			positions.method_begins(self.name)
-			work.begins()
+			work.before_method()
 		return result
 
 	def __reduce_ex__(self, protocol: int) -> tuple:

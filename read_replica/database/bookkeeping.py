@@ -14,14 +14,14 @@ from read_replica.engine.dialect import number_of
 
 # The database has ended the statement in favour of another: 1020 the row has changed since the transaction's
 # first read (innodb_snapshot_isolation), 1205 a lock was waited for in vain, 1213 a deadlock.
-IN_FAVOUR_OF_ANOTHER = (1020, 1205, 1213)
+TRANSACTION_CONFLICTS = (1020, 1205, 1213)
 
 MOST_TRIES = 10
 SECONDS_OF_TRIES = 60
 LONGEST_PAUSE = 0.1
 
 
-def change(statement: str, values: Any = ()) -> bool:
+def execute_and_commit(statement: str, values: Any = ()) -> bool:
 	"""Run a statement and commit; whether it has changed a row.
 
 	What is uncommitted before is committed first: what was read there would be the statement's view of
@@ -33,7 +33,7 @@ def change(statement: str, values: Any = ()) -> bool:
 	knows what became of it, as when the connection is lost.
 	"""
 	frappe.db.commit()
-	return _again_if_in_favour_of_another(partial(_run, statement, values))
+	return _retry_on_conflict(partial(_run, statement, values))
 
 
 def _run(statement: str, values: Any) -> bool:
@@ -43,9 +43,9 @@ def _run(statement: str, values: Any) -> bool:
 	return has_changed
 
 
-def _again_if_in_favour_of_another(step: Callable[[], bool]) -> bool:
+def _retry_on_conflict(step: Callable[[], bool]) -> bool:
 	tries = Retrying(
-		retry=retry_if_exception(is_in_favour_of_another),
+		retry=retry_if_exception(is_transaction_conflict),
 		stop=stop_after_attempt(MOST_TRIES) | stop_after_delay(SECONDS_OF_TRIES),
 		wait=wait_random(0, LONGEST_PAUSE),
 		before_sleep=lambda _: frappe.db.rollback(),
@@ -54,18 +54,18 @@ def _again_if_in_favour_of_another(step: Callable[[], bool]) -> bool:
 	return tries(step)
 
 
-def is_in_favour_of_another(error: BaseException) -> bool:
+def is_transaction_conflict(error: BaseException) -> bool:
 	"""Whether the database has undone a statement, or all of its transaction, which may be tried again.
 
 	By the number, as not every version of Frappe knows each of them.
 	"""
-	return number_of(of_driver(error)) in IN_FAVOUR_OF_ANOTHER
+	return number_of(driver_error(error)) in TRANSACTION_CONFLICTS
 
 
-def of_driver(error: BaseException) -> BaseException:
+def driver_error(error: BaseException) -> BaseException:
 	"""The driver's error, out of the one that Frappe has made of it."""
 	inner = error.args[0] if error.args else None
-	return of_driver(inner) if isinstance(inner, BaseException) else error
+	return driver_error(inner) if isinstance(inner, BaseException) else error
 
 
 def is_before_migrate(error: BaseException) -> bool:

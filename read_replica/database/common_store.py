@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
-from read_replica.database.bookkeeping import IN_FAVOUR_OF_ANOTHER
+from read_replica.database.bookkeeping import TRANSACTION_CONFLICTS
 from read_replica.database.connector import Connector
 from read_replica.engine import dialect
 from read_replica.engine.dialect import Position
@@ -230,7 +230,7 @@ class DatabaseStore:
 					number, kind = dialect.number_of(error), dialect.kind_of(error)
 					if number == NO_SUCH_TABLE:
 						return None
-					if number in IN_FAVOUR_OF_ANOTHER and time.monotonic() - began < SECONDS_TO_ANSWER:
+					if number in TRANSACTION_CONFLICTS and time.monotonic() - began < SECONDS_TO_ANSWER:
 						time.sleep(random.uniform(0, LONGEST_PAUSE))
 						continue
 					self._close()

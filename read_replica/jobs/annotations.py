@@ -59,7 +59,7 @@ def note() -> None:
 		).insert(ignore_permissions=True)
 
 
-def known() -> dict[str, str]:
+def load() -> dict[str, str]:
 	"""The server of each scheduled method that names one."""
 	text = frappe.db.get_value("DefaultValue", {"parent": PARENT, "defkey": "annotations"}, "defvalue")
 	return json.loads(text) if text else {}

@@ -123,7 +123,7 @@ def queue_of(job: Any) -> str:
 	return ScheduledJobType.get_queue_name(job)
 
 
-def puts_itself(job: Any) -> bool:
+def has_own_enqueue(job: Any) -> bool:
 	"""Whether another app's class has a way of its own to put a job into a queue."""
 	return _answers(job, "enqueue")
 

@@ -18,7 +18,7 @@ from read_replica.database.bookkeeping import is_before_migrate
 from read_replica.database.routed import primary_of
 from read_replica.database.transaction import is_giving_rows
 from read_replica.jobs import queues, servers
-from read_replica.jobs.placement import Place, Places
+from read_replica.jobs.placement import Place, Placement
 from read_replica.jobs.replica_reads import meta_of, need_in, open_scope
 from read_replica.jobs.rules import Rule, default_takeover_after, named_servers, rule_for
 
@@ -45,7 +45,7 @@ def enqueue(
 	:raises frappe.ValidationError: if there is no way to that server from here
 	"""
 	after = default_takeover_after() if takeover_after is None else takeover_after
-	place = _places(server_id).of_call(server_id, after)
+	place = _placement(server_id).for_enqueue(server_id, after)
 	if place is None:
 		frappe.throw(
 			_(
@@ -113,29 +113,29 @@ def _name_of(method: Any) -> str:
 
 
 def _place_by(rule: Rule) -> Place | None:
-	if not queues.is_own(rule.server_id):
+	if not queues.has_own_queue(rule.server_id):
 		return None
-	return _places(rule.server_id).of_call(rule.server_id, rule.takeover_after)
+	return _placement(rule.server_id).for_enqueue(rule.server_id, rule.takeover_after)
 
 
-def _meta(place: Place, meant_for: str, takeover_after: float) -> dict:
+def _meta(place: Place, intended_queue: str, takeover_after: float) -> dict:
 	if not place.queue:
 		return {}
-	return {queues.MEANT_FOR: meant_for, queues.TAKEOVER_AFTER: takeover_after}
+	return {queues.INTENDED_QUEUE: intended_queue, queues.TAKEOVER_AFTER: takeover_after}
 
 
-def _places(server_id: str) -> Places:
+def _placement(server_id: str) -> Placement:
 	"""What is known of one server."""
 	try:
-		known = servers.known({server_id})
+		known = servers.load({server_id})
 	except Exception as error:
 		if not is_before_migrate(error):
 			raise
 		known = {}
-	return Places(servers.this_server(), known, set())
+	return Placement(servers.this_server(), known, set())
 
 
-def begin_job(method: str) -> None:
+def open_scope_of_job(method: str) -> None:
 	"""In a worker: let a job whose rule says so read from a replica, until it ends."""
 	from rq import get_current_job
 

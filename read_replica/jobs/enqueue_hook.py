@@ -36,7 +36,7 @@ def watch(queue: Any, named: str) -> None:
 
 	def enqueue_call_in_its_place(*args, meta=None, **kwargs):
 		if run := _run_to_be_put():
-			return run.put_through(queue, enqueue_call, *args, meta=meta, **kwargs)
+			return run.forward(queue, enqueue_call, *args, meta=meta, **kwargs)
 		target, placed = (
 			(queue, by_caller)
 			if by_caller is not None
@@ -48,7 +48,7 @@ def watch(queue: Any, named: str) -> None:
 	queue.enqueue_call = enqueue_call_in_its_place
 
 
-class RunPutByItself:
+class RunEnqueuedByOwnClass:
 	"""A run of a scheduled job whose class, of another app, puts it into a queue by its own `enqueue`.
 
 	What that gives to RQ is executed by a worker as the run: the same function, with the same arguments.
@@ -60,7 +60,7 @@ class RunPutByItself:
 		self._place = place
 		self.is_put = False
 
-	def put_through(self, queue: Queue, enqueue_call: Callable, *args, meta: dict | None, **kwargs) -> Any:
+	def forward(self, queue: Queue, enqueue_call: Callable, *args, meta: dict | None, **kwargs) -> Any:
 		self.is_put = True
 		if self._place.queue:
 			enqueue_call = queues.queue_named(self._place.queue, queue).enqueue_call
@@ -75,16 +75,16 @@ class RunPutByItself:
 		return enqueue_call(*args, kwargs=job, meta={**(meta or {}), **positions.meta()} or None, **kwargs)
 
 
-def put_by_itself(run: str, job: Any, place: Place) -> bool:
+def enqueue_by_own_class(run: str, job: Any, place: Place) -> bool:
 	"""Let a job put a claimed run into its queue by the `enqueue` of its own class; whether it has."""
-	frappe.local.read_replica_run_to_be_put = by_itself = RunPutByItself(run, job, place)
+	frappe.local.read_replica_run_to_be_put = by_itself = RunEnqueuedByOwnClass(run, job, place)
 	try:
-		job.put_by_itself()
+		job.enqueue_by_own_class()
 	finally:
 		frappe.local.read_replica_run_to_be_put = None
 	return by_itself.is_put
 
 
-def _run_to_be_put() -> RunPutByItself | None:
+def _run_to_be_put() -> RunEnqueuedByOwnClass | None:
 	run = getattr(frappe.local, "read_replica_run_to_be_put", None)
 	return run if run and not run.is_put else None

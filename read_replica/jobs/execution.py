@@ -26,13 +26,13 @@ from typing import Any
 import frappe
 
 from read_replica.core.class_overrides import JOB_TYPE
-from read_replica.database.bookkeeping import change, is_before_migrate, is_in_favour_of_another
+from read_replica.database.bookkeeping import execute_and_commit, is_before_migrate, is_transaction_conflict
 from read_replica.database.event_log import log_event
 from read_replica.database.routed import primary_of
 from read_replica.jobs import run_locks
 from read_replica.jobs.replica_reads import open_scope
 from read_replica.jobs.rules import rule_for
-from read_replica.jobs.run_locks import Held
+from read_replica.jobs.run_locks import LockResult
 from read_replica.jobs.servers import this_server
 
 LONGEST_ERROR = 500
@@ -42,7 +42,7 @@ class BegunElsewhere(Exception):
 	"""Another worker has begun a run, whose job must not commit here as well."""
 
 
-class Work:
+class Execution:
 	"""One run in the hands of a worker. ScheduledJobType.log_status tells it when the method begins and ends.
 
 	:param attempt: the number of the worker that has begun this run
@@ -58,8 +58,8 @@ class Work:
 		self.attempt = attempt
 		self.job_type = job_type
 		self.due_at = due_at
-		self.is_taken = False
-		self.was_told = False
+		self.is_execute_called = False
+		self.is_log_status_called = False
 		self.has_begun = False
 		self.is_commit_in_doubt = False
 		self.has_committed = False
@@ -68,7 +68,7 @@ class Work:
 		self._primary: Any = None
 		self._commit: Any = None
 
-	def begins(self) -> None:
+	def before_method(self) -> None:
 		"""The method is called next, and nothing is uncommitted."""
 		rule = rule_for(self.method)
 		# The method may wait for long before its first statement: what was read until now is not its view.
@@ -78,14 +78,14 @@ class Work:
 		self._mark_with_first_commit(primary_of(frappe.local.db))
 		self.has_begun = True
 
-	def ends(self, error: BaseException | None = None) -> None:
+	def after_method(self, error: BaseException | None = None) -> None:
 		"""The method has returned or failed; what is committed from now on is not the job's."""
 		self.error = self.error or error
 		if self._scope:
 			self._scope.close()
-		self._leave_commit_alone()
+		self._restore_commit()
 
-	def ends_untold(self) -> None:
+	def finish_without_log_status(self) -> None:
 		"""Another app's class has executed the job, and said neither when it begins nor when it ends."""
 		if self.error:
 			# What core does with a job that fails.
@@ -93,7 +93,7 @@ class Work:
 		else:
 			self._mark_with_first_commit(primary_of(frappe.local.db))
 			frappe.db.commit()
-			self._leave_commit_alone()
+			self._restore_commit()
 		self.has_begun = True
 
 	def _mark_with_first_commit(self, primary: Any) -> None:
@@ -108,21 +108,21 @@ class Work:
 				# Closed, or not used yet: nothing is committed.
 				return self._commit(*args, **kwargs)
 			self.is_commit_in_doubt = True
-			self._mark(primary._conn)
+			self._mark_executed(primary._conn)
 			self._commit(*args, **kwargs)
 			self.is_commit_in_doubt, self.has_committed = False, True
-			self._leave_commit_alone()
+			self._restore_commit()
 
 		primary.commit = commit_with_mark
 
-	def _leave_commit_alone(self) -> None:
+	def _restore_commit(self) -> None:
 		if self._primary:
 			self._primary.commit, self._primary = self._commit, None
 
-	def _mark(self, connection: Any) -> None:
+	def _mark_executed(self, connection: Any) -> None:
 		# Not through Frappe, which would count it among the job's own writes.
 		with connection.cursor() as cursor:
-			cursor.execute(_MARK, (self.run, self.attempt))
+			cursor.execute(_MARK_EXECUTED, (self.run, self.attempt))
 			if cursor.rowcount:
 				return
 			cursor.execute(
@@ -147,90 +147,94 @@ def run_once(
 	if frappe.conf.maintenance_mode:
 		# Nothing is lost: it is put into the queue again when that is over.
 		return
-	with run_locks.held(run) as lock:
-		attempt = begin(run, scheduled_job_type, lock)
+	with run_locks.hold(run) as lock:
+		attempt = begin_attempt(run, scheduled_job_type, lock)
 		if not attempt:
 			return
-		_execute(Work(run, job_type, attempt, scheduled_job_type), instead)
+		_execute(Execution(run, job_type, attempt, scheduled_job_type), instead)
 
 
-def _execute(work: Work, instead: tuple[Any, dict] | None) -> None:
-	frappe.local.read_replica_work, frappe.local.read_replica_run = work, work.run
+def _execute(execution: Execution, instead: tuple[Any, dict] | None) -> None:
+	frappe.local.read_replica_work, frappe.local.read_replica_run = execution, execution.run
 	try:
-		if not _is_ready(work):
+		if not _is_ready(execution):
 			return
 		if instead:
 			method, arguments = instead
 			(frappe.get_attr(method) if isinstance(method, str) else method)(**arguments)
 		else:
-			frappe.get_doc(JOB_TYPE, work.job_type).execute()
+			frappe.get_doc(JOB_TYPE, execution.job_type).execute()
 	except Exception as error:
-		work.ends(error)
+		execution.after_method(error)
 		# What core does with a job that fails: no bookkeeping commits what it has left.
 		frappe.db.rollback()
-		if work.is_taken and (work.has_begun or not work.was_told):
+		if execution.is_execute_called and (execution.has_begun or not execution.is_log_status_called):
 			# Core's `execute` raises nothing that its job has raised; what another app's raises is no reason to
 			# execute the job again.
-			_end(work)
+			_finish(execution)
 		else:
-			_note_that_it_was_not_executed(work)
+			_note_not_executed(execution)
 		raise
 	finally:
 		frappe.local.read_replica_work = None
-		work.ends()
-	_end(work)
+		execution.after_method()
+	_finish(execution)
 
 
-def _is_ready(work: Work) -> bool:
+def _is_ready(execution: Execution) -> bool:
 	"""Whether the job of a run is still there; if not, the run is forgotten."""
-	server_id, work.due_at = frappe.db.get_value("Scheduled Run", work.run, ("server_id", "due_at"))
+	server_id, execution.due_at = frappe.db.get_value("Scheduled Run", execution.run, ("server_id", "due_at"))
 	if server_id != this_server():
-		log_event("wrong_server", job=work.method, server_id=server_id, executed_on=this_server())
-	if frappe.db.exists(JOB_TYPE, work.job_type):
+		log_event("wrong_server", job=execution.method, server_id=server_id, executed_on=this_server())
+	if frappe.db.exists(JOB_TYPE, execution.job_type):
 		return True
-	log_event("not_executed", job=work.method, error="its Scheduled Job Type is not there any more")
-	drop(work.run, work.attempt)
+	log_event("not_executed", job=execution.method, error="its Scheduled Job Type is not there any more")
+	delete_run(execution.run, execution.attempt)
 	return False
 
 
-def _end(work: Work) -> None:
-	if not work.was_told:
-		work.ends_untold()
-	if work.has_begun and not work.is_commit_in_doubt and not _was_undone(work):
+def _finish(execution: Execution) -> None:
+	if not execution.is_log_status_called:
+		execution.finish_without_log_status()
+	if (
+		execution.has_begun
+		and not execution.is_commit_in_doubt
+		and not _was_rolled_back_by_conflict(execution)
+	):
 		# A job that has committed nothing, on a connection that it has replaced, is executed all the same.
-		change(_MARK, (work.run, work.attempt))
+		execute_and_commit(_MARK_EXECUTED, (execution.run, execution.attempt))
 	else:
-		_note_that_it_was_not_executed(work)
+		_note_not_executed(execution)
 
 
-def _was_undone(work: Work) -> bool:
+def _was_rolled_back_by_conflict(execution: Execution) -> bool:
 	"""Whether the database has ended the job's transaction in favour of another, and it has committed none."""
-	return bool(work.error) and not work.has_committed and is_in_favour_of_another(work.error)
+	return bool(execution.error) and not execution.has_committed and is_transaction_conflict(execution.error)
 
 
-def taken_by(job: Any) -> Work | None:
+def take_for(job: Any) -> Execution | None:
 	"""The run that this worker has in hand, if it is of this Scheduled Job Type, whose `execute` takes it."""
-	work = getattr(frappe.local, "read_replica_work", None)
-	if not work or work.is_taken or work.job_type != job.name:
+	execution = getattr(frappe.local, "read_replica_work", None)
+	if not execution or execution.is_execute_called or execution.job_type != job.name:
 		return None
-	work.is_taken = True
-	return work
+	execution.is_execute_called = True
+	return execution
 
 
-def _note_that_it_was_not_executed(work: Work) -> None:
+def _note_not_executed(execution: Execution) -> None:
 	"""The job could not begin, or nothing of it was committed; unless the run is marked."""
-	error = one_line(f"{type(work.error).__name__}: {work.error}")
-	with unless_before_migrate():
-		is_noted = change(
+	error = one_line(f"{type(execution.error).__name__}: {execution.error}")
+	with suppress_before_migrate():
+		is_noted = execute_and_commit(
 			"update `tabScheduled Run` set begun_by = null, last_error = %s"
 			" where name = %s and executed_at is null and attempts = %s",
-			(error, work.run, work.attempt),
+			(error, execution.run, execution.attempt),
 		)
 		if is_noted:
-			log_event("not_executed", job=work.method, error=error)
+			log_event("not_executed", job=execution.method, error=error)
 
 
-def begin(run: str, job_type: str, lock: Held) -> int:
+def begin_attempt(run: str, job_type: str, lock: LockResult) -> int:
 	"""Note that this worker begins a run, and commit; the number of the worker.
 
 	0 if the run was executed, or begun elsewhere just now. The job is due at its next time from now on.
@@ -245,8 +249,8 @@ def begin(run: str, job_type: str, lock: Held) -> int:
 	if begun_by and (lock == "refused" or run_locks.reach() != "everywhere"):
 		# Its worker may still be at work, where this lock does not tell.
 		return 0
-	move_on(job_type, due_at)
-	is_ours = change(
+	set_last_execution(job_type, due_at)
+	is_ours = execute_and_commit(
 		"update `tabScheduled Run` set begun_at = utc_timestamp(6), begun_by = %s, attempts = attempts + 1"
 		" where name = %s and executed_at is null and attempts = %s",
 		(f"{this_server()}@{socket.gethostname()}:{os.getpid()}", run, attempts),
@@ -254,17 +258,17 @@ def begin(run: str, job_type: str, lock: Held) -> int:
 	return attempts + 1 if is_ours else 0
 
 
-def drop(run: str, attempts: int = 0) -> None:
+def delete_run(run: str, attempts: int = 0) -> None:
 	"""Forget a run that is not to be executed, unless another worker has begun it meanwhile. Commits."""
-	change(
+	execute_and_commit(
 		"delete from `tabScheduled Run` where name = %s and executed_at is null and attempts = %s",
 		(run, attempts),
 	)
 
 
-def move_on(job_type: str, due_at: Any) -> None:
+def set_last_execution(job_type: str, due_at: Any) -> None:
 	"""Let a job be due at its next time after this one. Commits."""
-	change(
+	execute_and_commit(
 		"update `tabScheduled Job Type` set last_execution = %(due_at)s"
 		" where name = %(job_type)s and (last_execution is null or last_execution < %(due_at)s)",
 		{"due_at": due_at, "job_type": job_type},
@@ -277,7 +281,7 @@ def one_line(error: str) -> str:
 
 
 @contextmanager
-def unless_before_migrate() -> Iterator[None]:
+def suppress_before_migrate() -> Iterator[None]:
 	"""What needs a column that a migrate is yet to make is left out until then."""
 	try:
 		yield
@@ -287,7 +291,7 @@ def unless_before_migrate() -> Iterator[None]:
 		frappe.db.rollback()
 
 
-_MARK = (
+_MARK_EXECUTED = (
 	"update `tabScheduled Run` set executed_at = utc_timestamp(6)"
 	" where name = %s and executed_at is null and attempts = %s"
 )

@@ -35,9 +35,9 @@ LEAST_SECONDS_BETWEEN_BEATS = 5.0
 
 # On a bench with very many sites, a round of them takes no more of the time than one part in so many, as long
 # as no server is taken for gone meanwhile.
-LEAST_TIMES_OF_A_ROUND = 20
+LEAST_INTERVAL_IN_ROUNDS = 20
 
-MOST_TIMES_AS_LONG = 2
+LONGEST_WAIT_IN_INTERVALS = 2
 
 # A server that is gone after some seconds is to be seen several times in them.
 BEATS_IN_THE_SHORTEST_LIMIT = 3
@@ -85,7 +85,7 @@ class Heartbeat:
 			limits = self._note_in_each_site() if self._reaches_redis() else []
 			noted, self._seconds = self._seconds, seconds_between_beats(limits, time.monotonic() - began)
 			# Its notes say in how many seconds there is another, and it is alive for a few times as many.
-			self._ended.wait(min(self._seconds, MOST_TIMES_AS_LONG * noted))
+			self._ended.wait(min(self._seconds, LONGEST_WAIT_IN_INTERVALS * noted))
 		self._in_each_site(self._note_end)
 
 	def _reaches_redis(self) -> bool:
@@ -95,7 +95,7 @@ class Heartbeat:
 				if self._rounds < workers.ROUNDS_UNTIL_NOTED or not self._has_noted_itself:
 					self._redis.ping()
 				else:
-					workers.say_that_it_notes_itself(self._redis, self._name, self._seconds)
+					workers.mark_in_redis(self._redis, self._name, self._seconds)
 			except Exception as error:
 				# One that answers, and refuses it, does for the worker's own questions.
 				return not rq_data.is_unreachable(error)
@@ -196,11 +196,11 @@ def seconds_between_beats(limits: list[float], round_took: float = 0) -> float:
 	"""How often a worker notes itself, where servers are gone after these times; 0: never."""
 	shortest = min((limit for limit in limits if limit), default=TAKEOVER_AFTER)
 	least = min(LEAST_SECONDS_BETWEEN_BEATS, SECONDS_BETWEEN_BEATS)
-	wanted = max(SECONDS_BETWEEN_BEATS, LEAST_TIMES_OF_A_ROUND * round_took)
+	wanted = max(SECONDS_BETWEEN_BEATS, LEAST_INTERVAL_IN_ROUNDS * round_took)
 	return max(least, min(wanted, shortest / BEATS_IN_THE_SHORTEST_LIMIT))
 
 
-def work_with(core: Callable) -> Callable:
+def with_heartbeat(core: Callable) -> Callable:
 	"""RQ's Worker.work, with a heartbeat; without one if that cannot begin."""
 
 	@functools.wraps(core)
@@ -223,7 +223,7 @@ _core_run_worker: Callable | None = None
 def install() -> None:
 	"""Let each RQ worker of this process, and of those that it starts, note itself; once per process."""
 	global _core_run_worker
-	_core_run_worker = install_in_workers(work_with, run_worker) or _core_run_worker
+	_core_run_worker = install_in_workers(with_heartbeat, run_worker) or _core_run_worker
 
 
 def run_worker(*args, **kwargs) -> None:

@@ -10,10 +10,10 @@ from typing import Any
 
 import frappe
 
-from read_replica.database.bookkeeping import change
+from read_replica.database.bookkeeping import execute_and_commit
 from read_replica.database.event_log import log_event
 from read_replica.jobs import queues, takeovers
-from read_replica.jobs.placement import Place, Places
+from read_replica.jobs.placement import Place, Placement
 from read_replica.jobs.rules import DEFAULT_SERVER, rule_for
 
 # What passes between a look at the workers and one at what is known of their server.
@@ -26,73 +26,77 @@ _unread_since: dict[tuple[str, str], float] = {}
 _passed_over: dict[tuple[str, str], int] = {}
 
 
-def move_from_unread_queues(places: Places, guard: Callable) -> None:
+def move_from_unread_queues(placement: Placement, guard: Callable) -> None:
 	"""Move this site's jobs out of own queues of servers that are gone, by the limit of each job's rule.
 
 	:param guard: see `tick_problems`; one queue, or one job, that cannot be moved holds up no other
 	"""
 	for queue in queues.own_queues():
-		if unread_for := _seconds_unread(queue, places):
-			guard(f"queue {queue}", partial(_move_some, queue, unread_for, places, guard))
+		if unread_for := _seconds_unread(queue, placement):
+			guard(f"queue {queue}", partial(_move_some, queue, unread_for, placement, guard))
 
 
-def _move_some(queue: str, unread_for: float, places: Places, guard: Callable) -> None:
+def _move_some(queue: str, unread_for: float, placement: Placement, guard: Callable) -> None:
 	key = frappe.local.site, queue
 	look = queues.waiting_jobs(queue, frappe.local.site, _passed_over.get(key, 0))
 	moved = 0
 	for at, job in look.jobs:
 		# It may be a function that this server's code does not have.
-		if job and guard(f"move {job.id}", partial(_move_if_late, job, at, queue, unread_for, places)):
+		if job and guard(f"move {job.id}", partial(_move_if_late, job, at, queue, unread_for, placement)):
 			moved += 1
-	_passed_over[key] = 0 if look.goes_on_at is None else look.goes_on_at - moved
+	_passed_over[key] = 0 if look.next_position is None else look.next_position - moved
 
 
-def _seconds_unread(server_id: str, places: Places) -> float:
+def _seconds_unread(server_id: str, placement: Placement) -> float:
 	"""How long nobody has read a server's own queue: on this Redis, or, if it was seen here, anywhere."""
 	key = frappe.local.site, server_id
-	if server_id in places.read:
+	if server_id in placement.read_queues:
 		_unread_since.pop(key, None)
-		server = places.known.get(server_id)
+		server = placement.servers.get(server_id)
 		# RQ knows a worker that was killed for some minutes more.
 		return server.missed_for if server and server.missed_for > SECONDS_OF_A_LOOK else 0.0
 	since = _unread_since.setdefault(key, time.monotonic())
-	server = places.known.get(server_id)
+	server = placement.servers.get(server_id)
 	return max(time.monotonic() - since, server.missed_for if server else 0.0)
 
 
-def _move_if_late(job: Any, at: int, server_id: str, unread_for: float, places: Places) -> bool:
+def _move_if_late(job: Any, at: int, server_id: str, unread_for: float, placement: Placement) -> bool:
 	limit = _limit_of(job)
 	if not limit or unread_for <= limit or job.kwargs.get("site") != frappe.local.site:
 		return False
-	target = _target_of(job, server_id, places)
+	target = _target_of(job, server_id, placement)
 	if not target or not queues.move(job, at, server_id, target):
 		return False
 	log_event("moved", job=job.id, from_queue=server_id, to_queue=target)
 	if server_id != DEFAULT_SERVER:
-		_note_takeover(job, server_id, target, places)
+		_note_takeover(job, server_id, target, placement)
 	return True
 
 
-def _target_of(job: Any, server_id: str, places: Places) -> str | None:
+def _target_of(job: Any, server_id: str, placement: Placement) -> str | None:
 	"""The default server's own queue, or core's where nobody reads that; None: it stays."""
-	if server_id != DEFAULT_SERVER and queues.is_own(DEFAULT_SERVER) and DEFAULT_SERVER in places.read:
+	if (
+		server_id != DEFAULT_SERVER
+		and queues.has_own_queue(DEFAULT_SERVER)
+		and DEFAULT_SERVER in placement.read_queues
+	):
 		return DEFAULT_SERVER
 	# Workers of any server may read core's queues, and nobody takes over for the default server.
-	return _meant_for(job) if places.here == DEFAULT_SERVER else None
+	return _meant_for(job) if placement.this_server == DEFAULT_SERVER else None
 
 
-def _note_takeover(job: Any, server_id: str, target: str, places: Places) -> None:
+def _note_takeover(job: Any, server_id: str, target: str, placement: Placement) -> None:
 	place = Place(DEFAULT_SERVER, target, server_id)
 	if _is_run(job):
 		# Once a worker there has begun it, its row is the worker's.
-		change(
+		execute_and_commit(
 			"update `tabScheduled Run` set server_id = %s, taken_from = %s"
 			" where name = %s and executed_at is null and (begun_at is null or begun_at < claimed_at)",
 			(place.server_id, place.taken_from, job.kwargs["kwargs"]["run"]),
 		)
-	if server_id in places.known:
+	if server_id in placement.servers:
 		method = job.kwargs["kwargs"]["job_type"] if _is_run(job) else str(job.kwargs.get("method"))
-		takeovers.note([(place, method)], places.known)
+		takeovers.note([(place, method)], placement.servers)
 
 
 def _is_run(job: Any) -> bool:
@@ -109,4 +113,4 @@ def _limit_of(job: Any) -> float:
 def _meant_for(job: Any) -> str:
 	"""The queue that a job was meant for; of one that does not say so, by the time that it may take."""
 	by_time = "default" if (job.timeout or 0) <= queues.timeout_of("default") else "long"
-	return job.meta.get(queues.MEANT_FOR) or by_time
+	return job.meta.get(queues.INTENDED_QUEUE) or by_time

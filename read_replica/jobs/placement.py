@@ -24,7 +24,7 @@ class Place:
 	taken_from: str | None = None
 
 
-class Places:
+class Placement:
 	"""What one tick, or one request, knows of the servers; it decides by that alone.
 
 	:param here: the id of this server
@@ -33,29 +33,29 @@ class Places:
 	"""
 
 	def __init__(self, here: str, known: Mapping[str, Server], read: set[str]):
-		self.here = here
-		self.known = known
-		self.read = read
+		self.this_server = here
+		self.servers = known
+		self.read_queues = read
 
 	def is_gone(self, server_id: str, takeover_after: float) -> bool:
-		server = self.known.get(server_id)
+		server = self.servers.get(server_id)
 		return bool(server and server.is_gone(takeover_after))
 
-	def of_run(self, rule: Rule) -> Place | None:
+	def for_run(self, rule: Rule) -> Place | None:
 		"""Where this server's scheduler puts a due run; None: nowhere, another's does, or a later tick."""
 		server_id, taken_from = rule.server_id, None
 		if server_id != DEFAULT_SERVER and self.is_gone(server_id, rule.takeover_after):
 			server_id, taken_from = DEFAULT_SERVER, rule.server_id
-		if not queues.is_own(server_id):
-			return Place(server_id, None, taken_from) if server_id == self.here else None
-		if server_id in self.read:
+		if not queues.has_own_queue(server_id):
+			return Place(server_id, None, taken_from) if server_id == self.this_server else None
+		if server_id in self.read_queues:
 			return Place(server_id, server_id, taken_from)
-		if server_id == self.here == DEFAULT_SERVER and self.is_gone(server_id, rule.takeover_after):
+		if server_id == self.this_server == DEFAULT_SERVER and self.is_gone(server_id, rule.takeover_after):
 			# Nobody reads its own queue, and nobody would take its jobs over.
 			return Place(server_id, None, taken_from)
 		return None
 
-	def of_call(self, server_id: str, takeover_after: float) -> Place | None:
+	def for_enqueue(self, server_id: str, takeover_after: float) -> Place | None:
 		"""Where a job for this server goes that is put into a queue now; None: there is no way to it.
 
 		A server that does not answer just now may come back: its queue is watched, see `sweep`.
@@ -63,6 +63,6 @@ class Places:
 		taken_from = None
 		if server_id != DEFAULT_SERVER and self.is_gone(server_id, takeover_after):
 			server_id, taken_from = DEFAULT_SERVER, server_id
-		if queues.is_own(server_id):
+		if queues.has_own_queue(server_id):
 			return Place(server_id, server_id, taken_from)
-		return Place(server_id, None, taken_from) if server_id == self.here else None
+		return Place(server_id, None, taken_from) if server_id == self.this_server else None

@@ -59,7 +59,7 @@ def _as_meta(written: Written) -> dict:
 
 
 @contextmanager
-def of_scheduler(asked_for: bool) -> Iterator[None]:
+def enqueuing_scheduled_run(asked_for: bool) -> Iterator[None]:
 	"""What is put into a queue inside is a scheduled run.
 
 	:param asked_for: somebody asked for it on another server, and is to see what they had committed before;
@@ -76,7 +76,7 @@ def of_scheduler(asked_for: bool) -> Iterator[None]:
 		frappe.local.read_replica_carried = None
 
 
-def take_over(state: RequestState, method: str) -> None:
+def restore(state: RequestState, method: str) -> None:
 	"""In a worker, before a job: begin with what it carries."""
 	from rq import get_current_job
 
@@ -87,10 +87,10 @@ def take_over(state: RequestState, method: str) -> None:
 	elif method == RUN_ONCE:
 		state.carried = Written(Position(), FOREVER)
 	state.asked_by = carried.get(ASKED_BY) or state.asked_by
-	state.timeout_at_least = seconds_of(job)
+	state.timeout_at_least = timeout_of_job(job)
 
 
-def seconds_of(job: Any) -> float:
+def timeout_of_job(job: Any) -> float:
 	"""The seconds that a job may take, as its worker has it; 0 if that is not known."""
 	seconds = getattr(job, "timeout", None)
 	if isinstance(seconds, bool) or not isinstance(seconds, int | float):

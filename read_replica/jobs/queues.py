@@ -22,7 +22,7 @@ from read_replica.core import rq_data
 QUEUES_OF_ALL = ("short", "default", "long")
 
 # In a job's meta data: the queue that it was meant for, and the limit of its rule.
-MEANT_FOR = "read_replica_queue"
+INTENDED_QUEUE = "read_replica_queue"
 TAKEOVER_AFTER = "read_replica_takeover_after"
 
 
@@ -48,7 +48,7 @@ SECONDS_BETWEEN_HEARTBEATS = 420
 MOST_SECONDS_APART = 5
 
 
-class Reader(NamedTuple):
+class WorkerInfo(NamedTuple):
 	"""A worker that reads a queue.
 
 	:param age: seconds since its last sign of life
@@ -63,7 +63,7 @@ class Reader(NamedTuple):
 	server_id: str = ""
 
 
-def is_own(queue: str) -> bool:
+def has_own_queue(queue: str) -> bool:
 	"""Whether this host knows a queue of this name, other than core's three."""
 	return queue not in QUEUES_OF_ALL and queue in background_jobs.get_queues_timeout()
 
@@ -73,7 +73,7 @@ def timeout_of(queue: str) -> int:
 	return background_jobs.get_queues_timeout().get(queue) or 300
 
 
-def readers() -> list[Reader]:
+def listed_workers() -> list[WorkerInfo]:
 	"""The workers of this bench on its Redis, as far as RQ knows them."""
 	connection = background_jobs.get_redis_conn()
 	names = {background_jobs.generate_qname(queue): queue for queue in background_jobs.get_queue_list()}
@@ -83,7 +83,7 @@ def readers() -> list[Reader]:
 	for worker in rq_data.workers(connection):
 		queues = tuple(names[name] for name in worker.queues if name in names)
 		if queues:
-			found.append(Reader(worker.host or "", _age(worker, connected, uptime), queues, worker.name))
+			found.append(WorkerInfo(worker.host or "", _age(worker, connected, uptime), queues, worker.name))
 	return found
 
 
@@ -139,7 +139,7 @@ def failure_of(job_id: str) -> Failure | None:
 	return Failure(rq_data.arguments_of(job), error or "RQ does not say why", age or 0.0)
 
 
-class Waiting:
+class QueueLists:
 	"""What waits in the queues of this Redis. Each queue is read once, as many jobs may be asked for; a long
 	one now and then.
 	"""
@@ -153,11 +153,11 @@ class Waiting:
 		RQ calls one queued as well whose worker was killed as it took it.
 		"""
 		job = states([job_id])[job_id]
-		if job.status != "queued" or not self.stands_in(job.origin, job_id, job.queued_age):
+		if job.status != "queued" or not self.contains(job.origin, job_id, job.queued_age):
 			return None
 		return job.origin
 
-	def stands_in(self, queue: str | None, job_id: str, queued_age: float | None = None) -> bool:
+	def contains(self, queue: str | None, job_id: str, queued_age: float | None = None) -> bool:
 		"""Whether a job that RQ calls queued stands in the list of a queue, as RQ calls it.
 
 		In a long list it is taken to stand there until the list is read again, if it did so the last time,
@@ -189,27 +189,27 @@ def own_queues() -> list[str]:
 	return [queue for queue in background_jobs.get_queue_list() if queue not in QUEUES_OF_ALL]
 
 
-class Look(NamedTuple):
+class WaitingPage(NamedTuple):
 	"""Some jobs that wait in a queue, with their positions.
 
-	:param goes_on_at: the position behind those that were looked at; None: that was the end of the queue
+	:param next_position: the position behind those that were looked at; None: that was the end of the queue
 	"""
 
 	jobs: list[tuple[int, Job | None]]
-	goes_on_at: int | None
+	next_position: int | None
 
 
-def waiting_jobs(queue: str, site: str, start: int) -> Look:
+def waiting_jobs(queue: str, site: str, start: int) -> WaitingPage:
 	"""Jobs of this site that wait in a queue, from a position on: as many as one look can take."""
 	found = background_jobs.get_queue(queue)
 	ids = rq_data.waiting_ids(found.connection, found.name, start, IDS_AT_A_TIME)
 	of_site = [(at, job_id) for at, job_id in enumerate(ids, start) if _may_be_of(site, job_id)]
-	goes_on_at = start + len(ids) if len(ids) == IDS_AT_A_TIME else None
+	next_position = start + len(ids) if len(ids) == IDS_AT_A_TIME else None
 	if len(of_site) > JOBS_AT_A_TIME:
-		goes_on_at, _ = of_site[JOBS_AT_A_TIME]
+		next_position, _ = of_site[JOBS_AT_A_TIME]
 		of_site = of_site[:JOBS_AT_A_TIME]
 	jobs = rq_data.fetch(found.connection, [job_id for _, job_id in of_site])
-	return Look([(at, job) for (at, _), job in zip(of_site, jobs, strict=True)], goes_on_at)
+	return WaitingPage([(at, job) for (at, _), job in zip(of_site, jobs, strict=True)], next_position)
 
 
 def _may_be_of(site: str, job_id: str) -> bool:

@@ -11,7 +11,7 @@ import frappe
 from frappe import _
 
 from read_replica.jobs.queues import QUEUES_OF_ALL
-from read_replica.jobs.rules import WILDCARDS, Rule, known_rules
+from read_replica.jobs.rules import WILDCARDS, Rule, cached_rules
 
 PATH_OR_GLOB = re.compile(r"(?!\d)[\w*?]+(\.(?!\d)[\w*?]+)*")
 
@@ -27,7 +27,7 @@ def check_job(job: str) -> None:
 	"""
 	rule = Rule(job, "", "desk")
 	scheduled = _scheduled_methods()
-	if job and any(rule.fits(method) for method in scheduled):
+	if job and any(rule.matches(method) for method in scheduled):
 		return
 	is_glob = rule.is_glob
 	if not PATH_OR_GLOB.fullmatch(job) or not (is_glob or "." in job):
@@ -62,11 +62,11 @@ def check_server_id(server_id: str) -> None:
 def rules_without_job() -> list[tuple[Rule, list[str]]]:
 	"""Rules that fit nothing that is scheduled on this site and no method, each with similar names."""
 	scheduled = _scheduled_methods()
-	written = [rule for rules in known_rules() for rule in rules.all if rule.source != "annotation"]
+	written = [rule for rules in cached_rules() for rule in rules.all if rule.source != "annotation"]
 	return [
 		(rule, similar_to(rule.job, scheduled))
 		for rule in written
-		if not any(rule.fits(job) for job in scheduled) and not _is_method(rule.job)
+		if not any(rule.matches(job) for job in scheduled) and not _is_method(rule.job)
 	]
 
 

@@ -61,7 +61,7 @@ class Rule:
 	def is_glob(self) -> bool:
 		return any(wildcard in self.job for wildcard in WILDCARDS)
 
-	def fits(self, job: str) -> bool:
+	def matches(self, job: str) -> bool:
 		return bool(self._match(job)) if self.is_glob else job == self.job
 
 	@cached_property
@@ -98,7 +98,7 @@ class Rules:
 
 	def _most_specific_glob(self, job: str) -> Rule | None:
 		begin_alike = [each for length in self._lengths for each in self._globs.get(job[:length], ())]
-		return next((rule for _, rule in sorted(begin_alike, key=_rank) if rule.fits(job)), None)
+		return next((rule for _, rule in sorted(begin_alike, key=_rank) if rule.matches(job)), None)
 
 
 def _rank(ranked: tuple[int, Rule]) -> int:
@@ -111,7 +111,7 @@ def _given_characters(rule: Rule) -> int:
 
 def rule_for(job: str) -> Rule:
 	"""The rule for a method."""
-	for rules in known_rules():
+	for rules in cached_rules():
 		if rule := rules.rule_for(job):
 			return rule
 	return Rule(job, DEFAULT_SERVER, "default", default_takeover_after())
@@ -121,7 +121,7 @@ def rule_for(job: str) -> Rule:
 _of_process: dict[str, tuple[float, tuple, tuple[Rules, ...]]] = {}
 
 
-def known_rules() -> tuple[Rules, ...]:
+def cached_rules() -> tuple[Rules, ...]:
 	"""All rules of the site by their places, the first place first; some seconds old at most."""
 	looked_at, source, known = _of_process.get(frappe.local.site, (float("-inf"), (), ()))
 	if time.monotonic() - looked_at > SECONDS_KNOWN:
@@ -140,12 +140,12 @@ def forget_rules() -> None:
 
 def named_servers() -> set[str]:
 	"""The ids of all servers that a rule names, and of the default server."""
-	return {DEFAULT_SERVER}.union(*(rules.servers for rules in known_rules()))
+	return {DEFAULT_SERVER}.union(*(rules.servers for rules in cached_rules()))
 
 
 def _source() -> tuple:
 	"""What the rules are made from, in short: to read a thousand of them takes its time."""
-	return default_takeover_after(), _rows_of_config_files(), annotations.known(), _sum_of_desk()
+	return default_takeover_after(), _rows_of_config_files(), annotations.load(), _sum_of_desk()
 
 
 def _sum_of_desk() -> tuple | None:
@@ -166,7 +166,7 @@ def _load() -> tuple[Rules, ...]:
 		Rules(_from_config(of_bench, "common_site_config", takeover_after)),
 		Rules(
 			Rule(job, server_id, "annotation", takeover_after)
-			for job, server_id in annotations.known().items()
+			for job, server_id in annotations.load().items()
 		),
 	)
 
@@ -224,7 +224,7 @@ def _from_config(rows: Any, source: Any, takeover_after: float) -> Iterable[Rule
 		yield Rule(row["job"].strip(), row["server_id"].strip(), source, after, reads, _need_of(row))
 
 
-def problems_of_config() -> list[str]:
+def problems_of_rules() -> list[str]:
 	"""What is wrong with the rules of site_config.json and common_site_config.json, in sentences."""
 	of_site, of_bench = _rows_of_config_files()
 	problems = _split_by_soundness(of_site, "site_config")[1]

@@ -15,10 +15,10 @@ from typing import Any, Literal
 
 import frappe
 
-from read_replica.database.bookkeeping import is_before_migrate, is_in_favour_of_another, of_driver
+from read_replica.database.bookkeeping import driver_error, is_before_migrate, is_transaction_conflict
 from read_replica.engine.dialect import ErrorKind, is_servers, kind_of, number_of
 
-Held = Literal["ours", "another's", "refused"]
+LockResult = Literal["ours", "another's", "refused"]
 Reach = Literal["everywhere", "one node", "nowhere"]
 
 # 1317 somebody has ended the statement, 1969 its time limit has.
@@ -26,12 +26,12 @@ _CUT_OFF = (1317, 1969)
 
 
 @contextmanager
-def held(run: str) -> Iterator[Held]:
+def hold(run: str) -> Iterator[LockResult]:
 	"""Hold the lock of a run, if it is free and the database has such locks."""
-	name = _name_of_lock(run)
+	name = _lock_name(run)
 	got = _ask("select get_lock(%s, 0)", name)
 	connection = frappe.db._conn
-	whose: Held = {1: "ours", 0: "another's"}[got[0][0]] if got and got[0][0] is not None else "refused"
+	whose: LockResult = {1: "ours", 0: "another's"}[got[0][0]] if got and got[0][0] is not None else "refused"
 	try:
 		yield whose
 	finally:
@@ -39,7 +39,7 @@ def held(run: str) -> Iterator[Held]:
 			_ask("select release_lock(%s)", name)
 
 
-def going_on(job_types: Iterable[str]) -> set[str]:
+def running_job_types(job_types: Iterable[str]) -> set[str]:
 	"""Those of these jobs of which a worker is executing a run just now, as far as locks can tell."""
 	names = tuple(job_types)
 	if not names:
@@ -48,14 +48,14 @@ def going_on(job_types: Iterable[str]) -> set[str]:
 		"select job_type from `tabScheduled Run` where job_type in %s"
 		" and (executed_at is null or begun_at > utc_timestamp(6) - interval 1 day)"
 		" and begun_at is not null and is_used_lock(sha1(concat(%s, name))) is not null",
-		(names, _prefix_of_locks()),
+		(names, _lock_prefix()),
 	)
 	return {job_type for (job_type,) in rows or ()}
 
 
 def reach() -> Reach:
 	"""For which servers a lock holds, of those that this primary may be: a Galera cluster has several."""
-	name = _name_of_lock("of nobody")
+	name = _lock_name("of nobody")
 	if _ask("select get_lock(%s, 0)", name) is None:
 		return "nowhere"
 	_ask("select release_lock(%s)", name)
@@ -68,22 +68,22 @@ def _ask(statement: str, values: Any) -> Any:
 	try:
 		return frappe.db.sql(statement, values)
 	except Exception as error:
-		if not _is_refusal(of_driver(error)):
+		if not _is_refusal(driver_error(error)):
 			raise
 		return None
 
 
 def _is_refusal(error: BaseException) -> bool:
 	"""Whether the server has understood the statement and does not want it: 1235, 1105 and others."""
-	if number_of(error) in _CUT_OFF or is_in_favour_of_another(error) or is_before_migrate(error):
+	if number_of(error) in _CUT_OFF or is_transaction_conflict(error) or is_before_migrate(error):
 		return False
 	return is_servers(error) and kind_of(error) not in (ErrorKind.LOST, ErrorKind.TROUBLE)
 
 
-def _name_of_lock(run: str) -> str:
-	return hashlib.sha1(f"{_prefix_of_locks()}{run}".encode(), usedforsecurity=False).hexdigest()
+def _lock_name(run: str) -> str:
+	return hashlib.sha1(f"{_lock_prefix()}{run}".encode(), usedforsecurity=False).hexdigest()
 
 
-def _prefix_of_locks() -> str:
+def _lock_prefix() -> str:
 	# Locks are the server's, which may hold the databases of several sites.
 	return f"read_replica|{frappe.local.conf.db_name}|"

@@ -9,7 +9,7 @@ import frappe
 from frappe import _
 
 from read_replica.jobs import queues, scheduled_runs, tick, workers
-from read_replica.jobs.placement import Place, Places
+from read_replica.jobs.placement import Place, Placement
 from read_replica.jobs.rules import TAKEOVER_AFTER, Rule, rule_for
 
 
@@ -19,10 +19,10 @@ def run(job: Any) -> bool:
 	Tells the user where it runs.
 	"""
 	rule = rule_for(job.method)
-	places = tick.places_with(workers.seen(queues.readers()))
-	place = places.of_run(rule)
-	if not place and _is_alive(rule, places):
-		if scheduled_runs.waits(job):
+	placement = tick.placement_with(workers.seen(queues.listed_workers()))
+	place = placement.for_run(rule)
+	if not place and _is_alive(rule, placement):
+		if scheduled_runs.has_pending_run(job):
 			return _tell_that_it_waits(job)
 		scheduled_runs.request(job, rule.server_id)
 		_tell(
@@ -31,9 +31,9 @@ def run(job: Any) -> bool:
 		return True
 	if tick.is_under_way(job):
 		return _tell_that_it_waits(job)
-	place = place or Place(places.here, None, rule.server_id)
+	place = place or Place(placement.this_server, None, rule.server_id)
 	# Whoever asks may have written something that is not to be committed yet.
-	tick.put(scheduled_runs.begin_now(job, place), job, place, "asked for here")
+	tick.put(scheduled_runs.request_claimed(job, place), job, place, "asked for here")
 	_tell(_where(job.method, place))
 	return True
 
@@ -43,9 +43,9 @@ def _tell_that_it_waits(job: Any) -> bool:
 	return False
 
 
-def _is_alive(rule: Rule, places: Places) -> bool:
-	server = places.known.get(rule.server_id)
-	return bool(server and server.is_known and not server.is_gone(rule.takeover_after or TAKEOVER_AFTER))
+def _is_alive(rule: Rule, placement: Placement) -> bool:
+	server = placement.servers.get(rule.server_id)
+	return bool(server and server.was_seen and not server.is_gone(rule.takeover_after or TAKEOVER_AFTER))
 
 
 def _where(method: str, place: Place) -> str:

@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 import frappe
 from frappe.utils import now, now_datetime
 
-from read_replica.database.bookkeeping import change
+from read_replica.database.bookkeeping import execute_and_commit
 from read_replica.database.event_log import log_event
 from read_replica.jobs import execution, run_locks
 from read_replica.jobs.placement import Place
@@ -42,7 +42,7 @@ ROWS_AT_A_TIME = 10_000
 _cleaned_at: dict[str, float] = {}
 
 
-class Due(NamedTuple):
+class DueRun(NamedTuple):
 	"""A run that is due: the row of its Scheduled Job Type, the time, and where it goes."""
 
 	job: Any
@@ -55,7 +55,7 @@ class Due(NamedTuple):
 		return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
 
 
-class Unfinished(NamedTuple):
+class UnfinishedRun(NamedTuple):
 	"""A run that was not executed, a minute after it was put into a queue or asked for.
 
 	:param asked_for: somebody wants it to run, also where the job is stopped
@@ -76,7 +76,7 @@ class Unfinished(NamedTuple):
 	begun_by: str | None
 
 
-def claim(due: Iterable[Due]) -> set[str]:
+def claim(due: Iterable[DueRun]) -> set[str]:
 	"""Claim these runs for their queues, and commit; the names of those that nobody else has claimed.
 
 	In one statement, as each commit takes its time.
@@ -86,15 +86,15 @@ def claim(due: Iterable[Due]) -> set[str]:
 		return set()
 	token = uuid.uuid4().hex
 	rows = [_row(run.name, run.job, run.due_at, run.place, token) for run in runs]
-	change(_INSERT + ", ".join([_ROW] * len(rows)), [value for row in rows for value in row])
+	execute_and_commit(_INSERT + ", ".join([_ROW] * len(rows)), [value for row in rows for value in row])
 	mine = {name for (name,) in frappe.db.sql("select name from `tabScheduled Run` where claim = %s", token)}
 	if len(mine) < len(runs):
-		_move_on([run for run in runs if run.name not in mine])
+		_set_last_execution_of_begun([run for run in runs if run.name not in mine])
 	_clean_up()
 	return mine
 
 
-def begin_now(job: Any, place: Place) -> str:
+def request_claimed(job: Any, place: Place) -> str:
 	"""A run that somebody asks for, claimed for its queue, within the caller's transaction; its name."""
 	return _ask_for(job, place, uuid.uuid4().hex)
 
@@ -137,7 +137,7 @@ _ROW = (
 )
 
 
-def unfinished() -> list[Unfinished]:
+def unfinished() -> list[UnfinishedRun]:
 	"""The runs that are to be put into a queue again, unless they still wait in one."""
 	rows = frappe.db.sql(
 		"select name, job, job_type, attempts, claim, asked_for,"
@@ -147,14 +147,14 @@ def unfinished() -> list[Unfinished]:
 		" order by claimed_at limit %s",
 		(SECONDS_UNTIL_LOST, MOST_ATTEMPTS, ROWS_AT_A_TIME),
 	)
-	runs = [Unfinished(*row) for row in rows]
+	runs = [UnfinishedRun(*row) for row in rows]
 	if any(run.begun_by for run in runs) and run_locks.reach() != "everywhere":
 		# A run that is being executed looks as if it was not.
 		return [run for run in runs if not run.begun_by]
 	return runs
 
 
-def waits(job: Any) -> bool:
+def has_pending_run(job: Any) -> bool:
 	"""Whether a run of a job is going to be executed: of one that is stopped, only what was asked for is."""
 	found = frappe.db.sql(
 		"select 1 from `tabScheduled Run` where job_type = %s and executed_at is null and attempts < %s"
@@ -164,7 +164,7 @@ def waits(job: Any) -> bool:
 	return bool(found)
 
 
-def claim_again(run: Unfinished, place: Place, failure: str | None = None) -> bool:
+def reclaim(run: UnfinishedRun, place: Place, failure: str | None = None) -> bool:
 	"""Claim an unfinished run for its queue; False if another scheduler or a worker was faster. Commits.
 
 	Once a worker has begun it, its row is the worker's: see `execution`.
@@ -172,7 +172,7 @@ def claim_again(run: Unfinished, place: Place, failure: str | None = None) -> bo
 	:param failure: why the worker that took it out of the queue last did not execute it, as far as that is
 		known. It counts as an attempt; False if that was the last one.
 	"""
-	is_ours = change(
+	is_ours = execute_and_commit(
 		"update `tabScheduled Run` set claim = %s, claimed_at = utc_timestamp(6), server_id = %s,"
 		" taken_from = %s, host = %s"
 		" where name = %s and executed_at is null and claim <=> %s and attempts = %s",
@@ -186,25 +186,25 @@ def claim_again(run: Unfinished, place: Place, failure: str | None = None) -> bo
 			run.attempts,
 		),
 	)
-	return is_ours and (not failure or _count(run, failure))
+	return is_ours and (not failure or _count_failed_attempt(run, failure))
 
 
-def _count(run: Unfinished, failure: str) -> bool:
+def _count_failed_attempt(run: UnfinishedRun, failure: str) -> bool:
 	"""Count an attempt that failed before its job began; whether there may be another one. Commits."""
 	attempts = run.attempts + (not run.has_begun)
-	with execution.unless_before_migrate():
-		change(
+	with execution.suppress_before_migrate():
+		execute_and_commit(
 			"update `tabScheduled Run` set attempts = %s, begun_by = null, last_error = %s"
 			" where name = %s and executed_at is null and attempts = %s",
 			(attempts, execution.one_line(failure), run.name, run.attempts),
 		)
 		# As if it had begun: the job's next run has its own attempts.
-		execution.move_on(run.job_type, run.due_at)
+		execution.set_last_execution(run.job_type, run.due_at)
 	log_event("not_begun", job=run.method, attempt=attempts, error=failure)
 	return attempts < MOST_ATTEMPTS
 
 
-def were_executed(job_type: str) -> bool:
+def are_all_executed(job_type: str) -> bool:
 	"""Whether all runs of a job that were claimed are executed, or given up; there need not be any."""
 	runs = frappe.db.sql(
 		"select executed_at is not null or attempts >= %s from `tabScheduled Run` where job_type = %s"
@@ -214,7 +214,7 @@ def were_executed(job_type: str) -> bool:
 	return all(is_executed for (is_executed,) in runs)
 
 
-def _move_on(runs: list[Due]) -> None:
+def _set_last_execution_of_begun(runs: list[DueRun]) -> None:
 	"""Let jobs whose run has begun be due at their next time.
 
 	Core notes the worker's own time as the last execution: by a clock that is late that is before the
@@ -225,7 +225,7 @@ def _move_on(runs: list[Due]) -> None:
 		(tuple(run.name for run in runs),),
 	)
 	for job_type, due_at in begun:
-		execution.move_on(job_type, due_at)
+		execution.set_last_execution(job_type, due_at)
 
 
 def _clean_up() -> None:
@@ -234,7 +234,7 @@ def _clean_up() -> None:
 	if time.monotonic() - _cleaned_at.get(site, float("-inf")) < SECONDS_BETWEEN_CLEANING:
 		return
 	_cleaned_at[site] = time.monotonic()
-	change(
+	execute_and_commit(
 		"delete from `tabScheduled Run` where claimed_at < utc_timestamp(6) - interval %s day"
 		" and (executed_at is not null or claimed_at < utc_timestamp(6) - interval %s day) limit %s",
 		(DAYS_KEPT, DAYS_KEPT_IF_NOT_EXECUTED, ROWS_AT_A_TIME),

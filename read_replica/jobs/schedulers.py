@@ -18,7 +18,7 @@ from redis.exceptions import RedisError
 
 from read_replica.core.replacements import install_in_scheduler
 from read_replica.jobs import network_mounts, rules, workers
-from read_replica.jobs.queues import is_own
+from read_replica.jobs.queues import has_own_queue
 from read_replica.jobs.servers import this_server
 
 # A scheduler that has missed so many ticks does not tick.
@@ -28,7 +28,7 @@ MOST_TICKS_MISSED = 3
 SECONDS_BETWEEN_TICKS_OF_A_DORMANT_SITE = 86_400
 
 
-class Ticks(NamedTuple):
+class LastTick(NamedTuple):
 	"""Of one scheduler.
 
 	:param age: seconds since the last one
@@ -41,7 +41,7 @@ class Ticks(NamedTuple):
 	usual: float
 
 	@property
-	def goes_on(self) -> bool:
+	def is_ticking(self) -> bool:
 		return self.age is not None and self.age <= MOST_TICKS_MISSED * self._most_between_two
 
 	@property
@@ -51,25 +51,25 @@ class Ticks(NamedTuple):
 		return max(self.usual, scheduler.get_scheduler_tick())
 
 
-def of_servers() -> list[Ticks]:
+def last_ticks() -> list[LastTick]:
 	"""The last tick of each server, on whichever host; that of the last one first."""
 	rows = frappe.db.sql(
 		"select server_id, host, timestampdiff(second, scheduler_alive_at, utc_timestamp()) age,"
 		" seconds_between_ticks from `tabJob Server` where host != '' order by age is null, age"
 	)
-	of_server: dict[str, Ticks] = {}
-	for ticks in (Ticks(*row) for row in rows):
+	of_server: dict[str, LastTick] = {}
+	for ticks in (LastTick(*row) for row in rows):
 		of_server.setdefault(ticks.server_id, ticks)
 	return list(of_server.values())
 
 
-def where() -> str:
+def where_it_runs() -> str:
 	"""In a sentence, where a scheduler ticks on this site; "" where none does.
 
 	Core looks for a process of its own host alone, and says "Process Not Selection" on each other one.
 	"""
-	last = next(iter(of_servers()), None)
-	if not last or not last.goes_on:
+	last = next(iter(last_ticks()), None)
+	if not last or not last.is_ticking:
 		return ""
 	return _("The scheduler of this site runs on host {0} (server {1}); it last ticked {2} s ago.").format(
 		last.host, last.server_id, max(0, last.age)
@@ -81,13 +81,13 @@ def problems() -> list[str]:
 	if not frappe.db.exists("Scheduled Job Type", {"stopped": 0}):
 		# Then the scheduler asks none of them, and so nothing of ours.
 		return []
-	ticks = of_servers()
-	if not any(of_server.goes_on for of_server in ticks):
+	ticks = last_ticks()
+	if not any(of_server.is_ticking for of_server in ticks):
 		return [_nowhere(ticks)]
 	return [*_servers_without_scheduler(ticks), *_refused(ticks)]
 
 
-def _nowhere(ticks: list[Ticks]) -> str:
+def _nowhere(ticks: list[LastTick]) -> str:
 	last = next((of_server for of_server in ticks if of_server.age is not None), None)
 	if last:
 		said = f"No scheduler has ticked for {last.age // 60} min, last on {last.host} (server {last.server_id!r})"
@@ -105,7 +105,7 @@ def _nowhere(ticks: list[Ticks]) -> str:
 	return f"{said}. No scheduled job runs. Start one: bench schedule, or what your bench uses for it."
 
 
-def _servers_without_scheduler(ticks: list[Ticks]) -> list[str]:
+def _servers_without_scheduler(ticks: list[LastTick]) -> list[str]:
 	"""Servers with workers that no other server's scheduler reaches."""
 	named = rules.named_servers() & workers.servers_alive()
 	return [
@@ -113,22 +113,24 @@ def _servers_without_scheduler(ticks: list[Ticks]) -> list[str]:
 		f" {_last_ticked(of_server)}. Nobody else puts jobs where its workers find them. Start it there:"
 		" bench schedule"
 		for of_server in ticks
-		if of_server.server_id in named and not is_own(of_server.server_id) and not of_server.goes_on
+		if of_server.server_id in named
+		and not has_own_queue(of_server.server_id)
+		and not of_server.is_ticking
 	]
 
 
-def _last_ticked(ticks: Ticks) -> str:
+def _last_ticked(ticks: LastTick) -> str:
 	return "has never ticked" if ticks.age is None else f"has not ticked for {ticks.age // 60} min"
 
 
-def _refused(ticks: list[Ticks]) -> list[str]:
+def _refused(ticks: list[LastTick]) -> list[str]:
 	"""Core lets one scheduler run in a bench folder, by a lock on a file in it; others end without a word."""
 	is_running = getattr(scheduler, "is_schduler_process_running", None)
 	here = [of_server for of_server in ticks if of_server.server_id == this_server()]
 	elsewhere = [
-		of_server for of_server in ticks if of_server.goes_on and of_server.host != socket.gethostname()
+		of_server for of_server in ticks if of_server.is_ticking and of_server.host != socket.gethostname()
 	]
-	if is_own(this_server()) or any(of_server.goes_on for of_server in here) or not elsewhere:
+	if has_own_queue(this_server()) or any(of_server.is_ticking for of_server in here) or not elsewhere:
 		return []
 	if not is_running or not network_mounts.of_folder(folder_of_lock()) or not is_running():
 		return []
@@ -150,10 +152,10 @@ def locks_a_file() -> bool:
 
 def install() -> None:
 	"""Let a scheduler say so that ends because another one runs; once per process."""
-	install_in_scheduler(start_with)
+	install_in_scheduler(with_explanation)
 
 
-def start_with(core: Callable[[], None]) -> Callable[[], None]:
+def with_explanation(core: Callable[[], None]) -> Callable[[], None]:
 	"""Core's start_scheduler, which says so where another scheduler keeps it from running."""
 
 	@functools.wraps(core)

@@ -18,11 +18,11 @@ from read_replica.database.bookkeeping import is_before_migrate
 DAYS_KEPT = 30
 
 # A server has as many hosts that are gone as its workers were ever replaced: of each, only the last ones count.
-HOSTS_THAT_COUNT = 20
+HOSTS_PER_SERVER = 20
 ROWS_AT_A_TIME = 1000
 
 
-def names_that_count(server_ids: Iterable[str]) -> list[str]:
+def last_seen_names(server_ids: Iterable[str]) -> list[str]:
 	"""The rows of those hosts of these servers that were seen last."""
 	names = []
 	for server_id in sorted(server_ids):
@@ -42,7 +42,7 @@ def _last(by: str, only: str = "", limit: int = 1) -> str:
 # A host without workers, or without a scheduler, counts from when it was first known; see `INDEXES`.
 _LAST_SEEN = " union ".join(
 	(
-		_last("workers_alive_at", limit=HOSTS_THAT_COUNT),
+		_last("workers_alive_at", limit=HOSTS_PER_SERVER),
 		_last("scheduler_alive_at"),
 		_last("missed_since", "and workers_alive_at is null"),
 		_last("missed_since", "and scheduler_alive_at is null"),
@@ -53,7 +53,7 @@ _LAST_SEEN = " union ".join(
 SECONDS_LOOKED_BACK = 3600
 
 
-def noted_at(server_ids: Iterable[str], bench: str) -> dict[str, datetime]:
+def last_worker_notes(server_ids: Iterable[str], bench: str) -> dict[str, datetime]:
 	"""When a worker that reads the own queue of a server last noted itself, by the database's clock."""
 	try:
 		rows = frappe.db.sql(
@@ -78,9 +78,9 @@ INDEXES = (
 )
 
 
-def of_no_interest(named: set[str]) -> list[str]:
+def obsolete_names(named: set[str]) -> list[str]:
 	"""Rows of hosts that others have replaced, and of servers that nobody names any more; some at a time."""
-	rows = columns_of(f"name, server_id, host, {_IS_OLD}", names_that_count(named), DAYS_KEPT)
+	rows = columns_of(f"name, server_id, host, {_IS_OLD}", last_seen_names(named), DAYS_KEPT)
 	in_use = {server_id for _, server_id, host, is_old in rows if host and not is_old}
 	# What is still known of a server that is gone.
 	kept = {name for name, server_id, _, _ in rows if server_id not in in_use}

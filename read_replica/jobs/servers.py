@@ -24,12 +24,12 @@ from redis.exceptions import RedisError
 from rq import get_current_job
 
 from read_replica import __version__
-from read_replica.database.bookkeeping import change
+from read_replica.database.bookkeeping import execute_and_commit
 from read_replica.database.event_log import log_event
 from read_replica.jobs import server_rows
-from read_replica.jobs.queues import Reader, is_own
+from read_replica.jobs.queues import WorkerInfo, has_own_queue
 from read_replica.jobs.rules import DEFAULT_SERVER
-from read_replica.jobs.tick_rhythm import rhythm_of
+from read_replica.jobs.tick_interval import interval_of
 
 SECONDS_BETWEEN_NOTES_OF_WORKERS = 60
 
@@ -67,24 +67,24 @@ class Server:
 
 	:param age: seconds since it was last able to run jobs, or since it was first missed
 	:param missed_for: the same, without the time in which nobody here could have seen it
-	:param tells_every: seconds between its signs of life, if it is known by those of its scheduler
+	:param seconds_between_signs: seconds between its signs of life, if it is known by those of its scheduler
 	:param seen_at: when it was last able to run jobs, by the database's clock
-	:param is_known: whether anything of it was ever seen
+	:param was_seen: whether anything of it was ever seen
 	"""
 
 	server_id: str
 	age: float
 	missed_for: float
-	tells_every: float
+	seconds_between_signs: float
 	seen_at: datetime
-	is_known: bool
+	was_seen: bool
 
 	def is_gone(self, takeover_after: float) -> bool:
 		"""Whether its jobs are another's now; never where `takeover_after` is 0.
 
 		One that misses a single tick is not, however short that time is.
 		"""
-		return bool(takeover_after) and self.missed_for > max(takeover_after, 2 * self.tells_every)
+		return bool(takeover_after) and self.missed_for > max(takeover_after, 2 * self.seconds_between_signs)
 
 
 def this_server() -> str:
@@ -92,7 +92,7 @@ def this_server() -> str:
 	return os.environ.get("SERVER_ID", "").strip() or DEFAULT_SERVER
 
 
-def note(readers: list[Reader], named: Iterable[str]) -> None:
+def note(readers: list[WorkerInfo], named: Iterable[str]) -> None:
 	"""From the scheduler of this server: note it, the workers that it sees, and servers never seen. Commits.
 
 	:param readers: see `workers.seen`
@@ -104,7 +104,7 @@ def note(readers: list[Reader], named: Iterable[str]) -> None:
 	for (server_id, host), its_readers in sorted(hosts.items()):
 		_write(server_id, host, its_readers, is_scheduler=(server_id, host) == (here, socket.gethostname()))
 	for server_id in sorted(set(named) - {here}):
-		change(
+		execute_and_commit(
 			"insert ignore into `tabJob Server`"
 			" (name, creation, modified, owner, modified_by, server_id, host, missed_since)"
 			" select %(name)s, %(now)s, %(now)s, 'Administrator', 'Administrator', %(server_id)s, '', utc_timestamp(6)"
@@ -115,22 +115,22 @@ def note(readers: list[Reader], named: Iterable[str]) -> None:
 
 
 def _by_server_and_host(
-	readers: list[Reader], here: str, server_ids: set[str]
-) -> dict[tuple[str, str], list[Reader]]:
+	readers: list[WorkerInfo], here: str, server_ids: set[str]
+) -> dict[tuple[str, str], list[WorkerInfo]]:
 	"""Whose workers they are: of the server whose own queue they read; without such queues, of their own."""
 	hosts = defaultdict(list)
 	for reader in readers:
-		own = [queue for queue in reader.queues if queue in server_ids and is_own(queue)]
+		own = [queue for queue in reader.queues if queue in server_ids and has_own_queue(queue)]
 		its_server = reader.server_id or here
-		for server_id in own or ([] if is_own(its_server) else [its_server]):
+		for server_id in own or ([] if has_own_queue(its_server) else [its_server]):
 			hosts[server_id, reader.host].append(reader)
 	return hosts
 
 
-def _write(server_id: str, host: str, readers: list[Reader], is_scheduler: bool) -> None:
+def _write(server_id: str, host: str, readers: list[WorkerInfo], is_scheduler: bool) -> None:
 	age = min((min(reader.age, A_LONG_TIME) for reader in readers), default=None)
-	rhythm = rhythm_of(server_id) if is_scheduler else None
-	change(
+	rhythm = interval_of(server_id) if is_scheduler else None
+	execute_and_commit(
 		_NOTE,
 		{
 			"now": now(),
@@ -152,7 +152,7 @@ def _write(server_id: str, host: str, readers: list[Reader], is_scheduler: bool)
 def note_worker() -> None:
 	"""From a job's worker of this server: note that it is at work. Commits, so only before a job begins."""
 	job = get_current_job()
-	if is_own(this_server()) and job and job.origin != generate_qname(this_server()):
+	if has_own_queue(this_server()) and job and job.origin != generate_qname(this_server()):
 		# That it works off other queues does not help those that wait in its own.
 		return
 	name = _name(this_server(), socket.gethostname(), get_bench_id())
@@ -166,7 +166,7 @@ def note_worker() -> None:
 	values |= {"app_version": __version__, "is_scheduler": False, "age": 0, "workers": None, "queues": None}
 	values |= {"now": now(), "seconds_between_ticks": 0, "ticks_since": None}
 	try:
-		change(_NOTE, values)
+		execute_and_commit(_NOTE, values)
 	except Exception as error:
 		# The job must not fail for a note: a migrate has not made the table yet, the primary is read-only.
 		frappe.db.rollback()
@@ -183,7 +183,7 @@ class _Row(NamedTuple):
 	now: datetime
 
 
-def known(server_ids: Iterable[str] | None = None) -> dict[str, Server]:
+def load(server_ids: Iterable[str] | None = None) -> dict[str, Server]:
 	"""These servers of the site, as far as anything is known of them, and this one, by their ids.
 
 	What that takes grows with the servers that are asked for, and not with their hosts that are gone.
@@ -193,7 +193,7 @@ def known(server_ids: Iterable[str] | None = None) -> dict[str, Server]:
 	found = server_rows.columns_of(
 		"server_id, host, coalesce(workers_alive_at, missed_since),"
 		" coalesce(scheduler_alive_at, missed_since), seconds_between_ticks, ticks_since, utc_timestamp(6)",
-		None if server_ids is None else server_rows.names_that_count({*server_ids, this_server()}),
+		None if server_ids is None else server_rows.last_seen_names({*server_ids, this_server()}),
 	)
 	by_id = defaultdict(list)
 	for row in map(_Row._make, found):
@@ -203,9 +203,10 @@ def known(server_ids: Iterable[str] | None = None) -> dict[str, Server]:
 	unsure = [
 		server_id
 		for server_id, rows in by_id.items()
-		if is_own(server_id) and (rows[0].now - _workers_alive_at(rows)).total_seconds() > SECONDS_UNTIL_ASKED
+		if has_own_queue(server_id)
+		and (rows[0].now - _workers_alive_at(rows)).total_seconds() > SECONDS_UNTIL_ASKED
 	]
-	noted_at = server_rows.noted_at(unsure, get_bench_id()) if unsure else {}
+	noted_at = server_rows.last_worker_notes(unsure, get_bench_id()) if unsure else {}
 	return {
 		server_id: _server(server_id, rows, watched_for, noted_at.get(server_id))
 		for server_id, rows in by_id.items()
@@ -227,17 +228,17 @@ def _watched_for(rows: list[_Row]) -> float:
 
 def _server(server_id: str, rows: list[_Row], watched_for: float, noted_at: datetime | None) -> Server:
 	seen_at = max(_workers_alive_at(rows), noted_at or datetime.min)
-	tells_every = 0.0
-	if not is_own(server_id):
+	seconds_between_signs = 0.0
+	if not has_own_queue(server_id):
 		# Nobody but its own scheduler puts jobs where its workers find them.
 		seen_at = min(seen_at, max(row.scheduler_alive_at for row in rows))
-		tells_every = max(row.seconds_between_ticks for row in rows)
+		seconds_between_signs = max(row.seconds_between_ticks for row in rows)
 	age = (rows[0].now - seen_at).total_seconds()
-	is_known = any(row.host for row in rows)
-	return Server(server_id, age, min(age, watched_for), tells_every, seen_at, is_known)
+	was_seen = any(row.host for row in rows)
+	return Server(server_id, age, min(age, watched_for), seconds_between_signs, seen_at, was_seen)
 
 
-def note_jobs(counts: dict[str, int]) -> None:
+def note_job_counts(counts: dict[str, int]) -> None:
 	"""Note how many scheduled jobs the rules give to each server; and clean up, now and then. Commits.
 
 	Hosts that are gone keep the number that they had.
@@ -245,19 +246,19 @@ def note_jobs(counts: dict[str, int]) -> None:
 	:param counts: for each server that is of interest; others have none
 	"""
 	for server_id, count in sorted(counts.items()):
-		change(
+		execute_and_commit(
 			"update `tabJob Server` set jobs = %s where server_id = %s and binary server_id = %s and jobs != %s"
 			" and (workers_alive_at is null or workers_alive_at > utc_timestamp() - interval 1 day)",
 			(count, server_id, server_id, count),
 		)
 	found = frappe.db.sql("select distinct server_id from `tabJob Server`")
 	if others := [server_id for (server_id,) in found if server_id not in counts]:
-		change(
+		execute_and_commit(
 			"update `tabJob Server` set jobs = 0 where server_id in %s and binary server_id not in %s and jobs != 0",
 			(others, [*counts, ""]),
 		)
-	if names := server_rows.of_no_interest(set(counts)):
-		change("delete from `tabJob Server` where name in %s", (names,))
+	if names := server_rows.obsolete_names(set(counts)):
+		execute_and_commit("delete from `tabJob Server` where name in %s", (names,))
 
 
 def _name(server_id: str, host: str, bench: str) -> str:

@@ -11,7 +11,7 @@ from datetime import timedelta
 import frappe
 from frappe.utils import now
 
-from read_replica.database.bookkeeping import change
+from read_replica.database.bookkeeping import execute_and_commit
 from read_replica.database.event_log import log_event
 from read_replica.jobs.placement import Place
 from read_replica.jobs.servers import Server
@@ -34,14 +34,16 @@ def note(runs: Iterable[tuple[Place, str]], known: Mapping[str, Server]) -> None
 	for server_id, count in sorted(counts.items()):
 		taken_by, method = last[server_id]
 		server = known[server_id]
-		has_begun = change(
+		has_begun = execute_and_commit(
 			"update `tabJob Takeover` set modified = %s, runs = runs + %s, last_job = %s"
 			" where binary server_id = %s and ended_at is null",
 			(now(), count, method, server_id),
 		)
 		if not has_begun:
 			values = {"now": now(), "name": _name(server), "server_id": server_id, "taken_by": taken_by}
-			change(_INSERT, values | {"seen_at": server.seen_at, "runs": count, "last_job": method})
+			execute_and_commit(
+				_INSERT, values | {"seen_at": server.seen_at, "runs": count, "last_job": method}
+			)
 		log_event("takeover", server_id=server_id, taken_by=taken_by, runs=count, seen_at=str(server.seen_at))
 
 
@@ -51,11 +53,13 @@ def end(known: Mapping[str, Server]) -> None:
 	for name, server_id, seen_at in going_on:
 		server = known.get(server_id)
 		if server and server.seen_at > seen_at + timedelta(seconds=SECONDS_OF_DOUBT):
-			change("update `tabJob Takeover` set ended_at = utc_timestamp(6) where name = %s", (name,))
+			execute_and_commit(
+				"update `tabJob Takeover` set ended_at = utc_timestamp(6) where name = %s", (name,)
+			)
 			log_event("takeover_over", server_id=server_id)
 
 
-def going_on() -> set[str]:
+def servers_taken_over() -> set[str]:
 	"""The ids of the servers whose jobs are taken over now."""
 	found = frappe.db.sql("select server_id from `tabJob Takeover` where ended_at is null")
 	return {server_id for (server_id,) in found}

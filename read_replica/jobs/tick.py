@@ -33,9 +33,9 @@ from read_replica.jobs import (
 	takeovers,
 	workers,
 )
-from read_replica.jobs.placement import Place, Places
+from read_replica.jobs.placement import Place, Placement
 from read_replica.jobs.rules import TAKEOVER_AFTER, rule_for
-from read_replica.jobs.scheduled_runs import Due, Unfinished
+from read_replica.jobs.scheduled_runs import DueRun, UnfinishedRun
 from read_replica.jobs.tick_problems import Problems
 
 # A console, or a long request, may ask jobs to put themselves into a queue as well.
@@ -74,31 +74,31 @@ class Tick:
 		rules.forget_rules()
 		# Without it nothing can be put into a queue, and there is no use in claiming anything.
 		self.is_without_redis = False
-		self._claimed: dict[str, Due] | None = None
-		self.places = self._places()
-		self._guard("takeovers", lambda: takeovers.end(self.places.known))
+		self._claimed: dict[str, DueRun] | None = None
+		self.placement = self._places()
+		self._guard("takeovers", lambda: takeovers.end(self.placement.servers))
 		if not self.is_without_redis:
-			self._guard("sweep", lambda: orphaned_jobs.move_from_unread_queues(self.places, self._guard))
+			self._guard("sweep", lambda: orphaned_jobs.move_from_unread_queues(self.placement, self._guard))
 			self._guard("unfinished", self._put_unfinished)
 		self._guard("counts", self._count_jobs)
-		self.problems.start_is_over()
+		self.problems.begin_enqueuing()
 		self.ended = time.monotonic()
 
-	def _places(self) -> Places:
+	def _places(self) -> Placement:
 		try:
-			return places_seen_by_scheduler()
+			return placement_seen_by_scheduler()
 		except Exception as error:
 			if is_before_migrate(error):
 				# Then core schedules by itself.
 				raise
 			self.is_without_redis = rq_data.is_unreachable(error)
 			self.problems.add("places", error)
-		known = self._guard("servers", lambda: servers.known(_servers_of_interest()), {})
+		known = self._guard("servers", lambda: servers.load(_servers_of_interest()), {})
 		alive = {server_id for server_id, server in known.items() if not server.is_gone(TAKEOVER_AFTER)}
 		# This server's own jobs are its own whatever it knows of others.
-		return Places(servers.this_server(), known, {servers.this_server(), *alive})
+		return Placement(servers.this_server(), known, {servers.this_server(), *alive})
 
-	def take(self, job: Any) -> Due | None:
+	def take(self, job: Any) -> DueRun | None:
 		"""The run of a Scheduled Job Type that is to be put into a queue now, once; None if there is none."""
 		if self.is_without_redis:
 			return None
@@ -108,7 +108,7 @@ class Tick:
 			self._claimed = self._claim_all()
 		return self._claimed.pop(job.name, None)
 
-	def put(self, run: Due) -> bool:
+	def put(self, run: DueRun) -> bool:
 		"""Put a claimed run into its queue; False if that fails: it is tried again in a minute."""
 		if self.is_without_redis:
 			return False
@@ -120,11 +120,11 @@ class Tick:
 			self.problems.add(f"put {run.job.method}", error)
 			return False
 
-	def _due_run(self, job: Any) -> Due | None:
-		place = self.places.of_run(rule_for(job.method))
-		return Due(job, due_times.due_at(job), place) if place and due_times.is_due(job) else None
+	def _due_run(self, job: Any) -> DueRun | None:
+		place = self.placement.for_run(rule_for(job.method))
+		return DueRun(job, due_times.due_at(job), place) if place and due_times.is_due(job) else None
 
-	def _claim_all(self) -> dict[str, Due]:
+	def _claim_all(self) -> dict[str, DueRun]:
 		jobs = self._guard("due", lambda: due_times.jobs({"stopped": 0}), [])
 		found = {job.name: self._guard(job.method, partial(self._due_run, job)) for job in jobs}
 		due = {name: run for name, run in found.items() if run}
@@ -136,7 +136,7 @@ class Tick:
 		self._note_takeovers([(run.place, run.job.method) for run in claimed.values()])
 		return claimed
 
-	def _one_of_each_id(self, due: dict[str, Due]) -> dict[str, Due]:
+	def _one_of_each_id(self, due: dict[str, DueRun]) -> dict[str, DueRun]:
 		"""Where jobs share an id in Redis, one of them: in a queue, the next one would take its place."""
 		ids = {
 			name: self._guard(run.job.method, partial(due_times.job_id, run.job)) for name, run in due.items()
@@ -144,7 +144,7 @@ class Tick:
 		one_of_id = {job_id: name for name, job_id in reversed(ids.items())}
 		return {name: run for name, run in due.items() if one_of_id[ids[name]] == name}
 
-	def _claim(self, runs: list[Due]) -> set[str]:
+	def _claim(self, runs: list[DueRun]) -> set[str]:
 		try:
 			return scheduled_runs.claim(runs)
 		except Exception as error:
@@ -159,7 +159,7 @@ class Tick:
 		return set().union(*each)
 
 	def _note_takeovers(self, runs: list[tuple[Place, str]]) -> None:
-		self._guard("note takeovers", lambda: takeovers.note(runs, self.places.known))
+		self._guard("note takeovers", lambda: takeovers.note(runs, self.placement.servers))
 
 	def _put_unfinished(self) -> None:
 		"""Put runs into a queue again that were lost or cut off; and those that were asked for on this server."""
@@ -168,7 +168,7 @@ class Tick:
 			return
 		names = {run.job_type for run in runs}
 		jobs = {job.name: job for job in due_times.jobs({"name": ["in", list(names)]})}
-		waiting = queues.Waiting()
+		waiting = queues.QueueLists()
 		# Of a job, one run at a time: in a queue, the next one would take its place.
 		busy = _executed_now(names, jobs)
 		for run in runs:
@@ -177,22 +177,22 @@ class Tick:
 				if self._guard(run.method, put_again):
 					busy.add(run.job_type)
 
-	def _put_again(self, run: Unfinished, job: Any, waiting: queues.Waiting) -> bool:
-		place = self.places.of_run(rule_for(run.method))
+	def _put_again(self, run: UnfinishedRun, job: Any, waiting: queues.QueueLists) -> bool:
+		place = self.placement.for_run(rule_for(run.method))
 		if not place:
 			return False
 		if not job:
-			execution.drop(run.name, run.attempts)
+			execution.delete_run(run.name, run.attempts)
 			return False
 		if (job.stopped and not run.asked_for) or self._waits(run, job, place, waiting):
 			return False
-		if not scheduled_runs.claim_again(run, place, _failure_of(run, job)):
+		if not scheduled_runs.reclaim(run, place, _failure_of(run, job)):
 			return False
 		put(run.name, job, place, "asked for" if run.asked_for else "due")
 		self._note_takeovers([(place, run.method)])
 		return True
 
-	def _waits(self, run: Unfinished, job: Any, place: Place, waiting: queues.Waiting) -> bool:
+	def _waits(self, run: UnfinishedRun, job: Any, place: Place, waiting: queues.QueueLists) -> bool:
 		"""Whether the run waits in a queue, or the next run of its job does, which must not be overwritten."""
 		queue = waiting.queue_of(due_times.rq_job_id(job))
 		if queue is None:
@@ -211,7 +211,9 @@ class Tick:
 		due_times.keep_only({job.name for job in jobs})
 		rules = [self._guard(job.method, partial(rule_for, job.method)) for job in jobs]
 		counts = Counter(rule.server_id for rule in rules if rule)
-		servers.note_jobs({server_id: counts[server_id] for server_id in {*self.places.known, *counts}})
+		servers.note_job_counts(
+			{server_id: counts[server_id] for server_id in {*self.placement.servers, *counts}}
+		)
 		workers.clean_up()
 
 
@@ -223,29 +225,29 @@ def current() -> Tick:
 	return tick
 
 
-def places_seen_by_scheduler() -> Places:
+def placement_seen_by_scheduler() -> Placement:
 	"""What this server's scheduler sees of the servers; it notes it for all others, and commits."""
-	readers = workers.seen(queues.readers())
+	readers = workers.seen(queues.listed_workers())
 	servers.note(readers, rules.named_servers())
-	return places_with(readers)
+	return placement_with(readers)
 
 
-def places_with(readers: list[queues.Reader]) -> Places:
+def placement_with(readers: list[queues.WorkerInfo]) -> Placement:
 	"""What is known of the servers, where these are the workers of this bench."""
 	read = {queue for reader in readers for queue in reader.queues}
-	return Places(servers.this_server(), servers.known(_servers_of_interest()), read)
+	return Placement(servers.this_server(), servers.load(_servers_of_interest()), read)
 
 
 def _servers_of_interest() -> set[str]:
 	"""Those that a job may belong to, or wait for: not every one that was ever seen."""
-	return {*rules.named_servers(), *queues.own_queues(), *takeovers.going_on()}
+	return {*rules.named_servers(), *queues.own_queues(), *takeovers.servers_taken_over()}
 
 
 def put(run: str, job: Any, place: Place, why: Literal["due", "asked for", "asked for here"] = "due") -> None:
 	"""Put a claimed run into its queue; if it was asked for in this request, once that has committed."""
 	is_of_user = why == "asked for here"
-	with nullcontext() if is_of_user else positions.of_scheduler(why == "asked for"):
-		if not due_times.puts_itself(job):
+	with nullcontext() if is_of_user else positions.enqueuing_scheduled_run(why == "asked for"):
+		if not due_times.has_own_enqueue(job):
 			_enqueue(run, job, place, after_commit=is_of_user)
 		elif is_of_user and hasattr(frappe.db, "after_commit"):
 			frappe.db.after_commit.add(partial(_let_it_put_itself, run, job, place))
@@ -255,12 +257,12 @@ def put(run: str, job: Any, place: Place, why: Literal["due", "asked for", "aske
 
 
 def _enqueue(run: str, job: Any, place: Place, after_commit: bool) -> None:
-	meant_for = due_times.queue_of(job)
+	intended_queue = due_times.queue_of(job)
 	frappe.enqueue(
 		positions.RUN_ONCE,
-		queue=place.queue or meant_for,
+		queue=place.queue or intended_queue,
 		# Of the queue that it is meant for, as a server's own queue holds short and long ones.
-		timeout=queues.timeout_of(meant_for),
+		timeout=queues.timeout_of(intended_queue),
 		job_id=due_times.job_id(job),
 		enqueue_after_commit=after_commit,
 		run=run,
@@ -270,9 +272,9 @@ def _enqueue(run: str, job: Any, place: Place, after_commit: bool) -> None:
 
 
 def _let_it_put_itself(run: str, job: Any, place: Place) -> None:
-	if not enqueue_hook.put_by_itself(run, job, place):
+	if not enqueue_hook.enqueue_by_own_class(run, job, place):
 		# As with core, it is asked again for as long as it is due: it may have said no, or done its work here.
-		execution.drop(run)
+		execution.delete_run(run)
 
 
 def is_under_way(job: Any) -> bool:
@@ -289,11 +291,11 @@ def _under_way(jobs: list[Any], guard: Callable = _unguarded) -> set[str]:
 
 	:param guard: what cannot be known is as if it was not so: each run is executed once all the same
 	"""
-	under_way = set(guard("going on", lambda: run_locks.going_on([job.name for job in jobs]), ()))
+	under_way = set(guard("going on", lambda: run_locks.running_job_types([job.name for job in jobs]), ()))
 	found = {job.name: guard(job.method, partial(due_times.rq_job_id, job)) for job in jobs}
 	ids = {name: job_id for name, job_id in found.items() if job_id}
 	states = guard("states of jobs", lambda: queues.states(list(ids.values())), {})
-	waiting = queues.Waiting()
+	waiting = queues.QueueLists()
 	for job in jobs:
 		state = states.get(ids.get(job.name))
 		if state and guard(job.method, partial(_is_alive, job.name, ids[job.name], state, waiting), False):
@@ -301,9 +303,9 @@ def _under_way(jobs: list[Any], guard: Callable = _unguarded) -> set[str]:
 	return under_way
 
 
-def _is_alive(job_type: str, job_id: str, state: rq_data.JobData, waiting: queues.Waiting) -> bool:
+def _is_alive(job_type: str, job_id: str, state: rq_data.JobData, waiting: queues.QueueLists) -> bool:
 	"""Whether what RQ says of a job is so: it waits, or is executed."""
-	if state.status == "queued" and not waiting.stands_in(state.origin, job_id, state.queued_age):
+	if state.status == "queued" and not waiting.contains(state.origin, job_id, state.queued_age):
 		return not _is_lost(job_id, state.queued_age)
 	_not_in_its_queue_since.pop((frappe.local.site, job_id), None)
 	return state.status == "queued" or (state.status == "started" and not _is_over(job_type, state))
@@ -327,7 +329,7 @@ def _executed_now(names: set[str], jobs: dict[str, Any]) -> set[str]:
 
 	:param jobs: their rows of Scheduled Job Type, where these are still there
 	"""
-	found = run_locks.going_on(names)
+	found = run_locks.running_job_types(names)
 	if run_locks.reach() == "everywhere":
 		return found
 	ids = {due_times.rq_job_id(job): name for name, job in jobs.items()}
@@ -339,7 +341,7 @@ def _executed_now(names: set[str], jobs: dict[str, Any]) -> set[str]:
 	}
 
 
-def _failure_of(run: Unfinished, job: Any) -> str | None:
+def _failure_of(run: UnfinishedRun, job: Any) -> str | None:
 	"""Why the worker that took this run out of its queue did not execute it, if RQ knows that."""
 	failure = queues.failure_of(due_times.rq_job_id(job))
 	if not failure or failure.kwargs.get("run") != run.name:
@@ -354,4 +356,4 @@ def _is_over(job_type: str, state: rq_data.JobData) -> bool:
 	One that has committed, and goes on on another connection, holds no lock any more, but its worker says
 	that it works.
 	"""
-	return state.age > SECONDS_A_WORKER_IS_TRUSTED and scheduled_runs.were_executed(job_type)
+	return state.age > SECONDS_A_WORKER_IS_TRUSTED and scheduled_runs.are_all_executed(job_type)

@@ -13,7 +13,7 @@ from typing import Any
 import frappe
 from frappe.utils import get_bench_id, now
 
-from read_replica.database.bookkeeping import change, is_before_migrate
+from read_replica.database.bookkeeping import execute_and_commit, is_before_migrate
 from read_replica.database.event_log import log_event
 from read_replica.jobs import servers
 
@@ -55,7 +55,7 @@ class Problems:
 		if self._late is not None:
 			self._write(self._of_start | self._last_time | self._late)
 
-	def start_is_over(self) -> None:
+	def begin_enqueuing(self) -> None:
 		"""From now on the tick puts jobs into queues; what failed so far, and then last time, is written."""
 		self._last_time = _late.get(self._site, {})
 		self._late = _late[self._site] = {}
@@ -83,14 +83,14 @@ def _write(text: str) -> None:
 	found = frappe.db.sql("select problems from `tabJob Server` where name = %(name)s", values)
 	if not found and text:
 		# That it could not be noted at all may be one of them.
-		change(
+		execute_and_commit(
 			"insert ignore into `tabJob Server` (name, creation, modified, owner, modified_by, server_id, host,"
 			" bench, missed_since, problems) values (%(name)s, %(now)s, %(now)s, 'Administrator', 'Administrator',"
 			" %(server_id)s, %(host)s, %(bench)s, utc_timestamp(6), %(text)s)",
 			values,
 		)
 	elif found and (found[0][0] or "") != text:
-		change("update `tabJob Server` set problems = %(text)s where name = %(name)s", values)
+		execute_and_commit("update `tabJob Server` set problems = %(text)s where name = %(name)s", values)
 
 
 def sentences() -> list[str]:

@@ -22,9 +22,9 @@ from frappe.utils import DATETIME_FORMAT, background_jobs, get_bench_id
 from frappe.utils.background_jobs import generate_qname, get_queue_list
 from redis.exceptions import RedisError
 
-from read_replica.database.bookkeeping import change, is_before_migrate
+from read_replica.database.bookkeeping import execute_and_commit, is_before_migrate
 from read_replica.jobs import rules, servers
-from read_replica.jobs.queues import Reader, is_own
+from read_replica.jobs.queues import WorkerInfo, has_own_queue
 
 # A worker that has missed so many of its notes is not alive.
 MOST_NOTES_MISSED = 3
@@ -42,7 +42,7 @@ DAYS_KEPT = 1
 SECONDS_RQ_LISTS_WORKERS = 3600
 
 # In the Redis of the queues, for as long as a worker notes itself, in whichever database.
-NOTES_ITSELF = "rq:read_replica:notes_itself:"
+MARK_PREFIX = "rq:read_replica:notes_itself:"
 
 _NOTE = """
 	insert into `tabJob Worker` (name, creation, modified, owner, modified_by, server_id, host, bench, pid, queues,
@@ -58,7 +58,7 @@ LONGEST_NAME = 140
 
 
 class _Noted(NamedTuple):
-	reader: Reader
+	reader: WorkerInfo
 	bench: str
 	is_alive: bool
 
@@ -122,15 +122,15 @@ def shortest_limit() -> float:
 	return min((float(limit) for limit in limits if isinstance(limit, int | float) and limit > 0), default=0)
 
 
-def say_that_it_notes_itself(redis: Any, name: str, seconds: float) -> None:
+def mark_in_redis(redis: Any, name: str, seconds: float) -> None:
 	"""From a worker, in the Redis of its queues: that it is in the database of each site that it works for.
 
 	:raises RedisError: if Redis does not answer, or refuses it
 	"""
-	redis.set(NOTES_ITSELF + name, 1, ex=int(seconds * MOST_NOTES_MISSED) + 60)
+	redis.set(MARK_PREFIX + name, 1, ex=int(seconds * MOST_NOTES_MISSED) + 60)
 
 
-def seen(listed: list[Reader]) -> list[Reader]:
+def seen(listed: list[WorkerInfo]) -> list[WorkerInfo]:
 	"""The workers of this bench and site: those that note themselves, and those that RQ lists beside them.
 
 	:param listed: what RQ lists
@@ -151,12 +151,12 @@ def servers_alive() -> set[str]:
 	return {of_worker.reader.server_id for of_worker in _noted([]).values() if of_worker.is_alive}
 
 
-def of_another_bench(listed: list[Reader]) -> list[Reader]:
+def of_another_bench(listed: list[WorkerInfo]) -> list[WorkerInfo]:
 	"""Those that RQ lists, and that work for another bench: they take this one's jobs, and can do none of them."""
 	return _of_another_bench(listed, _noted(listed))
 
 
-def _as_noted(reader: Reader, noted: dict[str, _Noted]) -> Reader:
+def _as_noted(reader: WorkerInfo, noted: dict[str, _Noted]) -> WorkerInfo:
 	of_worker = noted.get(reader.name)
 	if not of_worker:
 		return reader
@@ -166,19 +166,19 @@ def _as_noted(reader: Reader, noted: dict[str, _Noted]) -> Reader:
 	return reader._replace(age=age, server_id=itself.server_id)
 
 
-def _of_another_bench(listed: list[Reader], noted: dict[str, _Noted]) -> list[Reader]:
+def _of_another_bench(listed: list[WorkerInfo], noted: dict[str, _Noted]) -> list[WorkerInfo]:
 	"""Each of our workers is in this site's database, if it is one that notes itself."""
 	unknown = [reader for reader in listed if reader.name and reader.name not in noted]
-	if not unknown or not _have_noted_themselves_for_long():
+	if not unknown or not _have_all_noted_themselves():
 		return []
 	try:
-		marks = background_jobs.get_redis_conn().mget([NOTES_ITSELF + reader.name for reader in unknown])
+		marks = background_jobs.get_redis_conn().mget([MARK_PREFIX + reader.name for reader in unknown])
 	except RedisError:
 		return []
 	return [reader for reader, mark in zip(unknown, marks, strict=True) if mark]
 
 
-def _have_noted_themselves_for_long() -> bool:
+def _have_all_noted_themselves() -> bool:
 	"""Whether this site has had this table for so long that all workers have noted themselves here since."""
 	found = _rows(
 		"select 1 from `tabJob Worker`"
@@ -188,7 +188,7 @@ def _have_noted_themselves_for_long() -> bool:
 	return bool(found)
 
 
-def _noted(listed: list[Reader]) -> dict[str, _Noted]:
+def _noted(listed: list[WorkerInfo]) -> dict[str, _Noted]:
 	"""Workers that have noted themselves, by their names: all that are alive, and those that RQ lists."""
 	names = {_key(reader.name): reader.name for reader in listed}
 	select = (
@@ -206,7 +206,9 @@ def _noted(listed: list[Reader]) -> dict[str, _Noted]:
 	for key, server_id, host, bench, queues, age, is_alive in rows:
 		read = tuple(queues.split(", ")) if queues else ()
 		name = names.get(key, key)
-		noted[name] = _Noted(Reader(host, max(0.0, float(age)), read, name, server_id), bench, bool(is_alive))
+		noted[name] = _Noted(
+			WorkerInfo(host, max(0.0, float(age)), read, name, server_id), bench, bool(is_alive)
+		)
 	return noted
 
 
@@ -222,7 +224,7 @@ def _rows(statement: str, values: tuple | dict) -> tuple:
 def clean_up() -> None:
 	"""Delete the rows of workers that are gone; the last one stays. Commits."""
 	try:
-		change(
+		execute_and_commit(
 			"delete from `tabJob Worker` where alive_at < utc_timestamp(6) - interval %s day"
 			" and alive_at < (select at from (select max(alive_at) at from `tabJob Worker`) newest)",
 			(DAYS_KEPT,),

@@ -86,10 +86,10 @@ def ago(seconds: float | None) -> str:
 def note_on(rule: Rule, known: dict[str, Server]) -> str:
 	"""Returns when the server of a rule was last seen, and what becomes of its jobs; empty while it is alive."""
 	server = known.get(rule.server_id)
-	is_alive = server and server.is_known and not server.is_gone(rule.takeover_after or TAKEOVER_AFTER)
+	is_alive = server and server.was_seen and not server.is_gone(rule.takeover_after or TAKEOVER_AFTER)
 	if is_alive:
 		return ""
-	last_seen = f"last seen {ago(server.age)}" if server and server.is_known else "no server runs it"
+	last_seen = f"last seen {ago(server.age)}" if server and server.was_seen else "no server runs it"
 	if rule.server_id == DEFAULT_SERVER or not rule.takeover_after:
 		return f"{last_seen}; it waits"
 	if server and server.is_gone(rule.takeover_after):
@@ -111,7 +111,7 @@ def problems() -> list[str]:
 		*_jobs_of_a_dormant_site(),
 		*network_mounts.problems(schedulers.locks_a_file()),
 		*class_overrides.problems(),
-		*rules.problems_of_config(),
+		*rules.problems_of_rules(),
 		*_rules_without_job(),
 		*tick_problems.sentences(),
 		*overdue.problems(),
@@ -120,7 +120,7 @@ def problems() -> list[str]:
 
 
 def _servers_that_are_gone() -> list[str]:
-	known = servers.known()
+	known = servers.load()
 	jobs = defaultdict(list)
 	for method in frappe.get_all(
 		"Scheduled Job Type", filters={"stopped": 0}, pluck="method", order_by="method"
@@ -140,11 +140,11 @@ def _shortened(names: list[str]) -> str:
 
 
 def _queues_without_readers() -> list[str]:
-	own = [server_id for server_id in sorted(rules.named_servers()) if queues.is_own(server_id)]
+	own = [server_id for server_id in sorted(rules.named_servers()) if queues.has_own_queue(server_id)]
 	if not own:
 		return []
 	try:
-		read = {queue for reader in workers.seen(queues.readers()) for queue in reader.queues}
+		read = {queue for reader in workers.seen(queues.listed_workers()) for queue in reader.queues}
 		waiting = {queue: get_queue(queue).count for queue in own if queue not in read}
 	except RedisError as error:
 		return [f"Redis, which holds the queues, does not answer: {error}"]
@@ -157,7 +157,7 @@ def _queues_without_readers() -> list[str]:
 
 def _workers_of_another_bench() -> list[str]:
 	try:
-		others = workers.of_another_bench(queues.readers())
+		others = workers.of_another_bench(queues.listed_workers())
 	except RedisError:
 		# `_queues_without_readers` has said so.
 		return []
@@ -251,7 +251,7 @@ def _missing_tcp_keepalive() -> list[str]:
 
 def _jobs_of_a_dormant_site() -> list[str]:
 	# Core puts nothing into a queue then, and calls nothing of this app either.
-	others = [name for name in rules.named_servers() - {DEFAULT_SERVER} if not queues.is_own(name)]
+	others = [name for name in rules.named_servers() - {DEFAULT_SERVER} if not queues.has_own_queue(name)]
 	if not others or not is_dormant():
 		return []
 	return [

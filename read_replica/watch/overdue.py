@@ -79,12 +79,12 @@ def _seconds_between_ticks() -> dict[str, float]:
 
 def _reasons(jobs: list[Any]) -> list[str]:
 	names = [job.name for job in jobs]
-	known = servers.known()
-	executed_now = run_locks.going_on(names)
+	known = servers.load()
+	executed_now = run_locks.running_job_types(names)
 	runs = _claimed_runs(names)
 	try:
 		in_redis = queues.states([due_times.rq_job_id(job) for job in jobs])
-		waiting = queues.Waiting()
+		waiting = queues.QueueLists()
 	except RedisError as error:
 		return [f"Redis, which holds the queues, does not answer: {error}"] * len(jobs)
 	from_ticks = tick_problems.sentences()
@@ -100,20 +100,20 @@ def _reason(
 	is_executed: bool,
 	run: Any,
 	in_redis: dict,
-	waiting: queues.Waiting,
+	waiting: queues.QueueLists,
 	from_ticks: list[str],
 ) -> str:
 	if is_executed:
 		return "an earlier run of it is being executed"
 	rule = rule_for(job.method)
 	server = known.get(rule.server_id)
-	if not server or not server.is_known:
+	if not server or not server.was_seen:
 		return f"no server {rule.server_id!r} was ever seen"
 	if server.is_gone(rule.takeover_after):
 		return f"its server {rule.server_id!r} was last seen {server.age / 60:.0f} min ago"
 	job_id = due_times.rq_job_id(job)
 	state = in_redis[job_id]
-	if state.status == "queued" and waiting.stands_in(state.origin, job_id):
+	if state.status == "queued" and waiting.contains(state.origin, job_id):
 		return f"it waits in the queue {state.origin!r}, which no worker has worked off so far"
 	if state.status == "queued":
 		return "RQ calls it queued, but it is in no queue; the next tick puts it there"

@@ -150,7 +150,7 @@ def print_servers() -> None:
 
 
 def _print_where_scheduler_runs(console: Console) -> None:
-	if where := schedulers.where():
+	if where := schedulers.where_it_runs():
 		console.print(where, highlight=False, markup=False)
 
 
@@ -160,7 +160,7 @@ def job_rows() -> list[dict[str, str]]:
 	jobs = frappe.get_all(
 		"Scheduled Job Type", fields=["method", "frequency", "cron_format", "stopped"], order_by="method"
 	)
-	known = servers.known()
+	known = servers.load()
 	for job in jobs:
 		rule = rules.rule_for(job.method)
 		frequency = job.cron_format if job.frequency == "Cron" else job.frequency

@@ -25,7 +25,7 @@ import frappe
 import pytest
 
 import read_replica
-from read_replica.database.bookkeeping import change
+from read_replica.database.bookkeeping import execute_and_commit
 from read_replica.engine.shared.shared_state import SharedState
 from support.bench import ADMIN_PASSWORD, SITE, Sites
 from support.frappe_request import connect, connected, disconnect
@@ -290,7 +290,9 @@ def memory(benches: list[ProductionBench]) -> dict[int, tuple[str, float]]:
 
 
 def let_no_run_be_due() -> None:
-	change("update `tabScheduled Job Type` set frequency = 'Cron', cron_format = '0 0 1 1 *', stopped = 0")
+	execute_and_commit(
+		"update `tabScheduled Job Type` set frequency = 'Cron', cron_format = '0 0 1 1 *', stopped = 0"
+	)
 
 
 def unfinished() -> list[dict]:

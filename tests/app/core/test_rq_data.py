@@ -79,7 +79,7 @@ def test_a_job_with_a_field_that_cannot_be_read_is_one_of_which_that_is_not_know
 	assert job.status == "queued" or field == "status"
 	assert (job.heartbeat_age is None) == (field == "last_heartbeat")
 	assert job.queued_age is not None, "one of two moments is enough"
-	assert queues.Waiting().queue_of(JOB) is None
+	assert queues.QueueLists().queue_of(JOB) is None
 	redis.hdel(KEY, "enqueued_at", "created_at")
 	assert queues.states([JOB])[JOB].queued_age is None
 
@@ -104,7 +104,7 @@ def test_a_worker_with_a_field_that_cannot_be_read_takes_no_other_with_it(redis,
 	with_another.hset(sound, mapping={"queues": generate_qname("short"), "hostname": "sound"})
 	with_another.sadd(rq_data.KEY_OF_WORKERS, sound, b"\xff\xfe")
 	try:
-		hosts = [reader.host for reader in queues.readers()]
+		hosts = [reader.host for reader in queues.listed_workers()]
 		assert "sound" in hosts
 		assert len(hosts) == (1 if field == "queues" else 2)
 	finally:
@@ -116,7 +116,7 @@ def test_a_worker_that_is_missing_or_no_hash_is_none(redis):
 	redis.sadd(rq_data.KEY_OF_WORKERS, WORKER_KEY)
 	assert workers(redis) == []
 	redis.set(WORKER_KEY, "no hash")
-	assert workers(redis) == [] and queues.readers() == []
+	assert workers(redis) == [] and queues.listed_workers() == []
 
 
 def test_text_and_bytes_are_read_alike(redis):
@@ -138,12 +138,12 @@ def test_a_queue_with_bytes_that_are_no_job_still_tells_what_else_waits_in_it(re
 	key = rq_data.Queue.redis_queue_namespace_prefix + QUEUE
 	redis.rpush(key, b"\xff\xfe\x00", JOB, "")
 	redis.hset(KEY, mapping={"status": "queued", "origin": QUEUE})
-	assert queues.Waiting().queue_of(JOB) == QUEUE
+	assert queues.QueueLists().queue_of(JOB) == QUEUE
 	redis.hset(KEY, "created_at", "nonsense")
 	assert rq_data.fetch(redis, [JOB, "\ufffd", ""]) == [None, None, None]
 	redis.delete(key)
 	redis.set(key, "no list")
-	assert queues.Waiting().queue_of(JOB) is None
+	assert queues.QueueLists().queue_of(JOB) is None
 
 
 class Answers:

@@ -17,7 +17,7 @@ from frappe.utils.background_jobs import get_queue, get_redis_conn
 from rq.job import Job
 from rq.utils import utcformat
 
-from read_replica.database.bookkeeping import change
+from read_replica.database.bookkeeping import execute_and_commit
 from read_replica.jobs import due_times, execution, run_locks
 from support.bench import SITE
 from support.servers import run
@@ -110,8 +110,8 @@ def test_a_run_that_is_being_executed_is_not_put_into_a_queue_again(writing, mon
 	begun, over = threading.Event(), threading.Event()
 
 	def work():
-		with run_locks.held(job["run"]) as lock:
-			assert lock == "ours" and execution.begin(job["run"], job["scheduled_job_type"], lock)
+		with run_locks.hold(job["run"]) as lock:
+			assert lock == "ours" and execution.begin_attempt(job["run"], job["scheduled_job_type"], lock)
 			begun.set()
 			assert over.wait(60)
 
@@ -138,7 +138,7 @@ def test_the_method_of_a_run_that_was_executed_or_is_being_executed_is_not_calle
 	calls = []
 	monkeypatch.setattr("sample_app.jobs.writing_job", lambda: calls.append(job["run"]))
 	with servers.primary.admin() as another:
-		run(another, "select get_lock(%s, 0)", (run_locks._name_of_lock(job["run"]),))
+		run(another, "select get_lock(%s, 0)", (run_locks._lock_name(job["run"]),))
 		work_off([job])
 		assert calls == []
 		run(another, "do release_all_locks()")
@@ -154,7 +154,7 @@ def test_the_log_says_which_job_was_not_executed_and_which_on_another_server(wri
 	tick(monkeypatch, "secondary")
 	[job] = as_with_another_queue()
 	with monkeypatch.context() as patched:
-		patched.setattr(execution.Work, "begins", fail)
+		patched.setattr(execution.Execution, "before_method", fail)
 		monkeypatch.setenv("SERVER_ID", "secondary")
 		work_off([job])
 	[(event, fields)] = said
@@ -196,11 +196,11 @@ def test_a_run_whose_job_is_not_there_any_more_is_forgotten_and_not_said_to_be_e
 def away(job_type: str) -> Iterator[None]:
 	"""A Scheduled Job Type is not there, as after an app has left it out."""
 	rename = "update `tabScheduled Job Type` set name = %s where name = %s"
-	change(rename, (f"{job_type}.away", job_type))
+	execute_and_commit(rename, (f"{job_type}.away", job_type))
 	try:
 		yield
 	finally:
-		change(rename, (job_type, f"{job_type}.away"))
+		execute_and_commit(rename, (job_type, f"{job_type}.away"))
 
 
 def test_a_run_that_is_being_executed_is_not_forgotten_as_its_job_goes(writing, monkeypatch):
@@ -336,7 +336,7 @@ def test_a_commit_that_fails_takes_no_mark_with_it(writing, monkeypatch):
 			commit(*args, **kwargs)
 
 		frappe.db.commit = fail_once
-		execution.Work(job["run"], WRITING, attempt=0).begins()
+		execution.Execution(job["run"], WRITING, attempt=0).before_method()
 		fails.append(True)
 		with pytest.raises(RuntimeError):
 			frappe.db.commit()

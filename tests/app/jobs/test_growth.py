@@ -79,7 +79,7 @@ def test_a_server_whose_hosts_are_all_gone_was_last_seen_with_the_last_of_them(o
 		rule(HOURLY, "secondary")
 	add_hosts_that_are_gone("secondary", days_ago=2)
 	add_hosts_that_are_gone("SECONDARY", days_ago=0)
-	for known in (servers.known(), servers.known(["secondary"])):
+	for known in (servers.load(), servers.load(["secondary"])):
 		assert 2 * 86400 < known["secondary"].age < 2 * 86400 + 60
 		assert known["secondary"].is_gone(900)
 
@@ -89,7 +89,7 @@ def test_a_server_with_one_host_that_is_alive_is_alive_beside_those_that_are_gon
 	add_hosts_that_are_gone("secondary")
 	with worker("secondary"):
 		ticks.Tick()
-	known = servers.known(["secondary"])["secondary"]
+	known = servers.load(["secondary"])["secondary"]
 	assert not known.is_gone(900) and known.age < 60
 
 
@@ -104,11 +104,11 @@ def test_hosts_that_are_gone_for_a_month_are_deleted_by_ticks_but_for_what_is_kn
 		frappe.db.sql("select server_id, count(*) from `tabJob Server` group by server_id order by server_id")
 	)
 	assert left.pop("primary") == 1
-	assert 0 < left.pop("secondary") <= server_rows.HOSTS_THAT_COUNT + 3
+	assert 0 < left.pop("secondary") <= server_rows.HOSTS_PER_SERVER + 3
 	# The rule of another test's, that nobody has ever seen.
 	left.pop("elsewhere", None)
 	assert not left
-	assert servers.known(["secondary"])["secondary"].age > 31 * 86400
+	assert servers.load(["secondary"])["secondary"].age > 31 * 86400
 
 
 def test_the_number_of_a_servers_jobs_is_that_of_its_rules_and_none_without(own_queues):
@@ -143,7 +143,7 @@ def test_jobs_of_other_sites_in_the_queue_of_a_server_that_is_gone_are_passed_ov
 		patch.setattr(rq_data, "fetch", lambda redis, ids: fetched.extend(ids) or fetch(redis, ids))
 		while start is not None:
 			look = queues.waiting_jobs("secondary", frappe.local.site, start)
-			start, looks = look.goes_on_at, looks + 1
+			start, looks = look.next_position, looks + 1
 	assert fetched == [ours.id] == [job.id for _, job in look.jobs]
 	assert look.jobs[0][0] == 2500 and looks == 3
 
@@ -198,8 +198,8 @@ def test_rules_are_read_again_only_when_one_has_changed(due):
 def test_a_thousand_patterns_are_not_all_tried_on_a_method():
 	tried = []
 	with pytest.MonkeyPatch.context() as patch:
-		fits = Rule.fits
-		patch.setattr(Rule, "fits", lambda rule, job: tried.append(rule) or fits(rule, job))
+		matches = Rule.matches
+		patch.setattr(Rule, "matches", lambda rule, job: tried.append(rule) or matches(rule, job))
 		rules = Rules(Rule(f"app.module_{at}.*", f"server{at}", "desk") for at in range(1000))
 		for _ in range(10):
 			assert rules.rule_for("app.module_7.job").server_id == "server7"
@@ -228,7 +228,7 @@ def test_the_rule_that_counts_is_that_of_a_look_at_all_of_them():
 	for number in range(1, len(patterns) + 1):
 		rules = [Rule(pattern, "server", "desk") for pattern in patterns[:number]]
 		for name in names:
-			fitting = [rule for rule in rules if rule.fits(name)]
+			fitting = [rule for rule in rules if rule.matches(name)]
 			given = {
 				rule: (not rule.is_glob, len(rule.job.replace("*", "").replace("?", ""))) for rule in fitting
 			}
@@ -255,7 +255,7 @@ def test_a_long_list_of_waiting_jobs_is_read_a_minute_later_for_each_thousand_of
 	monkeypatch.setattr(rq_data, "waiting_ids", lambda *args: read.append(1) or waiting_ids(*args))
 
 	def stands(job_id: str, queued_age: float | None = None) -> bool:
-		return queues.Waiting().stands_in(queue.name, job_id, queued_age)
+		return queues.QueueLists().contains(queue.name, job_id, queued_age)
 
 	assert stands("job1999") and stands("job0") and len(read) == 1
 	read_at, ids = queues._long_lists[queue.name]

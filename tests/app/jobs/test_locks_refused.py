@@ -104,7 +104,7 @@ def test_without_locks_a_run_whose_worker_says_that_it_has_failed_is_executed_ag
 	tick(monkeypatch, None)
 	let_no_run_be_due()
 	with monkeypatch.context() as patched:
-		patched.setattr(execution.Work, "begins", raise_error)
+		patched.setattr(execution.Execution, "before_method", raise_error)
 		work_off(as_with_another_queue())
 	later(61)
 	assert tick(monkeypatch, None) == [WRITING]
@@ -173,7 +173,7 @@ def test_an_error_that_says_nothing_of_locks_is_not_taken_for_a_refusal(writing)
 	frappe.db.sql_ddl("rename table `tabScheduled Run` to `tabScheduled Run Away`")
 	try:
 		with pytest.raises(Exception, match="1146"):
-			run_locks.going_on(["of the test"])
+			run_locks.running_job_types(["of the test"])
 	finally:
 		frappe.db.sql_ddl("rename table `tabScheduled Run Away` to `tabScheduled Run`")
 
@@ -183,7 +183,7 @@ def test_a_run_that_never_begins_for_a_lasting_error_is_given_up_and_status_show
 ):
 	tick(monkeypatch, None)
 	let_no_run_be_due()
-	monkeypatch.setattr(execution.Work, "begins", raise_error)
+	monkeypatch.setattr(execution.Execution, "before_method", raise_error)
 	for attempt in range(1, 4):
 		[job] = as_with_another_queue()
 		work_off([job])
@@ -228,10 +228,8 @@ def test_a_job_whose_run_was_given_up_before_it_began_is_due_at_its_next_time(wr
 	[run] = scheduled_runs.unfinished()
 	before = frappe.db.get_value("Scheduled Job Type", run.job_type, "last_execution")
 	place = scheduled_runs.Place("primary")
-	assert in_another_worker(lambda: scheduled_runs.claim_again(run, place, "it is broken"))
-	assert not in_another_worker(lambda: scheduled_runs.claim_again(run, place, "it is broken")), (
-		"claimed since"
-	)
+	assert in_another_worker(lambda: scheduled_runs.reclaim(run, place, "it is broken"))
+	assert not in_another_worker(lambda: scheduled_runs.reclaim(run, place, "it is broken")), "claimed since"
 	frappe.db.rollback()
 	after = frappe.db.get_value("Scheduled Job Type", run.job_type, "last_execution")
 	assert after == run.due_at and (before is None or before < after)
@@ -258,7 +256,7 @@ def test_a_site_that_is_not_migrated_yet_executes_its_runs_and_tries_them_again(
 	frappe.db.sql_ddl("alter table `tabScheduled Run` rename column last_error to last_error_away")
 	try:
 		with monkeypatch.context() as patched:
-			patched.setattr(execution.Work, "begins", raise_error)
+			patched.setattr(execution.Execution, "before_method", raise_error)
 			work_off(as_with_another_queue())
 		later(61)
 		assert tick(monkeypatch, None) == [WRITING]

@@ -21,7 +21,7 @@ from pathlib import Path
 import frappe
 import pytest
 
-from read_replica.database.bookkeeping import change
+from read_replica.database.bookkeeping import execute_and_commit
 from support.job_bench import JobBench
 from support.load import seed_of_run
 from support.servers import Redis
@@ -185,7 +185,7 @@ def unfinished() -> list[dict]:
 
 def let_no_run_be_due() -> None:
 	"""Not by stopping the jobs: the lost run of a job that is stopped is not executed any more."""
-	change(
+	execute_and_commit(
 		"update `tabScheduled Job Type` set cron_format = '0 0 1 1 *'"
 		" where method like 'sample_app.jobs.proof_job_%%'"
 	)

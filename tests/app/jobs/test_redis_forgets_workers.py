@@ -12,7 +12,7 @@ from frappe.utils import background_jobs
 from rq import Worker
 
 from read_replica.core import rq_data
-from read_replica.jobs.tick import places_seen_by_scheduler
+from read_replica.jobs.tick import placement_seen_by_scheduler
 from support.servers import Redis
 from support.waiting import until
 
@@ -109,7 +109,7 @@ def test_a_takeover_that_has_begun_ends_when_the_worker_is_seen(
 		until_rq_lists(queue_redis)
 		until(alive)
 		monkeypatch.setenv("SERVER_ID", "primary")
-		places_seen_by_scheduler()
+		placement_seen_by_scheduler()
 		process = next(p for p in reversed(bench.processes("workers")) if "worker" in p.cmdline())
 		process.suspend()
 		until(lambda: not alive())

@@ -89,7 +89,7 @@ def test_many_schedulers_that_tick_at_the_same_moment_enqueue_a_run_once(hourly)
 	def scheduler():
 		def claim():
 			job = frappe.get_doc("Scheduled Job Type", NAME)
-			run = scheduled_runs.Due(job, due_times.next_due(job), Place("primary"))
+			run = scheduled_runs.DueRun(job, due_times.next_due(job), Place("primary"))
 			start.wait()
 			return scheduled_runs.claim([run])
 
@@ -192,7 +192,7 @@ def test_a_worker_that_dies_at_once_does_not_stop_its_job_for_ever(hourly, monke
 	tick(monkeypatch, None)
 	[job] = as_with_another_queue()
 	before = last_execution()
-	in_another_worker(lambda: execution.begin(job["run"], job["scheduled_job_type"], "ours"))
+	in_another_worker(lambda: execution.begin_attempt(job["run"], job["scheduled_job_type"], "ours"))
 	assert last_execution() > before
 	assert tick(monkeypatch, None) == [HOURLY], "the run after it is due"
 

@@ -138,7 +138,7 @@ def test_the_workers_of_another_bench_with_the_same_id_are_not_ours_and_the_clas
 			until(lambda: "Workers of another bench" in problems())
 			assert f"on {HOST}, read this one's queues" in problems()
 			assert '"bench_id"' in problems()
-			assert len(workers.seen(queues.readers())) == 1
+			assert len(workers.seen(queues.listed_workers())) == 1
 			ours.kill("workers")
 			until(lambda: not alive())
 			minutes_pass(16)
@@ -152,7 +152,7 @@ def test_the_workers_of_another_bench_with_the_same_id_are_not_ours_and_the_clas
 
 def have_noted_themselves_for_long() -> bool:
 	frappe.db.rollback()
-	return workers._have_noted_themselves_for_long()
+	return workers._have_all_noted_themselves()
 
 
 @contextmanager

@@ -15,7 +15,7 @@ import frappe
 import pytest
 
 from read_replica.database import bookkeeping
-from read_replica.database.bookkeeping import change
+from read_replica.database.bookkeeping import execute_and_commit
 from read_replica.jobs import scheduled_runs
 from read_replica.jobs.placement import Place
 from read_replica.jobs.rules import forget_rules
@@ -70,7 +70,7 @@ def job_does(monkeypatch, *steps) -> None:
 
 def leave_row(name: str) -> None:
 	"""A row of an earlier job, which others may change."""
-	change("insert into sample_app_executed (run) values (%s)", name)
+	execute_and_commit("insert into sample_app_executed (run) values (%s)", name)
 
 
 def row_of(job: dict):
@@ -111,7 +111,7 @@ def test_schedulers_that_claim_at_once_after_they_have_read_claim_each_run_once(
 			due_at = datetime(2020, 1, 1, number)
 			frappe.db.sql("select * from `tabScheduled Run`")
 			start.wait()
-			claimed += scheduled_runs.claim([scheduled_runs.Due(job, due_at, Place("primary"))])
+			claimed += scheduled_runs.claim([scheduled_runs.DueRun(job, due_at, Place("primary"))])
 		return claimed
 
 	with ThreadPoolExecutor(SCHEDULERS) as schedulers:
@@ -127,7 +127,7 @@ def test_a_run_that_a_worker_has_begun_is_not_claimed_again_and_its_work_is_ther
 	claimed = []
 
 	def scheduler() -> None:
-		claimed.append(in_another_worker(lambda: scheduled_runs.claim_again(run, Place("primary"))))
+		claimed.append(in_another_worker(lambda: scheduled_runs.reclaim(run, Place("primary"))))
 
 	job_does(monkeypatch, scheduler)
 	work_off([job])
@@ -140,7 +140,7 @@ def test_a_run_that_a_worker_has_begun_is_not_claimed_again_and_its_work_is_ther
 def touch(job: dict):
 	"""Change the row of a run, as nobody should while a worker executes it."""
 	statement = "update `tabScheduled Run` set host = concat(host, '.') where name = %s"
-	return lambda: in_another_worker(lambda: change(statement, (job["run"],)))
+	return lambda: in_another_worker(lambda: execute_and_commit(statement, (job["run"],)))
 
 
 def wait_in_vain(servers, job: dict):
@@ -382,7 +382,7 @@ def test_bookkeeping_after_a_read_changes_a_row_that_another_has_changed_since(i
 	def scheduler() -> bool:
 		frappe.db.sql("select * from `tabJob Server`")
 		in_another_worker(lambda: note([], []))
-		return change("update `tabJob Server` set jobs = 7")
+		return execute_and_commit("update `tabJob Server` set jobs = 7")
 
 	in_another_worker(lambda: note([], []))
 	assert in_another_worker(scheduler)
@@ -396,12 +396,12 @@ def test_bookkeeping_is_tried_again_and_what_was_uncommitted_before_is_there(iso
 	frappe.db.sql("set session innodb_lock_wait_timeout = 0")
 	frappe.get_doc({"doctype": "ToDo", "description": "uncommitted"}).insert()
 	with pytest.raises(Exception, match="1205"):
-		change("update `tabJob Server` set jobs = jobs + 10")
+		execute_and_commit("update `tabJob Server` set jobs = jobs + 10")
 	frappe.db.rollback()
 	assert frappe.db.count("ToDo", {"description": "uncommitted"}) == 1
 	over = threading.Timer(0.1, connection.close)
 	over.start()
-	assert change("update `tabJob Server` set jobs = jobs + 10")
+	assert execute_and_commit("update `tabJob Server` set jobs = jobs + 10")
 	over.join()
 	assert frappe.get_all("Job Server", pluck="jobs") == [10]
 	frappe.db.delete("ToDo", {"description": "uncommitted"})
@@ -410,12 +410,12 @@ def test_bookkeeping_is_tried_again_and_what_was_uncommitted_before_is_there(iso
 
 def test_the_error_of_a_changed_row_is_known_by_its_number_whatever_this_version_makes_of_it(isolated, due):
 	note([], [])
-	in_another_worker(lambda: change("update `tabJob Server` set jobs = 1"))
+	in_another_worker(lambda: execute_and_commit("update `tabJob Server` set jobs = 1"))
 	frappe.db.rollback()
 	frappe.db.sql("set session innodb_snapshot_isolation = on")
 	frappe.db.sql("select * from `tabJob Server`")
-	in_another_worker(lambda: change("update `tabJob Server` set jobs = 2"))
+	in_another_worker(lambda: execute_and_commit("update `tabJob Server` set jobs = 2"))
 	with pytest.raises(Exception, match="1020") as refused:
 		frappe.db.sql("update `tabJob Server` set jobs = 3")
-	assert bookkeeping.is_in_favour_of_another(refused.value)
-	assert not bookkeeping.is_in_favour_of_another(ValueError("1020"))
+	assert bookkeeping.is_transaction_conflict(refused.value)
+	assert not bookkeeping.is_transaction_conflict(ValueError("1020"))

@@ -54,13 +54,13 @@ def status(site) -> str:
 
 
 STEPS = {
-	"places": (queues, "readers"),
-	"servers": (servers, "known"),
+	"places": (queues, "listed_workers"),
+	"servers": (servers, "load"),
 	"takeovers": (takeovers, "end"),
 	"sweep": (orphaned_jobs, "move_from_unread_queues"),
 	"unfinished": (scheduled_runs, "unfinished"),
-	"counts": (servers, "note_jobs"),
-	"going on": (run_locks, "going_on"),
+	"counts": (servers, "note_job_counts"),
+	"going on": (run_locks, "running_job_types"),
 	"states of jobs": (queues, "states"),
 	"note takeovers": (takeovers, "note"),
 }
@@ -122,12 +122,12 @@ def test_a_run_that_cannot_be_put_again_holds_up_no_other(two_due, monkeypatch):
 	tick(monkeypatch, None)
 	as_with_another_queue()
 	later(61)
-	claim_again = scheduled_runs.claim_again
+	reclaim = scheduled_runs.reclaim
 
 	def fails_for_daily(run, *args, **kwargs):
-		return fails() if run.method == DAILY else claim_again(run, *args, **kwargs)
+		return fails() if run.method == DAILY else reclaim(run, *args, **kwargs)
 
-	monkeypatch.setattr(scheduled_runs, "claim_again", fails_for_daily)
+	monkeypatch.setattr(scheduled_runs, "reclaim", fails_for_daily)
 	assert tick(monkeypatch, None) == [HOURLY]
 	assert f"in its last tick: {DAILY}: RuntimeError" in status(two_due)
 

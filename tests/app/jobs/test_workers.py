@@ -139,7 +139,7 @@ def test_a_worker_that_was_killed_is_not_known_any_more_and_one_that_was_stopped
 
 def seen(queue: str) -> bool:
 	frappe.db.rollback()
-	return any(queue in reader.queues for reader in workers.seen(queues.readers()))
+	return any(queue in reader.queues for reader in workers.seen(queues.listed_workers()))
 
 
 def ended() -> bool:
@@ -189,7 +189,7 @@ def test_a_site_without_the_table_is_left_alone_until_its_migrate(noting, server
 	try:
 		with real_workers(noting, tmp_path / "b", "secondary", servers.redis.port, *command):
 			until(listed)
-			assert [reader.queues for reader in workers.seen(queues.readers())] == [("secondary",)]
+			assert [reader.queues for reader in workers.seen(queues.listed_workers())] == [("secondary",)]
 			workers.clean_up()
 			time.sleep(2)
 			frappe.db.sql_ddl("rename table `tabJob Worker Later` to `tabJob Worker`")
@@ -262,10 +262,10 @@ def test_a_worker_that_could_not_note_itself_yet_says_nothing_to_other_benches(n
 		patched.setattr(workers, "note", no_answer)
 		for _ in range(workers.ROUNDS_UNTIL_NOTED + 2):
 			a_round_of(beat)
-	assert not get_redis_conn().exists(workers.NOTES_ITSELF + worker.name)
+	assert not get_redis_conn().exists(workers.MARK_PREFIX + worker.name)
 	for _ in range(2):
 		a_round_of(beat)
-	assert get_redis_conn().exists(workers.NOTES_ITSELF + worker.name)
+	assert get_redis_conn().exists(workers.MARK_PREFIX + worker.name)
 
 
 def no_answer(*args) -> None:
@@ -310,7 +310,9 @@ def test_a_worker_works_that_cannot_have_a_thread(noting, monkeypatch):
 
 	monkeypatch.setattr(threading.Thread, "start", no_thread)
 	worker = Worker([generate_qname("secondary")], connection=get_redis_conn())
-	assert heartbeat.work_with(lambda self, burst: burst)(worker, burst="it has worked") == "it has worked"
+	assert (
+		heartbeat.with_heartbeat(lambda self, burst: burst)(worker, burst="it has worked") == "it has worked"
+	)
 
 
 def test_a_redis_at_a_socket_of_this_host_is_asked_like_any_other(tmp_path):
@@ -364,11 +366,11 @@ def test_a_worker_with_a_name_as_long_as_its_host_and_its_queues_is_known(noting
 	worker = Worker([generate_qname("secondary")], name=name, connection=get_redis_conn())
 	worker.register_birth()
 	workers.note(name, [generate_qname("secondary")], 60)
-	[reader] = workers.seen(queues.readers())
+	[reader] = workers.seen(queues.listed_workers())
 	assert (reader.name, reader.server_id) == (name, "third")
 	workers.note_end(name)
 	worker.register_death()
-	assert not workers.seen(queues.readers())
+	assert not workers.seen(queues.listed_workers())
 
 
 def test_a_note_costs_few_statements_and_writes_one_row(noting):
@@ -441,8 +443,8 @@ def test_workers_that_are_gone_cost_neither_a_tick_nor_a_call_anything(noting, m
 def rows_read_by_a_tick_and_a_call() -> dict[str, int]:
 	frappe.db.commit()
 	steps = {
-		"readers": lambda: workers.seen(queues.readers()),
-		"of another bench": lambda: workers.of_another_bench(queues.readers()),
+		"readers": lambda: workers.seen(queues.listed_workers()),
+		"of another bench": lambda: workers.of_another_bench(queues.listed_workers()),
 		"servers alive": workers.servers_alive,
 		"clean up": workers.clean_up,
 		"call": lambda: frappe.enqueue("sample_app.jobs.hourly_job"),

@@ -241,7 +241,7 @@ def test_a_worker_that_was_killed_is_gone_at_once_unless_redis_was_started_after
 			of_heartbeat = utcformat(datetime.fromtimestamp(time.time() - 300, timezone.utc))
 			birth = utcformat(datetime.fromtimestamp(at, timezone.utc))
 			redis.hset(killed.key, mapping={"birth": birth, "last_heartbeat": of_heartbeat})
-			return queues.readers()[0].age
+			return queues.listed_workers()[0].age
 
 		assert age_if_born(redis_started + 60) == pytest.approx(300, abs=5)
 		assert age_if_born(redis_started - 2) == pytest.approx(300, abs=5), "its clock may be late"
@@ -259,11 +259,11 @@ def test_a_worker_of_other_queues_does_not_vouch_for_the_own_queue_of_its_server
 	monkeypatch.setenv("SERVER_ID", "secondary")
 	frappe.cache().delete_keys("read_replica|noted")
 	for queue in ("default", "secondary"):
-		seen_at = servers.known()["secondary"].seen_at
+		seen_at = servers.load()["secondary"].seen_at
 		job = Job.create("frappe.ping", origin=generate_qname(queue), connection=get_redis_conn())
 		execute_job_in_a_worker("frappe.ping", job)
 		frappe.db.rollback()
-		assert (servers.known()["secondary"].seen_at > seen_at) == (queue == "secondary")
+		assert (servers.load()["secondary"].seen_at > seen_at) == (queue == "secondary")
 
 
 def test_servers_whose_ids_differ_in_case_are_two(hourly, monkeypatch):

@@ -16,4 +16,4 @@ if "SAMPLE_APP_SECONDS_BETWEEN_BEATS" in os.environ:
 	from read_replica.jobs import heartbeat
 
 	heartbeat.SECONDS_BETWEEN_BEATS = float(os.environ["SAMPLE_APP_SECONDS_BETWEEN_BEATS"])
-	heartbeat.LEAST_TIMES_OF_A_ROUND = 0
+	heartbeat.LEAST_INTERVAL_IN_ROUNDS = 0

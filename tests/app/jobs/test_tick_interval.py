@@ -5,7 +5,7 @@
 
 import frappe
 
-from read_replica.jobs import servers, tick_rhythm
+from read_replica.jobs import servers, tick_interval
 
 from ..watch.test_job_findings import minutes_pass, takeovers, worker
 from .test_jobs import HOURLY, rule, tick
@@ -52,19 +52,19 @@ def ticks_every(server_id: str, seconds: float) -> None:
 
 def test_a_scheduler_that_has_become_slow_is_not_paused_for_ever(hourly, monkeypatch):
 	monkeypatch.delenv("SERVER_ID", raising=False)
-	seconds = 10 * tick_rhythm.get_scheduler_tick()
+	seconds = 10 * tick_interval.get_scheduler_tick()
 	servers.note([], ())
 	is_paused = []
 	for _ in range(8):
 		tell_again_after(seconds)
-		is_paused.append(tick_rhythm.rhythm_of("primary").since is None)
+		is_paused.append(tick_interval.interval_of("primary").since is None)
 		servers.note([], ())
 	assert is_paused[0] and not any(is_paused[-3:])
 	for _ in range(30):
 		tell_again_after(seconds / 10)
 		servers.note([], ())
 	tell_again_after(seconds)
-	assert tick_rhythm.rhythm_of("primary").since is None, "it has become fast again, and pauses"
+	assert tick_interval.interval_of("primary").since is None, "it has become fast again, and pauses"
 
 
 def tell_again_after(seconds: float) -> None:
@@ -78,4 +78,4 @@ def test_what_a_restart_takes_is_no_pause(hourly, monkeypatch):
 	monkeypatch.delenv("SERVER_ID", raising=False)
 	servers.note([], ())
 	tell_again_after(50)
-	assert tick_rhythm.rhythm_of("primary").since
+	assert tick_interval.interval_of("primary").since

@@ -16,7 +16,7 @@ from frappe.utils.scheduler import get_scheduler_tick
 SECONDS_A_RESTART_TAKES = 30
 
 
-class Rhythm(NamedTuple):
+class TickInterval(NamedTuple):
 	"""The ticks of a server's scheduler on this site.
 
 	:param seconds: between two of them, usually; longer than core's where it serves many sites
@@ -27,7 +27,7 @@ class Rhythm(NamedTuple):
 	since: datetime | None
 
 
-def rhythm_of(server_id: str) -> Rhythm:
+def interval_of(server_id: str) -> TickInterval:
 	"""As it is with the tick that begins now."""
 	rows = frappe.db.sql(
 		"select timestampdiff(microsecond, scheduler_alive_at, utc_timestamp(6)), seconds_between_ticks,"
@@ -36,10 +36,10 @@ def rhythm_of(server_id: str) -> Rhythm:
 		(server_id, server_id),
 	)
 	if not rows:
-		return Rhythm(0, None)
+		return TickInterval(0, None)
 	[[microseconds, usual, since]] = rows
 	seconds = microseconds / 1e6
 	most = 2 * max(usual, get_scheduler_tick(), SECONDS_A_RESTART_TAKES)
 	# A pause counts for little, and a scheduler that has become slow is known for it after some ticks.
 	usual = max(0.9 * usual, min(seconds, most))
-	return Rhythm(usual, since if seconds <= most else None)
+	return TickInterval(usual, since if seconds <= most else None)
