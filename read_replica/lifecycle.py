@@ -1,7 +1,7 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""What Frappe's hooks call at the begin and the end of a request or job."""
+"""Prepares routing at the beginning of a request or job, and ends it: what Frappe's hooks call."""
 
 from typing import Any
 
@@ -17,12 +17,17 @@ from read_replica.jobs import enqueue, enqueue_hook, positions, servers
 from read_replica.site import finish, is_mariadb, router_of_site, routing_of_site
 from read_replica.watch.freshness_header import add_header
 
-# A script that reads from replicas, and that no hook has begun, also puts jobs into queues.
+# A script in which no hook was called may also read from replicas, and enqueue jobs.
 site.before_routing.append(enqueue_hook.install)
 
 
-def begin(*args, **kwargs) -> None:
-	"""before_request and before_job: the site has this app, and core's read_only goes through it."""
+def begin(*args: Any, **kwargs: Any) -> None:
+	"""Prepare routing for a request or job (hooks before_request and before_job).
+
+	Makes core's read_only and queues go through this app, and restores what a job carries from its request.
+
+	:param kwargs: for a job, Frappe's `method` and `transaction_type` among others
+	"""
 	is_job = kwargs.get("transaction_type") == "job"
 	frappe.local.read_replica_installed = (frappe.local.site, True)
 	if is_mariadb():
@@ -38,10 +43,11 @@ def begin(*args, **kwargs) -> None:
 		switch_core_on(frappe.local.conf)
 		state = transaction.request_state()
 		if begins_here and not _is_login():
-			# Until now, core has only read the session.
+			# Until here, core has only read the session.
 			state.committed = False
 			transaction.note_that_it_only_read(primary_of(frappe.local.db))
-		# Not by `begins_here`: a cache that core fills before the hooks has the primary watched already.
+		# Not only if `begins_here`: if core has filled a cache before the hooks, the primary is watched
+		# already.
 		if state.asked_by is None and not _is_known_later():
 			state.asked_by = router.host.reader()
 		if is_job:
@@ -53,33 +59,36 @@ def begin(*args, **kwargs) -> None:
 
 
 def _is_login() -> bool:
-	"""Whether the request has logged somebody in, and so has committed, before its hooks."""
+	"""Whether the request is a login, which core has executed, and committed, before the hooks."""
 	request = getattr(frappe.local, "request", None)
 	return bool(request) and (frappe.form_dict.get("cmd") == "login" or request.path == "/api/method/login")
 
 
 def _is_known_later() -> bool:
-	"""Whether core finds out after the hooks who makes the request: by its Authorization."""
+	"""Whether core authenticates the request only after before_request, by its Authorization header."""
 	request = getattr(frappe.local, "request", None)
 	return bool(request) and "Authorization" in request.headers
 
 
 def note_asker() -> None:
-	"""auth_hooks: by now core knows who makes the request, also by an API key or a token."""
+	"""Note the user of a request that is authenticated by an API key or a token (hook auth_hooks)."""
 	user = frappe.session.user
 	router = routing_of_site().router
-	# Another app's hook may come after this one.
+	# A Guest may still be authenticated by another app's hook after this one.
 	if router and _is_known_later() and user and user != "Guest":
 		transaction.request_state().asked_by = router.host.reader()
 
 
-def end(response: Any = None, **kwargs) -> None:
-	"""after_request and after_job: nothing stays open, and what was written is known to all."""
+def end(response: Any = None, **kwargs: Any) -> None:
+	"""Close what is open, and share the positions of writes (hooks after_request and after_job).
+
+	:param response: the response of a request; None for a job
+	"""
 	finish()
 	router = router_of_site()
 	if response is not None:
 		if router:
 			add_header(response, transaction.request_state(), router.settings.replicas)
 	elif router:
-		# The process of a job may end before its watchdog shares what was counted.
+		# The process of a job may end before its watchdog thread shares the counts.
 		router.share_at_last()

@@ -1,9 +1,10 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""Scheduled Job Type, each of whose runs is put into a queue by one server, for the right one.
+"""The class of Scheduled Job Type with this app: one server enqueues each run, for its rule's server.
 
-Over whatever class core and the other apps of the site give it: see `core/replacements.py`.
+It is put over whatever class core and the other apps of the site give to Scheduled Job Type: see
+`core/replacements.py`.
 """
 
 import functools
@@ -28,35 +29,38 @@ from read_replica.site import has_app, is_mariadb
 
 
 class Split:
-	"""What the scheduler asks to put itself into a queue, and the worker to execute itself."""
+	"""Overrides what the scheduler calls to enqueue a job, and what a worker calls to execute it."""
 
 	is_split_over_servers = True
 
-	def enqueue(self, force: bool = False, *args, **kwargs) -> bool:
-		"""As core's, but False, with nothing written, where another server's scheduler sees to it.
+	def enqueue(self, force: bool = False, *args: Any, **kwargs: Any) -> bool:
+		"""Enqueue the job if it is due, as core does, but only where this server's scheduler has to.
 
-		`force` is "Run now". With further arguments it is a call of another app's own, to its own class.
+		Otherwise returns False and writes nothing.
+
+		:param force: "Run now", due or not
+		:param args: further arguments, as of another app that calls its own class, are passed on to that
 		"""
 		if args or kwargs or not is_mariadb() or (force and frappe.flags.execute_job):
-			# v14 executes it in place then.
+			# With flags.execute_job, v14 executes the job in place.
 			return super().enqueue(force, *args, **kwargs)
 		try:
 			if force:
 				return run_now.run(self)
-			now = tick.current()
-			run = now.take(self)
-			return bool(run) and now.put(run._replace(job=self))
+			current = tick.current()
+			run = current.take(self)
+			return bool(run) and current.enqueue(run._replace(job=self))
 		except Exception as error:
 			if is_before_migrate(error):
 				return super().enqueue(force=force)
 			if force:
 				raise
-			# Core would end its tick.
+			# Raised, it would end core's tick.
 			log_event("not_scheduled", job=self.method, error=f"{type(error).__name__} {error}")
 			return False
 
 	def enqueue_by_own_class(self) -> Any:
-		"""Let another app's `enqueue` put the job into its queue, whatever it has in Redis."""
+		"""Call the `enqueue` of another app's class so that it enqueues even a job that waits in Redis."""
 		self.flags.read_replica_is_put = True
 		try:
 			return super().enqueue(force=True)
@@ -64,60 +68,61 @@ class Split:
 			self.flags.read_replica_is_put = False
 
 	def is_job_in_queue(self) -> bool:
+		"""As core's; False during enqueue_by_own_class, as this app has checked that itself."""
 		return not self.flags.read_replica_is_put and super().is_job_in_queue()
 
 	def get_next_execution(self) -> datetime:
-		"""As core's; of a run that a worker has in hand, when it was due, as the job's next time is another."""
-		work = self.flags.read_replica_work
+		"""As core's; for a run that is being executed, when that run was due."""
+		running = self.flags.read_replica_work
 		return (
-			work.due_at
-			if work and work.due_at and not work.is_log_status_called
+			running.due_at
+			if running and running.due_at and not running.is_log_status_called
 			else super().get_next_execution()
 		)
 
-	def execute(self, *args, **kwargs) -> Any:
-		"""As core's; says so when somebody executes a job by hand that a rule gives to another server."""
+	def execute(self, *args: Any, **kwargs: Any) -> Any:
+		"""As core's; warns if a job is executed here by hand that its rule gives to another server."""
 		self.flags.read_replica_work = execution.take_for(self)
 		if is_mariadb() and not self.flags.read_replica_work:
-			_say_that_it_bypasses_its_rule(self.method)
+			_warn_if_bypassing_rule(self.method)
 		return super().execute(*args, **kwargs)
 
-	def log_status(self, status: str, *args, **kwargs) -> Any:
-		"""Core calls it right before the method begins, and when it has ended."""
-		work = self.flags.read_replica_work
-		if work:
-			work.is_log_status_called = True
+	def log_status(self, status: str, *args: Any, **kwargs: Any) -> Any:
+		"""As core's, which calls this right before and after the method; tells the execution so."""
+		running = self.flags.read_replica_work
+		if running:
+			running.is_log_status_called = True
 			if status != "Start":
-				# Core calls it where it has caught what the method has raised.
-				work.after_method(sys.exc_info()[1] if status == "Failed" else None)
+				# Core calls this while it handles the error that the method has raised.
+				running.after_method(sys.exc_info()[1] if status == "Failed" else None)
 				positions.method_has_ended()
 		result = super().log_status(status, *args, **kwargs)
-		if work and status == "Start":
+		if running and status == "Start":
 			positions.method_begins(self.name)
-			work.before_method()
+			running.before_method()
 		return result
 
 	def __reduce_ex__(self, protocol: int) -> tuple:
-		"""For the cache: the class is made in each process, and so is not found by its name."""
+		"""Pickles a document for the cache without its class, which pickle could not find by its name."""
 		_make, _arguments, *state = super().__reduce_ex__(protocol)
 		return (_empty_document, (), *state)
 
 
 def _empty_document() -> Any:
-	# Of the class that is in effect where it is loaded: an app may have come or gone meanwhile.
+	# Of the class in effect where it is unpickled: an app may have been installed or removed meanwhile.
 	made = base_document.get_controller(JOB_TYPE)
 	return made.__new__(made)
 
 
 def install() -> None:
-	"""Let Frappe know Scheduled Job Type by the class of this app; once per process."""
+	"""Replace Frappe's get_controller so that Scheduled Job Type has this app's class; once per process."""
 	install_in_controllers(class_of_site)
 
 
 def class_of_site(get_controller: Callable[[str], type]) -> type:
-	"""The class of Scheduled Job Type on the current site, with ours over it if the site has this app.
+	"""Returns the class of Scheduled Job Type on this site, with `Split` over it if the site has this app.
 
-	:param get_controller: core's own
+	:param get_controller: core's own function
 	"""
 	if not has_app():
 		return get_controller(JOB_TYPE)
@@ -126,17 +131,20 @@ def class_of_site(get_controller: Callable[[str], type]) -> type:
 
 @functools.lru_cache
 def over(class_: type) -> type:
-	"""This class of Scheduled Job Type with ours before it, so that neither loses what it does."""
+	"""Returns a subclass of this class of Scheduled Job Type with `Split` first; the same one each time."""
 	if class_overrides.is_ours(class_):
 		return class_
 	return type(class_.__name__, (Split, class_), {"__module__": class_.__module__})
 
 
 def __getattr__(name: str) -> Any:
-	"""What the hook for the class names: the class that there would be without this app.
+	"""Returns SplitScheduledJobType, which hooks.py names: the class of Scheduled Job Type without this app.
 
-	`class_of_site` asks for it and puts ours over it. Frappe itself asks in a process in which nothing is
-	replaced, such as a scheduler that was not started by bench; from then on it is.
+	`class_of_site` asks for it and puts `Split` over it. Frappe itself asks for it only in a process where
+	nothing is replaced yet, such as a scheduler that was not started by bench: then this installs the
+	replacement, and returns the class with `Split` over it.
+
+	:raises AttributeError: for any other name
 	"""
 	if name != "SplitScheduledJobType":
 		raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
@@ -146,7 +154,7 @@ def __getattr__(name: str) -> Any:
 	return class_ if class_overrides.is_looking_up_underlying_class() else over(class_)
 
 
-def _say_that_it_bypasses_its_rule(method: str) -> None:
+def _warn_if_bypassing_rule(method: str) -> None:
 	rule = rule_for(method)
 	if rule.server_id != this_server():
 		click.secho(

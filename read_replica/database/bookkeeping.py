@@ -1,7 +1,7 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""Statements of this app's bookkeeping, each in a transaction of its own."""
+"""Executes this app's own statements on the primary, each in a transaction of its own."""
 
 from collections.abc import Callable
 from functools import partial
@@ -12,8 +12,8 @@ from tenacity import Retrying, retry_if_exception, stop_after_attempt, stop_afte
 
 from read_replica.engine.dialect import number_of
 
-# The database has ended the statement in favour of another: 1020 the row has changed since the transaction's
-# first read (innodb_snapshot_isolation), 1205 a lock was waited for in vain, 1213 a deadlock.
+# Error numbers of a statement that lost against another transaction: 1020 the row has changed since this
+# transaction's first read (innodb_snapshot_isolation), 1205 lock wait timeout, 1213 deadlock.
 TRANSACTION_CONFLICTS = (1020, 1205, 1213)
 
 MOST_TRIES = 10
@@ -22,15 +22,17 @@ LONGEST_PAUSE = 0.1
 
 
 def execute_and_commit(statement: str, values: Any = ()) -> bool:
-	"""Run a statement and commit; whether it has changed a row.
+	"""Execute a statement in a transaction of its own and commit it; returns whether it changed a row.
 
-	What is uncommitted before is committed first: what was read there would be the statement's view of
-	the table, in which no row may be changed that another has changed since. And alone, as an INSERT that
-	finds its row keeps a lock on it, and two schedulers that hold locks on some rows of a table and want
-	others would wait for each other.
+	Commits what is uncommitted first: a transaction that has already read keeps that snapshot, and may not
+	change a row that another transaction has changed since. One statement per transaction, because an INSERT
+	that finds its row keeps a lock on it: two schedulers, each with locks on some rows of a table, would wait
+	for each other's.
 
-	Tried again while the database ends it in favour of another, for a minute at most; not where nobody
-	knows what became of it, as when the connection is lost.
+	Retried on a transaction conflict, up to 10 times within a minute. Not retried when the connection is
+	lost, as the statement may have been committed.
+
+	:raises Exception: the database's error, once it is not retried any more
 	"""
 	frappe.db.commit()
 	return _retry_on_conflict(partial(_run, statement, values))
@@ -55,19 +57,19 @@ def _retry_on_conflict(step: Callable[[], bool]) -> bool:
 
 
 def is_transaction_conflict(error: BaseException) -> bool:
-	"""Whether the database has undone a statement, or all of its transaction, which may be tried again.
+	"""Whether a statement, or its whole transaction, was rolled back for another one and may be retried.
 
-	By the number, as not every version of Frappe knows each of them.
+	Told by the error number, as not every version of Frappe has an exception for each.
 	"""
 	return number_of(driver_error(error)) in TRANSACTION_CONFLICTS
 
 
 def driver_error(error: BaseException) -> BaseException:
-	"""The driver's error, out of the one that Frappe has made of it."""
+	"""Returns the driver's error that a Frappe exception wraps, or the error itself."""
 	inner = error.args[0] if error.args else None
 	return driver_error(inner) if isinstance(inner, BaseException) else error
 
 
 def is_before_migrate(error: BaseException) -> bool:
-	"""Whether a migrate has not made a table or a column of this app yet."""
+	"""Whether an error says that a table or column is missing, as until a migrate has created this app's."""
 	return bool(error.args) and (frappe.db.is_missing_table(error) or frappe.db.is_missing_column(error))

@@ -1,10 +1,10 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""Which server runs which job, once: rules, servers, workers, queues, ticks of the scheduler, runs and their execution.
+"""Runs each job once, on the server it belongs to: rules, servers, workers, queues, ticks, runs, execution.
 
-Uses the site's router, `core` and `database`. Used by scheduler_split, lifecycle, `watch` and commands.
-Offers to others: enqueue, enqueue_hook, positions, execution, run_now, tick, rules, servers, schedulers,
-heartbeat, queue_setup, annotations; to `watch`, which reads what is known of them, due_times, network_mounts,
-rule_checks, run_locks, scheduled_runs, server_rows, tick_problems.
+Uses the site's router, `core` and `database`. Used by scheduler_split, lifecycle, install, commands, api and the
+doctypes; `watch` reads from most of its files. Offers to the others: annotations, enqueue, enqueue_hook,
+execution, heartbeat, positions, queue_setup, rule_checks, rule_sources, rules, run_now, schedulers, servers, tick;
+to `watch` also due_times, network_mounts, run_locks, scheduled_runs, server_rows, tick_problems, workers.
 """

@@ -1,10 +1,10 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""The server that a scheduled method names for itself, by @run_on.
+"""@run_on: a decorator by which a scheduled method names the server that it runs on.
 
-Looked up at each migrate, as the jobs themselves are, and kept on the primary: the scheduler would have
-to import all apps to see it.
+Read at each migrate, as core does with the jobs themselves, and stored on the primary: otherwise the
+scheduler would have to import all apps.
 """
 
 import json
@@ -20,8 +20,11 @@ PARENT = "__read_replica_annotations"
 
 
 def run_on(server_id: str) -> Callable[[F], F]:
-	"""Let a scheduled method run on this server, where no rule says otherwise; `bench migrate` takes it up.
+	"""Decorates a scheduled method that is to run on this server unless a rule names another.
 
+	Takes effect with the next `bench migrate`. The function itself is returned unchanged.
+
+	:param server_id: the SERVER_ID of the server, such as "secondary"
 	:raises TypeError: when the function is decorated without the id of a server
 	"""
 	if not isinstance(server_id, str) or not server_id.strip():
@@ -35,13 +38,13 @@ def run_on(server_id: str) -> Callable[[F], F]:
 
 
 def note() -> None:
-	"""after_migrate: look up what the scheduled methods of the site say."""
+	"""Store the server of each scheduled method that is decorated with @run_on (hook after_migrate)."""
 	found = {}
 	for method in frappe.get_all("Scheduled Job Type", pluck="method"):
 		try:
 			server_id = getattr(frappe.get_attr(method), ATTRIBUTE, None)
 		except Exception:
-			# A server script, or a method that is gone: core says so when it runs.
+			# A Server Script, or a method that does not exist any more: core reports that when it runs.
 			continue
 		if server_id:
 			found[method] = server_id
@@ -60,11 +63,11 @@ def note() -> None:
 
 
 def load() -> dict[str, str]:
-	"""The server of each scheduled method that names one."""
+	"""Returns the server id of each scheduled method that names one, as of the last migrate."""
 	text = frappe.db.get_value("DefaultValue", {"parent": PARENT, "defkey": "annotations"}, "defvalue")
 	return json.loads(text) if text else {}
 
 
 def forget() -> None:
-	"""Delete what is kept for the site."""
+	"""Delete what the site has stored of annotations."""
 	frappe.db.delete("DefaultValue", {"parent": PARENT})

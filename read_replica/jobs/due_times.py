@@ -1,10 +1,10 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""When a scheduled job is due, and what it is called in Redis, by core's own code.
+"""Tells when a scheduled job is due and what it is called in Redis, by core's own code.
 
-For rows of Scheduled Job Type as well as for documents: a document of each would take most of a tick. Where
-another app answers in core's place, its class is asked, and so they are documents.
+Jobs are rows of Scheduled Job Type, as loading a document of each would take most of a tick. Where another
+app's class overrides a method that is asked here, jobs are documents, and that class answers.
 """
 
 from datetime import datetime, timedelta
@@ -21,18 +21,19 @@ from read_replica.core.class_overrides import JOB_TYPE, is_overridden
 
 FIELDS = ("name", "method", "frequency", "cron_format", "last_execution", "creation", "stopped")
 
-# What is asked here, and how a run is put into a queue.
+# Methods of the class whose override by another app counts here.
 ASKED = ("get_queue_name", "rq_job_id", "get_next_execution", "is_event_due", "enqueue")
 
-# A time that another app's class makes by chance is hardly the same so often.
+# Calls of another app's get_next_execution: a time with a random part is hardly the same so often.
 TIMES_ASKED = 4
 
-# When each job of a site is next due, and what that follows from: croniter is what core's tick spends its time on.
+# Per site and job: the fields that decide when it is due, and that time, as croniter is slow: it takes most
+# of core's tick.
 _known: dict[str, dict[str, tuple[tuple, datetime]]] = {}
 
 
 def jobs(filters: dict) -> list[Any]:
-	"""These Scheduled Job Types, in the order of their methods."""
+	"""Returns the Scheduled Job Types that match these filters, by method: rows, or documents (see above)."""
 	of_other_app = is_overridden(*ASKED)
 	fields = ["*"] if of_other_app else list(FIELDS)
 	rows = frappe.get_all(JOB_TYPE, filters=filters, fields=fields, order_by="method")
@@ -40,12 +41,12 @@ def jobs(filters: dict) -> list[Any]:
 
 
 def _answers(job: Any, name: str) -> bool:
-	"""Whether another app's class answers this for a job in core's place."""
+	"""Whether another app's class overrides this method for a job."""
 	return isinstance(job, Document) and is_overridden(name)
 
 
 def next_due(job: Any) -> datetime:
-	"""When the next run is due: the same on all servers, without what core adds at random."""
+	"""Returns when a job is next due, alike on all servers: without the seconds that core adds at random."""
 	if _answers(job, "get_next_execution"):
 		times = {job.get_next_execution() for _ in range(TIMES_ASKED)}
 		if len(times) == 1:
@@ -67,7 +68,7 @@ def next_due(job: Any) -> datetime:
 
 
 def keep_only(names: set[str]) -> None:
-	"""Forget the jobs of this site that there are no more."""
+	"""Forget the cached due times of jobs that this site does not have any more."""
 	known = _known.get(frappe.local.site, {})
 	for name in known.keys() - names:
 		del known[name]
@@ -78,19 +79,19 @@ def _next_due(job: Any) -> datetime:
 	due_at = ScheduledJobType.get_next_execution(row)
 	if "Long" not in job.frequency:
 		return due_at
-	# Some versions add seconds by chance. Core has put the format of the frequency into the row.
+	# Some versions of core add random seconds here. Core has put the frequency's cron format into the row.
 	return croniter(row.cron_format, get_datetime(job.last_execution or job.creation)).get_next(datetime)
 
 
 def _row(job: Any) -> Any:
-	"""What core's code needs of a job, and may change."""
+	"""Returns a copy of the fields that core's code reads, as it may change them."""
 	return frappe._dict(
 		{name: job.get(name) for name in ("frequency", "cron_format", "last_execution", "creation")}
 	)
 
 
 def is_due(job: Any) -> bool:
-	"""As core's is_event_due, which spreads long jobs over ten minutes by chance."""
+	"""Whether a job is due now, as core's is_event_due: it spreads long jobs over ten minutes at random."""
 	if _answers(job, "is_event_due"):
 		return bool(job.is_event_due())
 	now = now_datetime()
@@ -104,9 +105,9 @@ def is_due(job: Any) -> bool:
 
 
 def due_at(job: Any) -> datetime:
-	"""When the run is due that is to be executed now.
+	"""Returns the due time of the run that is to be executed now, which names its row.
 
-	Another app may call a job due before its time. Then what follows its last run is as good on all servers.
+	Another app may call a job due before its time. Then it is one second after the last run, on all servers.
 	"""
 	at = next_due(job)
 	return (
@@ -117,24 +118,24 @@ def due_at(job: Any) -> datetime:
 
 
 def queue_of(job: Any) -> str:
-	"""The queue that core puts a job into."""
+	"""Returns the queue that core puts a job into."""
 	if _answers(job, "get_queue_name"):
 		return job.get_queue_name()
 	return ScheduledJobType.get_queue_name(job)
 
 
 def has_own_enqueue(job: Any) -> bool:
-	"""Whether another app's class has a way of its own to put a job into a queue."""
+	"""Whether another app's class has overridden `enqueue` for a job."""
 	return _answers(job, "enqueue")
 
 
 def job_id(job: Any) -> str:
-	"""The id that keeps a job from waiting twice in a queue, as frappe.enqueue takes it."""
+	"""Returns the id by which frappe.enqueue knows a job; one id waits in a queue once."""
 	if _answers(job, "rq_job_id"):
 		return job.rq_job_id
 	return ScheduledJobType.rq_job_id.fget(job)
 
 
 def rq_job_id(job: Any) -> str:
-	"""The same, as RQ has it."""
+	"""Returns the job's id in RQ, which holds the site's name."""
 	return create_job_id(job_id(job))

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""Jobs that are put into a queue by frappe.enqueue, and belong to a server: by a rule, or by their caller.
+"""Lets a job of frappe.enqueue run on the server that its rule, or its caller, names.
 
 Only where servers share one Redis: there the job goes into its server's own queue.
 """
@@ -20,9 +20,11 @@ from read_replica.database.transaction import is_giving_rows
 from read_replica.jobs import queues, servers
 from read_replica.jobs.placement import Place, Placement
 from read_replica.jobs.replica_reads import meta_of, need_in, open_scope
-from read_replica.jobs.rules import Rule, default_takeover_after, named_servers, rule_for
+from read_replica.jobs.rule_set import Rule
+from read_replica.jobs.rule_sources import default_takeover_after
+from read_replica.jobs.rules import named_servers, rule_for
 
-# Its runs are placed by the scheduler.
+# Methods that no rule moves: this app's own, and scheduled jobs, which the scheduler has placed.
 PLACED_ALREADY = ("read_replica.", "frappe.core.doctype.scheduled_job_type.")
 
 
@@ -35,14 +37,14 @@ def enqueue(
 	takeover_after: float | None = None,
 	**kwargs: Any,
 ) -> Any:
-	"""As frappe.enqueue, to be worked off by this server.
+	"""Enqueue a job for this server, and otherwise do and return what frappe.enqueue does.
 
-	:param server_id: the server; it is this one, or shares its Redis and has a queue of its own there
-	:param queue: the queue that the job is meant for: its timeout, and where it goes if the server is gone
-	:param timeout: seconds that the job may take; as `queue` has it where it is not given
-	:param takeover_after: seconds after which a server that is not seen is gone; 0: never; where it is not
-		given, `scheduler_takeover_after` of the site's configuration, or 900
-	:raises frappe.ValidationError: if there is no way to that server from here
+	:param server_id: this server, or one that shares its Redis and has a queue of its own there
+	:param queue: the queue whose timeout the job gets, and where it goes if the server is gone
+	:param timeout: seconds that the job may take; default: that of `queue`
+	:param takeover_after: seconds after which a server that is not seen counts as gone; 0: never; default:
+		`scheduler_takeover_after` of the site's configuration, or 900
+	:raises frappe.ValidationError: if this server cannot reach a queue of that server
 	"""
 	after = default_takeover_after() if takeover_after is None else takeover_after
 	place = _placement(server_id).for_enqueue(server_id, after)
@@ -55,7 +57,7 @@ def enqueue(
 		)
 	kwargs |= {"queue": place.queue or queue, "timeout": timeout or queues.timeout_of(queue)}
 	if kwargs.get("now") or not kwargs.get("is_async", True):
-		# It runs here and now; what it puts into queues itself is not meant.
+		# The job runs here and now; jobs that it enqueues itself are not for that server.
 		return frappe.enqueue(method, **kwargs)
 	with _placing(_meta(place, queue, after)) as meta:
 		job = frappe.enqueue(method, **kwargs)
@@ -74,25 +76,26 @@ def _placing(meta: dict) -> Iterator[dict]:
 
 
 def _remember_until_commit(meta: dict) -> None:
-	"""v14 keeps jobs that wait for the commit in a list, and asks for their queue then."""
+	"""Keep the meta data of a job that v14 keeps in a list, and puts into its queue after the commit."""
 	if waiting := frappe.flags.get("enqueue_after_commit"):
 		job = waiting[-1]["queue_args"]
 		remembered = getattr(frappe.local, "read_replica_calls", None) or {}
-		# With the job itself, so that its id is not another's meanwhile.
+		# With the job itself, so that its id() cannot become that of another object.
 		frappe.local.read_replica_calls = remembered | {id(job): (job, meta)}
 
 
-def place(queue: Queue, job: dict, named: str) -> tuple[Queue, dict]:
-	"""The queue that a job goes into, and what is added to its meta data.
+def place_job(queue: Queue, job: dict, named: str) -> tuple[Queue, dict]:
+	"""Returns the queue that a job goes into, and what is added to its meta data.
 
-	:param job: what frappe.enqueue gives to RQ, with the job's method
-	:param named: the queue that frappe.enqueue was told
+	:param queue: the RQ queue that frappe.enqueue has chosen
+	:param job: the keyword arguments that frappe.enqueue gives to RQ, among them the job's method
+	:param named: the name of that queue, as frappe.enqueue was called with it
 	"""
 	_, by_caller = (getattr(frappe.local, "read_replica_calls", None) or {}).get(id(job), (None, None))
 	if by_caller is not None:
 		return queue, by_caller
 	name = _name_of(job.get("method"))
-	# While rows are being read one by one, no rule can be asked for on their connection.
+	# While an unbuffered result is being read, its connection cannot be used to look up a rule.
 	if not name or name.startswith(PLACED_ALREADY) or is_giving_rows(primary_of(frappe.local.db)):
 		return queue, {}
 	rule = rule_for(name)
@@ -106,7 +109,7 @@ def place(queue: Queue, job: dict, named: str) -> tuple[Queue, dict]:
 
 
 def _name_of(method: Any) -> str:
-	"""The dotted path of what frappe.enqueue was given; "" of what somebody gives to RQ by himself."""
+	"""Returns the dotted path of a job's method; "" for a job that was given to RQ without frappe.enqueue."""
 	if isinstance(method, str):
 		return method
 	return f"{method.__module__}.{method.__qualname__}" if hasattr(method, "__qualname__") else ""
@@ -125,7 +128,7 @@ def _meta(place: Place, intended_queue: str, takeover_after: float) -> dict:
 
 
 def _placement(server_id: str) -> Placement:
-	"""What is known of one server."""
+	"""Returns the placement by what is known of one server; before a migrate, nothing is known."""
 	try:
 		known = servers.load({server_id})
 	except Exception as error:
@@ -136,7 +139,7 @@ def _placement(server_id: str) -> Placement:
 
 
 def open_scope_of_job(method: str) -> None:
-	"""In a worker: let a job whose rule says so read from a replica, until it ends."""
+	"""Open a replica scope in a worker if the rule of its job asks for one; it closes as the job ends."""
 	from rq import get_current_job
 
 	job = get_current_job()

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""What happens to each job that is put into a queue: it gets its place, and carries a position with it."""
+"""Wraps RQ's queues: a job goes to its server's queue, with a replication position in its meta data."""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,31 +16,32 @@ from read_replica.site import has_app, is_mariadb
 
 
 def install() -> None:
-	"""Let each queue that Frappe makes from now on be watched, where a site has this app; once per process."""
-	install_in_queues(_watch_on_site)
+	"""Wrap each queue that Frappe gets from now on, on sites that have this app; once per process."""
+	install_in_queues(_wrap_on_site)
 
 
-def _watch_on_site(queue: Any, named: str) -> None:
+def _wrap_on_site(queue: Any, named: str) -> None:
 	if has_app() and is_mariadb():
-		watch(queue, named)
+		wrap(queue, named)
 
 
-def watch(queue: Any, named: str) -> None:
-	"""Let all jobs that go through this RQ queue object go where they belong.
+def wrap(queue: Any, named: str) -> None:
+	"""Replace enqueue_call of an RQ queue: a job goes to the queue of its server, with its meta data.
 
-	:param named: the queue as frappe.enqueue knows it
+	:param queue: an rq.Queue
+	:param named: its name, as frappe.enqueue was called with it
 	"""
 	enqueue_call = queue.enqueue_call
-	# Until the job is put there, a commit may be waited for, and the caller be gone.
+	# Read now: with enqueue_after_commit the job is enqueued later, when read_replica.enqueue has returned.
 	by_caller = getattr(frappe.local, "read_replica_call", None)
 
-	def enqueue_call_in_its_place(*args, meta=None, **kwargs):
+	def enqueue_call_in_its_place(*args: Any, meta: dict | None = None, **kwargs: Any) -> Any:
 		if run := _run_to_be_put():
 			return run.forward(queue, enqueue_call, *args, meta=meta, **kwargs)
 		target, placed = (
 			(queue, by_caller)
 			if by_caller is not None
-			else enqueue.place(queue, kwargs.get("kwargs") or {}, named)
+			else enqueue.place_job(queue, kwargs.get("kwargs") or {}, named)
 		)
 		put = enqueue_call if target is queue else target.enqueue_call
 		return put(*args, meta={**(meta or {}), **placed, **positions.meta()} or None, **kwargs)
@@ -49,19 +50,26 @@ def watch(queue: Any, named: str) -> None:
 
 
 class RunEnqueuedByOwnClass:
-	"""A run of a scheduled job whose class, of another app, puts it into a queue by its own `enqueue`.
+	"""A scheduled run that is enqueued by the overridden `enqueue` of another app's class.
 
-	What that gives to RQ is executed by a worker as the run: the same function, with the same arguments.
+	A worker executes as the run what that gives to RQ: the same function, with the same arguments.
+
+	:param run: the name of the Scheduled Run
+	:param job: the document of Scheduled Job Type
+	:param place: where the run goes
 	"""
 
 	def __init__(self, run: str, job: Any, place: Place):
 		self._run = run
 		self._job = job
 		self._place = place
-		self.is_put = False
+		self.is_enqueued = False
 
-	def forward(self, queue: Queue, enqueue_call: Callable, *args, meta: dict | None, **kwargs) -> Any:
-		self.is_put = True
+	def forward(
+		self, queue: Queue, enqueue_call: Callable, *args: Any, meta: dict | None, **kwargs: Any
+	) -> Any:
+		"""Enqueue what the app's `enqueue` gives to RQ as the argument `instead` of `execution.run_once`."""
+		self.is_enqueued = True
 		if self._place.queue:
 			enqueue_call = queues.queue_named(self._place.queue, queue).enqueue_call
 		given = kwargs.pop("kwargs")
@@ -76,15 +84,15 @@ class RunEnqueuedByOwnClass:
 
 
 def enqueue_by_own_class(run: str, job: Any, place: Place) -> bool:
-	"""Let a job put a claimed run into its queue by the `enqueue` of its own class; whether it has."""
-	frappe.local.read_replica_run_to_be_put = by_itself = RunEnqueuedByOwnClass(run, job, place)
+	"""Enqueue a claimed run by the overridden `enqueue` of the job's class; whether that enqueued it."""
+	frappe.local.read_replica_run_to_be_put = enqueued = RunEnqueuedByOwnClass(run, job, place)
 	try:
 		job.enqueue_by_own_class()
 	finally:
 		frappe.local.read_replica_run_to_be_put = None
-	return by_itself.is_put
+	return enqueued.is_enqueued
 
 
 def _run_to_be_put() -> RunEnqueuedByOwnClass | None:
 	run = getattr(frappe.local, "read_replica_run_to_be_put", None)
-	return run if run and not run.is_put else None
+	return run if run and not run.is_enqueued else None

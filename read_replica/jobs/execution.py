@@ -1,18 +1,18 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""A run of a scheduled job is executed once, as far as the primary database can tell.
+"""Executes each run of a scheduled job once, as far as the primary database can tell.
 
-The worker holds a named lock while it works (see `run_locks`). And it marks the run as executed within the
-transaction in which the job commits for the first time, so that the mark and what the job has written are
-there both or neither. A run that is neither marked nor locked has left nothing behind, and may be executed
-again: so it is where its worker was killed, where it could not begin, and where the database has ended it in
-favour of another. What a job does outside the database, such as a request to another system, may be done
-again with it.
+The worker holds a named lock while it works (see `run_locks`), and sets `executed_at` in the run's row within
+the transaction of the job's first commit: that mark and what the job wrote are committed together, or neither
+is. A run that is neither marked nor locked has committed nothing and may be executed again: its worker was
+killed, it could not begin, or a transaction conflict rolled it back. What a job does outside the database,
+such as a request to another system, may then be done twice.
 
-From the moment a worker begins until it has ended, nobody else changes the row of its run, so that the mark
-is not refused for the job's view of the table. If another worker has begun the run all the same, as the
-lock went with its connection, the mark is refused, and so is the job's commit: only one of them counts.
+From the moment a worker begins a run until it ends, nobody else changes the run's row: otherwise the mark
+could fail, because the job's transaction reads an older snapshot. If another worker begins the run all the
+same, since the lock was lost with its database connection, the mark is refused and with it the job's commit:
+only one of the two workers commits.
 """
 
 import functools
@@ -39,15 +39,17 @@ LONGEST_ERROR = 500
 
 
 class BegunElsewhere(Exception):
-	"""Another worker has begun a run, whose job must not commit here as well."""
+	"""Raised at a job's commit if another worker has begun the same run, so that only one of them commits."""
 
 
 class Execution:
-	"""One run in the hands of a worker. ScheduledJobType.log_status tells it when the method begins and ends.
+	"""A run that a worker executes; ScheduledJobType.log_status calls its before_method and after_method.
 
-	:param attempt: the number of the worker that has begun this run
+	:param run: the name of the Scheduled Run
+	:param method: the dotted path of the job's method
+	:param attempt: which attempt at this run it is, from 1
 	:param job_type: the name of its Scheduled Job Type
-	:param due_at: when it was due; or asked for
+	:param due_at: when the run was due, or was asked for
 	"""
 
 	def __init__(
@@ -60,7 +62,9 @@ class Execution:
 		self.due_at = due_at
 		self.is_execute_called = False
 		self.is_log_status_called = False
+		# The method was called, as far as that is known.
 		self.has_begun = False
+		# A commit that marks the run has failed, and the database may have made it all the same.
 		self.is_commit_in_doubt = False
 		self.has_committed = False
 		self.error: BaseException | None = None
@@ -69,9 +73,9 @@ class Execution:
 		self._commit: Any = None
 
 	def before_method(self) -> None:
-		"""The method is called next, and nothing is uncommitted."""
+		"""Commit, open a replica scope if the job's rule wants one, and let the next commit mark the run."""
 		rule = rule_for(self.method)
-		# The method may wait for long before its first statement: what was read until now is not its view.
+		# The method may wait for long before its first statement, which must not read an older snapshot then.
 		frappe.db.commit()
 		if rule.reads == "replica":
 			self._scope = open_scope(self.method, rule.need)
@@ -79,16 +83,19 @@ class Execution:
 		self.has_begun = True
 
 	def after_method(self, error: BaseException | None = None) -> None:
-		"""The method has returned or failed; what is committed from now on is not the job's."""
+		"""Close the replica scope and restore commit: the method has returned, or failed with this error.
+
+		May be called again; the first error is kept.
+		"""
 		self.error = self.error or error
 		if self._scope:
 			self._scope.close()
 		self._restore_commit()
 
 	def finish_without_log_status(self) -> None:
-		"""Another app's class has executed the job, and said neither when it begins nor when it ends."""
+		"""Mark and commit, or roll back, for another app's class that executes without log_status."""
 		if self.error:
-			# What core does with a job that fails.
+			# As core does when a job fails.
 			frappe.db.rollback()
 		else:
 			self._mark_with_first_commit(primary_of(frappe.local.db))
@@ -97,15 +104,15 @@ class Execution:
 		self.has_begun = True
 
 	def _mark_with_first_commit(self, primary: Any) -> None:
-		"""Mark the run in the transaction of the next commit of the primary's that succeeds."""
+		"""Replace the primary's commit until one succeeds: it marks the run in the same transaction."""
 		self._primary, self._commit = primary, primary.commit
 
 		@functools.wraps(primary.commit)
-		def commit_with_mark(*args, **kwargs):
+		def commit_with_mark(*args: Any, **kwargs: Any) -> Any:
 			if getattr(primary, "_disable_transaction_control", 0):
 				return self._commit(*args, **kwargs)
 			if not primary._conn:
-				# Closed, or not used yet: nothing is committed.
+				# Without an open connection, nothing is committed.
 				return self._commit(*args, **kwargs)
 			self.is_commit_in_doubt = True
 			self._mark_executed(primary._conn)
@@ -120,7 +127,7 @@ class Execution:
 			self._primary.commit, self._primary = self._commit, None
 
 	def _mark_executed(self, connection: Any) -> None:
-		# Not through Frappe, which would count it among the job's own writes.
+		# Not through frappe.db.sql, which would count it among the job's own writes.
 		with connection.cursor() as cursor:
 			cursor.execute(_MARK_EXECUTED, (self.run, self.attempt))
 			if cursor.rowcount:
@@ -128,7 +135,7 @@ class Execution:
 			cursor.execute(
 				"select attempts from `tabScheduled Run` where name = %s lock in share mode", (self.run,)
 			)
-			# It is there already where an earlier commit went well, and what followed that did not.
+			# It may be marked already, by an earlier commit that went well and whose callbacks then failed.
 			if any(attempts != self.attempt for (attempts,) in cursor.fetchall()):
 				raise BegunElsewhere(
 					f"{self.method}: another worker executes this run as well, as the lock of this one was"
@@ -139,13 +146,16 @@ class Execution:
 def run_once(
 	run: str, job_type: str, scheduled_job_type: str, instead: tuple[Any, dict] | None = None
 ) -> None:
-	"""What a worker runs in place of core's run_scheduled_job: the same, unless another one has.
+	"""Execute a run in a worker, as core's run_scheduled_job does, unless another worker has executed it.
 
-	:param job_type: the method, under the name by which core finds it in the queue
-	:param instead: the function, with its arguments, that another app has put into the queue in core's place
+	:param run: the name of the Scheduled Run
+	:param job_type: the job's method; core finds a scheduled job in a queue by this argument
+	:param scheduled_job_type: the name of the Scheduled Job Type
+	:param instead: the function and arguments that another app's own `enqueue` has given to RQ
+	:raises Exception: of the preparation, or another app's class; core's `execute` logs its job's errors
 	"""
 	if frappe.conf.maintenance_mode:
-		# Nothing is lost: it is put into the queue again when that is over.
+		# Nothing is lost: the scheduler enqueues the run again after the maintenance.
 		return
 	with run_locks.hold(run) as lock:
 		attempt = begin_attempt(run, scheduled_job_type, lock)
@@ -166,11 +176,11 @@ def _execute(execution: Execution, instead: tuple[Any, dict] | None) -> None:
 			frappe.get_doc(JOB_TYPE, execution.job_type).execute()
 	except Exception as error:
 		execution.after_method(error)
-		# What core does with a job that fails: no bookkeeping commits what it has left.
+		# As core does when a job fails: else our next statement would commit what the job has left.
 		frappe.db.rollback()
 		if execution.is_execute_called and (execution.has_begun or not execution.is_log_status_called):
-			# Core's `execute` raises nothing that its job has raised; what another app's raises is no reason to
-			# execute the job again.
+			# The job itself was executed: core's `execute` does not raise its job's errors, and an error of
+			# another app's `execute` is no reason to execute the job again.
 			_finish(execution)
 		else:
 			_note_not_executed(execution)
@@ -182,7 +192,7 @@ def _execute(execution: Execution, instead: tuple[Any, dict] | None) -> None:
 
 
 def _is_ready(execution: Execution) -> bool:
-	"""Whether the job of a run is still there; if not, the run is forgotten."""
+	"""Load when the run was due; if its Scheduled Job Type is gone, delete the run and return False."""
 	server_id, execution.due_at = frappe.db.get_value("Scheduled Run", execution.run, ("server_id", "due_at"))
 	if server_id != this_server():
 		log_event("wrong_server", job=execution.method, server_id=server_id, executed_on=this_server())
@@ -201,19 +211,22 @@ def _finish(execution: Execution) -> None:
 		and not execution.is_commit_in_doubt
 		and not _was_rolled_back_by_conflict(execution)
 	):
-		# A job that has committed nothing, on a connection that it has replaced, is executed all the same.
+		# Its commits may not have marked it: it made none, or replaced its connection.
 		execute_and_commit(_MARK_EXECUTED, (execution.run, execution.attempt))
 	else:
 		_note_not_executed(execution)
 
 
 def _was_rolled_back_by_conflict(execution: Execution) -> bool:
-	"""Whether the database has ended the job's transaction in favour of another, and it has committed none."""
+	"""Whether a transaction conflict has rolled back the job before its first commit."""
 	return bool(execution.error) and not execution.has_committed and is_transaction_conflict(execution.error)
 
 
 def take_for(job: Any) -> Execution | None:
-	"""The run that this worker has in hand, if it is of this Scheduled Job Type, whose `execute` takes it."""
+	"""Returns this worker's execution for the first call of this Scheduled Job Type's `execute`, else None.
+
+	:param job: the document of Scheduled Job Type
+	"""
 	execution = getattr(frappe.local, "read_replica_work", None)
 	if not execution or execution.is_execute_called or execution.job_type != job.name:
 		return None
@@ -222,7 +235,7 @@ def take_for(job: Any) -> Execution | None:
 
 
 def _note_not_executed(execution: Execution) -> None:
-	"""The job could not begin, or nothing of it was committed; unless the run is marked."""
+	"""Record in the run's row why it was not executed, unless it is marked or another attempt has begun."""
 	error = one_line(f"{type(execution.error).__name__}: {execution.error}")
 	with suppress_before_migrate():
 		is_noted = execute_and_commit(
@@ -235,9 +248,10 @@ def _note_not_executed(execution: Execution) -> None:
 
 
 def begin_attempt(run: str, job_type: str, lock: LockResult) -> int:
-	"""Note that this worker begins a run, and commit; the number of the worker.
+	"""Record that this worker begins a run, and commit; returns the number of the attempt, from 1.
 
-	0 if the run was executed, or begun elsewhere just now. The job is due at its next time from now on.
+	Returns 0 if the run must not be executed here: it was executed already, or another worker is executing it
+	or may be. Also moves the job on to its next due time.
 	"""
 	found = frappe.db.sql(
 		"select due_at, attempts, begun_by from `tabScheduled Run` where name = %s and executed_at is null",
@@ -247,7 +261,7 @@ def begin_attempt(run: str, job_type: str, lock: LockResult) -> int:
 		return 0
 	[[due_at, attempts, begun_by]] = found
 	if begun_by and (lock == "refused" or run_locks.reach() != "everywhere"):
-		# Its worker may still be at work, where this lock does not tell.
+		# The worker that began it may still be at work, as the lock cannot tell here.
 		return 0
 	set_last_execution(job_type, due_at)
 	is_ours = execute_and_commit(
@@ -259,7 +273,7 @@ def begin_attempt(run: str, job_type: str, lock: LockResult) -> int:
 
 
 def delete_run(run: str, attempts: int = 0) -> None:
-	"""Forget a run that is not to be executed, unless another worker has begun it meanwhile. Commits."""
+	"""Delete a run that is not to be executed, unless another worker has begun it since. Commits."""
 	execute_and_commit(
 		"delete from `tabScheduled Run` where name = %s and executed_at is null and attempts = %s",
 		(run, attempts),
@@ -267,7 +281,7 @@ def delete_run(run: str, attempts: int = 0) -> None:
 
 
 def set_last_execution(job_type: str, due_at: Any) -> None:
-	"""Let a job be due at its next time after this one. Commits."""
+	"""Set a job's last execution to this time, unless it is later already, and commit."""
 	execute_and_commit(
 		"update `tabScheduled Job Type` set last_execution = %(due_at)s"
 		" where name = %(job_type)s and (last_execution is null or last_execution < %(due_at)s)",
@@ -276,13 +290,13 @@ def set_last_execution(job_type: str, due_at: Any) -> None:
 
 
 def one_line(error: str) -> str:
-	"""An error, as short as a row and a list can show it."""
+	"""Returns an error's text on one line, cut to 500 characters."""
 	return " ".join(error.split())[:LONGEST_ERROR]
 
 
 @contextmanager
 def suppress_before_migrate() -> Iterator[None]:
-	"""What needs a column that a migrate is yet to make is left out until then."""
+	"""Roll back and go on if the block fails because a migrate has not created a table or column yet."""
 	try:
 		yield
 	except Exception as error:

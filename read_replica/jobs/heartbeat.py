@@ -1,11 +1,11 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""A worker notes itself, from its start to its end, in the database of each site of its bench.
+"""Heartbeat of an RQ worker: a thread writes to the database of each site that the worker is alive.
 
-An idle worker of RQ runs none of our code: it waits in Redis for up to seven minutes. So a thread of its
-process does it. It has connections of its own, and no fork of a job cuts its work in two (see
-engine/forks). A site whose database does not answer is asked again at the next beat.
+A thread, because an idle RQ worker runs none of our code: it waits on Redis for up to seven minutes. The
+thread has connections of its own, and is never in the middle of its work when RQ forks for a job (see
+engine/forks). A site whose database does not answer is tried again at the next beat.
 """
 
 import functools
@@ -27,22 +27,24 @@ from read_replica.database.event_log import log_event
 from read_replica.engine.forks import apart_from_forks
 from read_replica.engine.shared.redis_state import impatient
 from read_replica.jobs import workers
-from read_replica.jobs.rules import TAKEOVER_AFTER
+from read_replica.jobs.rule_set import TAKEOVER_AFTER
 from read_replica.site import is_mariadb
 
 SECONDS_BETWEEN_BEATS = 60.0
 LEAST_SECONDS_BETWEEN_BEATS = 5.0
 
-# On a bench with very many sites, a round of them takes no more of the time than one part in so many, as long
-# as no server is taken for gone meanwhile.
+# The interval between beats is at least so many times as long as a round over all sites, which takes long on
+# a bench with very many; unless servers would count as gone meanwhile.
 LEAST_INTERVAL_IN_ROUNDS = 20
 
+# The longest wait until the next beat, in intervals as they were last written to the databases.
 LONGEST_WAIT_IN_INTERVALS = 2
 
-# A server that is gone after some seconds is to be seen several times in them.
+# Beats within the shortest time after which a server counts as gone.
 BEATS_IN_THE_SHORTEST_LIMIT = 3
 
-# Of each answer of a database: a job may have to wait for it. The first error ends what is done in a site.
+# The timeout of each answer of a database, as a fork for a job may have to wait for it. After an error,
+# nothing more is done on that site.
 MOST_SECONDS_OF_AN_ANSWER = 2
 SECONDS_TO_WAIT_FOR_A_LOCK = 1
 
@@ -51,21 +53,24 @@ SECONDS_A_FORK_NEEDS = 0.001
 
 
 class Heartbeat:
-	"""The thread that notes an RQ worker of this process while the block runs."""
+	"""Writes in a thread that an RQ worker is alive while the block runs, and then that it has ended.
+
+	:param worker: an rq.Worker of this process
+	"""
 
 	def __init__(self, worker: Any):
 		self._name = worker.name
 		self._queues = list(worker.queue_names())
 		# The worker waits for minutes on its own connection.
 		self._redis = impatient(worker.connection)
-		# A job that is executed in this process may change the current folder.
+		# An absolute path: a job that is executed in this process may change the current folder.
 		self._sites_path = os.path.abspath(".")
 		self._seconds = SECONDS_BETWEEN_BEATS
 		self._rounds = 0
 		self._has_noted_itself = False
 		self._failing: set[str] = set()
 		self._without_app: set[str] = set()
-		# Database servers that hang, in this round: a bench may have many sites on one.
+		# Database servers that did not answer in this round: a bench may have many sites on one.
 		self._hanging: set[tuple] = set()
 		self._ended = threading.Event()
 		self._thread = threading.Thread(target=self._beat, name="read_replica.jobs.heartbeat", daemon=True)
@@ -74,22 +79,22 @@ class Heartbeat:
 		self._thread.start()
 		return self
 
-	def __exit__(self, *exception) -> None:
+	def __exit__(self, *exception: Any) -> None:
 		self._ended.set()
 		self._thread.join(SECONDS_TO_SAY_GOODBYE)
 
 	def _beat(self) -> None:
 		while not self._ended.is_set():
 			began = time.monotonic()
-			# A worker that does not reach it can take no job.
+			# A worker that does not reach Redis can take no job, and so is not alive.
 			limits = self._note_in_each_site() if self._reaches_redis() else []
 			noted, self._seconds = self._seconds, seconds_between_beats(limits, time.monotonic() - began)
-			# Its notes say in how many seconds there is another, and it is alive for a few times as many.
+			# The databases have the last interval, and take the worker for gone after a few of these.
 			self._ended.wait(min(self._seconds, LONGEST_WAIT_IN_INTERVALS * noted))
 		self._in_each_site(self._note_end)
 
 	def _reaches_redis(self) -> bool:
-		"""Whether the Redis of its queues answers. Its answer is also what other benches know this worker by."""
+		"""Whether the Redis of the queues answers; also writes there the mark for other benches."""
 		with apart_from_forks():
 			try:
 				if self._rounds < workers.ROUNDS_UNTIL_NOTED or not self._has_noted_itself:
@@ -97,10 +102,10 @@ class Heartbeat:
 				else:
 					workers.mark_in_redis(self._redis, self._name, self._seconds)
 			except Exception as error:
-				# One that answers, and refuses it, does for the worker's own questions.
+				# A Redis that answers, and refuses this, still serves the worker.
 				return not rq_data.is_unreachable(error)
 			finally:
-				# No process of a job inherits it.
+				# So that the process of a job does not inherit the connection.
 				self._redis.connection_pool.disconnect()
 		return True
 
@@ -119,14 +124,14 @@ class Heartbeat:
 		return 0
 
 	def _in_each_site(self, work: Callable[[], float]) -> list[float]:
-		"""What `work` returns in each site of this bench that has this app."""
+		"""Call `work` on each site of this bench that has this app; returns its results."""
 		found = []
 		self._hanging.clear()
 		for site in self._sites():
-			# What Frappe cannot even begin with has no log of its own either, and fails in all else.
+			# A site that Frappe cannot even initialise has no log either, and fails in everything else.
 			with apart_from_forks(), suppress(Exception):
 				found += self._in_site(site, work)
-			# A fork that waits goes first.
+			# Lets a fork that waits for this thread go first.
 			time.sleep(SECONDS_A_FORK_NEEDS)
 		return found
 
@@ -134,7 +139,7 @@ class Heartbeat:
 		try:
 			sites = get_sites(self._sites_path)
 		except OSError:
-			# A network file system that does not answer just now.
+			# As from a network file system that does not answer just now.
 			return []
 		asks_all = self._rounds % workers.ROUNDS_BETWEEN_LOOKS_FOR_THE_APP == 0
 		return [site for site in sites if asks_all or site not in self._without_app]
@@ -151,15 +156,15 @@ class Heartbeat:
 				if time.monotonic() - began >= MOST_SECONDS_OF_AN_ANSWER:
 					self._hanging.add(server)
 				if not is_before_migrate(error):
-					self._say_that_it_fails(site, error)
+					self._log_failure(site, error)
 					return []
-				# A site without this app, or before its migrate, has no such table.
+				# Without this app, or before its migrate, the site has no such table.
 				found = []
 		self._failing.discard(site)
 		self._without_app = self._without_app - {site} if found else self._without_app | {site}
 		return found
 
-	def _say_that_it_fails(self, site: str, error: Exception) -> None:
+	def _log_failure(self, site: str, error: Exception) -> None:
 		if site not in self._failing:
 			self._failing.add(site)
 			log_event("worker_not_noted", worker=self._name, error=f"{type(error).__name__} {error}")
@@ -175,16 +180,16 @@ def _initialised(site: str, sites_path: str) -> Iterator[None]:
 
 
 def _connect_to_mariadb() -> bool:
-	"""Connect to the site's database, if it is one of MariaDB; whether it is."""
+	"""Connect to the site's database with short timeouts; False if it is not MariaDB."""
 	frappe.connect(set_admin_as_user=False)
 	if not is_mariadb():
 		return False
-	_be_impatient(frappe.local.db)
+	_set_short_timeouts(frappe.local.db)
 	return True
 
 
-def _be_impatient(db: Any) -> None:
-	"""Let nothing on this connection take long: a server that hangs, or a migrate that holds the table."""
+def _set_short_timeouts(db: Any) -> None:
+	"""Let no statement wait long, as for a server that hangs or a migrate that locks the table."""
 	limits = dict.fromkeys(("connect_timeout", "read_timeout", "write_timeout"), MOST_SECONDS_OF_AN_ANSWER)
 	settings = db.get_connection_settings() | limits
 	db.get_connection_settings = lambda: settings
@@ -193,7 +198,11 @@ def _be_impatient(db: Any) -> None:
 
 
 def seconds_between_beats(limits: list[float], round_took: float = 0) -> float:
-	"""How often a worker notes itself, where servers are gone after these times; 0: never."""
+	"""Returns the seconds between two beats of a worker.
+
+	:param limits: of each site, the shortest time in seconds after which a server counts as gone; 0: never
+	:param round_took: seconds that the last round over all sites took
+	"""
 	shortest = min((limit for limit in limits if limit), default=TAKEOVER_AFTER)
 	least = min(LEAST_SECONDS_BETWEEN_BEATS, SECONDS_BETWEEN_BEATS)
 	wanted = max(SECONDS_BETWEEN_BEATS, LEAST_INTERVAL_IN_ROUNDS * round_took)
@@ -201,36 +210,39 @@ def seconds_between_beats(limits: list[float], round_took: float = 0) -> float:
 
 
 def with_heartbeat(core: Callable) -> Callable:
-	"""RQ's Worker.work, with a heartbeat; without one if that cannot begin."""
+	"""Wraps RQ's Worker.work so that it runs with a heartbeat, or without one if that cannot begin.
+
+	:param core: RQ's Worker.work
+	"""
 
 	@functools.wraps(core)
-	def work(self, *args, **kwargs):
+	def work(self: Any, *args: Any, **kwargs: Any) -> Any:
 		with ExitStack() as stack:
 			try:
 				stack.enter_context(Heartbeat(self))
 			except Exception as error:
-				# Jobs are what a worker is for. RQ's list still has it.
+				# The worker is still in RQ's list, and must go on with its jobs.
 				click.secho(f"This worker cannot note that it is alive: {error!r}", fg="yellow", err=True)
 			return core(self, *args, **kwargs)
 
 	return work
 
 
-# RQ's own, where it is replaced.
+# RQ's own worker_pool.run_worker, once it is replaced.
 _core_run_worker: Callable | None = None
 
 
 def install() -> None:
-	"""Let each RQ worker of this process, and of those that it starts, note itself; once per process."""
+	"""Give each RQ worker of this process, and of those that it starts, a heartbeat; once per process."""
 	global _core_run_worker
 	_core_run_worker = install_in_workers(with_heartbeat, run_worker) or _core_run_worker
 
 
-def run_worker(*args, **kwargs) -> None:
-	"""RQ's worker_pool.run_worker, in a new process: one that was not forked knows nothing of this app yet.
+def run_worker(*args: Any, **kwargs: Any) -> None:
+	"""Install this app's replacements in a new process, then call RQ's worker_pool.run_worker.
 
-	A pool of workers that do not fork starts its processes as Python likes best, from 3.14 on by a server of
-	forks. There, this function is found by its name.
+	RQ's worker pool starts processes by Python's default method, from 3.14 on a fork server: such a process
+	has not inherited what the parent replaced. It finds this function by its name, as it is pickled.
 	"""
 	install()
 	_core_run_worker(*args, **kwargs)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""Whether a folder of the bench stands on a network file system, and what follows from that."""
+"""Tells whether a folder of the bench is on a network file system, and what that means for this app."""
 
 import os
 import re
@@ -10,7 +10,7 @@ from typing import NamedTuple
 import frappe
 from frappe.utils import get_bench_path
 
-# Those of fuse (sshfs, GlusterFS, S3) are taken for such; these are not.
+# Types of network file systems. Any of FUSE (sshfs, GlusterFS, S3) counts too, except those in LOCAL_FUSE.
 NETWORK = {
 	"nfs",
 	"nfs4",
@@ -29,19 +29,22 @@ NETWORK = {
 NETWORK |= {"beegfs", "fhgfs", "orangefs", "virtiofs"}
 LOCAL_FUSE = {"fuse.lxcfs", "fuse.fuse-overlayfs", "fuse.grpcfuse", "fuse.ntfs-3g"}
 
-# What NFS takes where its options do not say so.
-SECONDS_OF_ATTRIBUTES = 60
+# NFS's default for acregmax.
+DEFAULT_ATTRIBUTE_CACHE_SECONDS = 60
 
-# Locks of files are this host's own with them.
+# Mount options by which file locks are known to this host only.
 LOCKS_STAY_HERE = {"nolock", "local_lock=all", "local_lock=flock", "nobrl"}
 
 _OCTAL = re.compile(r"\\([0-7]{3})")
 
 
 class Mount(NamedTuple):
-	"""What a folder stands on.
+	"""A mounted file system.
 
-	:param options: those of the mount and of its file system
+	:param point: the folder where it is mounted
+	:param kind: its type, such as nfs4
+	:param source: the device or the server's path
+	:param options: the options of the mount and of the file system
 	"""
 
 	point: str
@@ -51,30 +54,35 @@ class Mount(NamedTuple):
 
 	@property
 	def is_network(self) -> bool:
+		"""Whether it is a network file system."""
 		return self.kind in NETWORK or (self.kind.startswith("fuse.") and self.kind not in LOCAL_FUSE)
 
 	@property
 	def locks_are_shared(self) -> bool:
+		"""Whether file locks are known to all hosts that mount it."""
 		return not self.options & LOCKS_STAY_HERE
 
 	@property
-	def seconds_of_attributes(self) -> float | None:
-		"""How long this host may take what it knows of a file for true; None: not known."""
+	def attribute_cache_seconds(self) -> float | None:
+		"""The longest time in seconds for which this host caches what it knows of a file; None: not known."""
 		if not self.kind.startswith("nfs"):
 			return None
 		values = dict(option.split("=", 1) for option in self.options if "=" in option)
 		if "noac" in self.options:
 			return 0
 		found = values.get("acregmax") or values.get("actimeo") or ""
-		return float(found) if found.isdigit() else SECONDS_OF_ATTRIBUTES
+		return float(found) if found.isdigit() else DEFAULT_ATTRIBUTE_CACHE_SECONDS
 
 
 def mount_of(path: str, mountinfo: str) -> Mount | None:
-	"""The mount that a path stands on, in the text of Linux's /proc/self/mountinfo (see proc(5))."""
+	"""Returns the mount that a path is on; None if there is none.
+
+	:param mountinfo: the text of Linux's /proc/self/mountinfo, see proc(5)
+	"""
 	best = None
 	for line in mountinfo.splitlines():
 		mount = _parsed(line)
-		# Of two at the same place, the later one hides the earlier.
+		# Of two mounts on the same folder, the later one hides the earlier.
 		if mount and _is_under(path, mount.point) and (not best or len(mount.point) >= len(best.point)):
 			best = mount
 	return best
@@ -101,7 +109,7 @@ def _is_under(path: str, point: str) -> bool:
 
 
 def of_folder(path: str) -> Mount | None:
-	"""The network file system that a folder stands on; None: it does not, or this is not known."""
+	"""Returns the network file system that a folder is on; None if it is on none, or this is not known."""
 	try:
 		with open("/proc/self/mountinfo", errors="replace") as file:
 			mount = mount_of(os.path.realpath(path), file.read())
@@ -111,7 +119,10 @@ def of_folder(path: str) -> Mount | None:
 
 
 def problems(scheduler_locks_a_file: bool) -> list[str]:
-	"""What follows for this bench, in sentences."""
+	"""Returns what is wrong with this bench's folders being on a network file system, in sentences.
+
+	:param scheduler_locks_a_file: whether core's scheduler of this version does
+	"""
 	sites = of_folder(frappe.local.sites_path)
 	config = of_folder(os.path.join(get_bench_path(), "config"))
 	sentences = []
@@ -123,8 +134,8 @@ def problems(scheduler_locks_a_file: bool) -> list[str]:
 
 
 def about_sites(path: str, mount: Mount) -> str:
-	"""That changes of the configuration arrive late."""
-	seconds = mount.seconds_of_attributes
+	"""Returns the sentence that changes of the configuration arrive late."""
+	seconds = mount.attribute_cache_seconds
 	late = "some time" if seconds is None else f"up to {seconds:g} s"
 	return (
 		f"{path} is on a network file system ({mount.kind}, {mount.source}): a change of site_config.json or"
@@ -134,7 +145,7 @@ def about_sites(path: str, mount: Mount) -> str:
 
 
 def about_config(mount: Mount) -> str:
-	"""That only one scheduler runs."""
+	"""Returns the sentence that only one of the schedulers that share this folder runs."""
 	return (
 		f"The bench folder is on a network file system ({mount.kind}, {mount.source}), and Frappe's scheduler"
 		" holds a lock on its file config/scheduler_process: of all servers that share it, one scheduler runs,"

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""Nothing waits for ever in a queue that nobody reads: jobs of a server that is gone go to another queue."""
+"""Moves the jobs that wait in the own queue of a server that is gone to a queue that is read."""
 
 import time
 from collections.abc import Callable
@@ -16,20 +16,22 @@ from read_replica.jobs import queues, takeovers
 from read_replica.jobs.placement import Place, Placement
 from read_replica.jobs.rules import DEFAULT_SERVER, rule_for
 
-# What passes between a look at the workers and one at what is known of their server.
+# May pass between reading the list of workers and reading when their server was last seen.
 SECONDS_OF_A_LOOK = 1.0
 
-# Of a site and a queue: since when nobody has read it on this server's Redis, by time.monotonic().
+# By site and queue: since when no worker has read it on this server's Redis, by time.monotonic().
 _unread_since: dict[tuple[str, str], float] = {}
 
-# Up to where the jobs stay, for now: the next tick looks at those behind them.
+# By site and queue: the position where the next tick goes on; the jobs before it stay for now.
 _passed_over: dict[tuple[str, str], int] = {}
 
 
 def move_from_unread_queues(placement: Placement, guard: Callable) -> None:
-	"""Move this site's jobs out of own queues of servers that are gone, by the limit of each job's rule.
+	"""Move jobs of this site whose server is gone for longer than their takeover_after out of its own queue.
 
-	:param guard: see `tick_problems`; one queue, or one job, that cannot be moved holds up no other
+	Handles one page of each queue per call.
+
+	:param guard: `Problems.guard`: a queue or a job that fails does not hold up the others
 	"""
 	for queue in queues.own_queues():
 		if unread_for := _seconds_unread(queue, placement):
@@ -38,22 +40,26 @@ def move_from_unread_queues(placement: Placement, guard: Callable) -> None:
 
 def _move_some(queue: str, unread_for: float, placement: Placement, guard: Callable) -> None:
 	key = frappe.local.site, queue
-	look = queues.waiting_jobs(queue, frappe.local.site, _passed_over.get(key, 0))
+	page = queues.waiting_jobs(queue, frappe.local.site, _passed_over.get(key, 0))
 	moved = 0
-	for at, job in look.jobs:
-		# It may be a function that this server's code does not have.
+	for at, job in page.jobs:
+		# Guarded, as reading it may fail: with a function that this server's code does not have.
 		if job and guard(f"move {job.id}", partial(_move_if_late, job, at, queue, unread_for, placement)):
 			moved += 1
-	_passed_over[key] = 0 if look.next_position is None else look.next_position - moved
+	_passed_over[key] = 0 if page.next_position is None else page.next_position - moved
 
 
 def _seconds_unread(server_id: str, placement: Placement) -> float:
-	"""How long nobody has read a server's own queue: on this Redis, or, if it was seen here, anywhere."""
+	"""Returns for how many seconds no worker has read a server's own queue.
+
+	The longer of two times: since it was last read on this Redis, as seen by this process, and since the
+	server was last seen anywhere.
+	"""
 	key = frappe.local.site, server_id
 	if server_id in placement.read_queues:
 		_unread_since.pop(key, None)
 		server = placement.servers.get(server_id)
-		# RQ knows a worker that was killed for some minutes more.
+		# RQ lists a worker that was killed for some minutes more.
 		return server.missed_for if server and server.missed_for > SECONDS_OF_A_LOOK else 0.0
 	since = _unread_since.setdefault(key, time.monotonic())
 	server = placement.servers.get(server_id)
@@ -74,21 +80,21 @@ def _move_if_late(job: Any, at: int, server_id: str, unread_for: float, placemen
 
 
 def _target_of(job: Any, server_id: str, placement: Placement) -> str | None:
-	"""The default server's own queue, or core's where nobody reads that; None: it stays."""
+	"""Returns the default server's own queue, or one of core's if that is not read; None: the job stays."""
 	if (
 		server_id != DEFAULT_SERVER
 		and queues.has_own_queue(DEFAULT_SERVER)
 		and DEFAULT_SERVER in placement.read_queues
 	):
 		return DEFAULT_SERVER
-	# Workers of any server may read core's queues, and nobody takes over for the default server.
-	return _meant_for(job) if placement.this_server == DEFAULT_SERVER else None
+	# Core's queues may be read by workers of any server, and so are for jobs of the default server only.
+	return _intended_queue(job) if placement.this_server == DEFAULT_SERVER else None
 
 
 def _note_takeover(job: Any, server_id: str, target: str, placement: Placement) -> None:
 	place = Place(DEFAULT_SERVER, target, server_id)
 	if _is_run(job):
-		# Once a worker there has begun it, its row is the worker's.
+		# From when a worker begins it, only that changes its row.
 		execute_and_commit(
 			"update `tabScheduled Run` set server_id = %s, taken_from = %s"
 			" where name = %s and executed_at is null and (begun_at is null or begun_at < claimed_at)",
@@ -104,13 +110,13 @@ def _is_run(job: Any) -> bool:
 
 
 def _limit_of(job: Any) -> float:
-	"""Seconds after which a job leaves the queue of a server that is gone; 0: never, or it is no such queue."""
+	"""Returns a job's takeover_after in seconds; 0: it stays, as does one that its caller put here."""
 	if _is_run(job):
 		return rule_for(job.kwargs["kwargs"]["job_type"]).takeover_after
 	return job.meta.get(queues.TAKEOVER_AFTER, 0)
 
 
-def _meant_for(job: Any) -> str:
-	"""The queue that a job was meant for; of one that does not say so, by the time that it may take."""
+def _intended_queue(job: Any) -> str:
+	"""Returns the queue that a job was enqueued for, or one of core's by its timeout."""
 	by_time = "default" if (job.timeout or 0) <= queues.timeout_of("default") else "long"
 	return job.meta.get(queues.INTENDED_QUEUE) or by_time

@@ -1,15 +1,15 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""What a job must be shown, and how long its statements may take: it travels in the job's meta data.
+"""Carries the replication position that a job's replica must have reached, in the job's meta data.
 
-A job sees what the request that queued it had to be shown, as it may work for another user, or start before
-that request has ended; and what it commits itself. Not what other jobs of its user commit meanwhile, nor what
-is committed for bookkeeping before its method begins.
+A job reads at least what the request that enqueued it was to read, as it may work for another user or start
+before that request has ended, and what it commits itself. It need not read what other jobs of its user commit
+meanwhile, nor what is committed for bookkeeping before its method begins.
 
-A due run of a scheduled job is nobody's: it sees what its own earlier runs have committed, and not what the
-scheduler has, whose commits are claims of runs. Whoever needs all that was committed before it began says
-`consistency="strong"`.
+A due run of a scheduled job belongs to no user: it reads at least what its own earlier runs have committed,
+but not what the scheduler commits, which are claims of runs. A job that needs everything that was committed
+before it began asks for `consistency="strong"`.
 """
 
 from collections.abc import Iterator
@@ -29,15 +29,15 @@ META_KEY = "read_replica_position"
 KNOWN_FOR = "read_replica_known_for"
 ASKED_BY = "read_replica_asked_by"
 
-# Executes a run of a scheduled job.
+# The function that executes a scheduled run, as it stands in queues; see `patches.moved`.
 RUN_ONCE = "read_replica.execution.run_once"
 
-# The most that the server takes for a statement, of a job that may take as long as it wants.
+# For a job without a timeout: the longest statement timeout that the database accepts.
 SECONDS_WITHOUT_LIMIT = 365 * 24 * 3600
 
 
 def meta() -> dict[str, Any]:
-	"""What a job carries that is put into a queue now."""
+	"""Returns the meta data of a job that is enqueued now: its position, and the user who asked for it."""
 	of_scheduler = getattr(frappe.local, "read_replica_carried", None)
 	if of_scheduler is not None:
 		return of_scheduler
@@ -60,10 +60,10 @@ def _as_meta(written: Written) -> dict:
 
 @contextmanager
 def enqueuing_scheduled_run(asked_for: bool) -> Iterator[None]:
-	"""What is put into a queue inside is a scheduled run.
+	"""Let the block enqueue scheduled runs, which do not carry the scheduler's own position.
 
-	:param asked_for: somebody asked for it on another server, and is to see what they had committed before;
-		who that was is not known here, so the run sees all that anybody had
+	:param asked_for: a user asked for it on another server, and must find what they had committed before;
+		who it was is not known here, so the run carries all that was committed by anybody
 	"""
 	router = router_of_site()
 	carried = {}
@@ -77,7 +77,7 @@ def enqueuing_scheduled_run(asked_for: bool) -> Iterator[None]:
 
 
 def restore(state: RequestState, method: str) -> None:
-	"""In a worker, before a job: begin with what it carries."""
+	"""Set a worker's state from the meta data of its next job: position, user and timeout."""
 	from rq import get_current_job
 
 	job = get_current_job()
@@ -91,7 +91,7 @@ def restore(state: RequestState, method: str) -> None:
 
 
 def timeout_of_job(job: Any) -> float:
-	"""The seconds that a job may take, as its worker has it; 0 if that is not known."""
+	"""Returns the seconds that an RQ job may take; 0 if that is not known."""
 	seconds = getattr(job, "timeout", None)
 	if isinstance(seconds, bool) or not isinstance(seconds, int | float):
 		return 0
@@ -99,9 +99,9 @@ def timeout_of_job(job: Any) -> float:
 
 
 def method_begins(job_type: str | None = None) -> None:
-	"""In a job: its method is called next. What was committed before is no part of what it did.
+	"""Tell the session that a job's method is called next: commits before it are not the job's own.
 
-	:param job_type: the name of the Scheduled Job Type, of which this is a run
+	:param job_type: the name of the Scheduled Job Type if this is a scheduled run
 	"""
 	if router := _router_of_job():
 		reader = f"job {job_type}" if job_type else None
@@ -109,7 +109,7 @@ def method_begins(job_type: str | None = None) -> None:
 
 
 def method_has_ended() -> None:
-	"""In a job: its method has returned or failed. What is committed from now on is no part of what it did."""
+	"""Tell the session that a job's method has ended: commits after it are not the job's own."""
 	if router := _router_of_job():
 		router.session.job_has_ended(primary_of(frappe.local.db))
 

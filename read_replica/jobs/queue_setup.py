@@ -1,7 +1,7 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""`bench read-replica queues`: gives each server a queue of its own, for servers that share one Redis."""
+"""`bench read-replica queues`: adds a queue for each server, for servers that share one Redis."""
 
 import os
 from collections.abc import Iterable
@@ -16,16 +16,20 @@ from read_replica.jobs.servers import this_server
 
 
 def add(server_ids: Iterable[str], write: bool) -> str:
-	"""Add what is missing to `workers` of common_site_config.json, if `write`; returns what there is to do.
+	"""Add missing queues to `workers` of common_site_config.json; returns text on what is left to do.
 
-	Queues that are there already are left as they are.
+	Leaves queues as they are that are there already.
+
+	:param server_ids: servers beside this one and those that rules name
+	:param write: False: only tell what is missing
+	:raises frappe.ValidationError: if a server cannot be called so
 	"""
 	wanted = sorted({*server_ids, *named_servers(), this_server()})
 	for server_id in wanted:
 		check_server_id(server_id)
 	path = os.path.join(frappe.local.sites_path, "common_site_config.json")
 	workers = frappe.get_file_json(path).get("workers") or {}
-	# A server's queue holds jobs of all queues; each job keeps the timeout of the one it was meant for.
+	# A server's queue holds short and long jobs; each keeps the timeout of the queue it was enqueued for.
 	timeout = max(queues.timeout_of(queue) for queue in queues.QUEUES_OF_ALL)
 	missing = {server_id: {"timeout": timeout} for server_id in wanted if server_id not in workers}
 	if missing and write:

@@ -1,10 +1,10 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""Queues in Redis: those that servers have of their own where they share one, and who reads them.
+"""RQ's queues in Redis: which servers have one of their own, which workers read them, what waits there.
 
-A server's own queue is called as the server is. It stands in `workers` of common_site_config.json, as
-any queue that is not one of core's three.
+A server's own queue has the server's name. It stands in `workers` of common_site_config.json, as does any
+queue that is not one of core's three.
 """
 
 import re
@@ -18,42 +18,43 @@ from rq.job import Job
 
 from read_replica.core import rq_data
 
-# Core's queues, which workers of all servers may read.
+# Core's queues, which belong to no server: workers of all servers may read them.
 QUEUES_OF_ALL = ("short", "default", "long")
 
-# In a job's meta data: the queue that it was meant for, and the limit of its rule.
+# Keys in a job's meta data: the queue that it was enqueued for, and the takeover_after of its rule.
 INTENDED_QUEUE = "read_replica_queue"
 TAKEOVER_AFTER = "read_replica_takeover_after"
 
-
-# In a queue whose server is gone. Those of other sites, which may be many, are passed over by their ids.
+# How much of the queue of a server that is gone is read at a time. Jobs of other sites, which may be many,
+# are told by their ids and not read.
 JOBS_AT_A_TIME = 200
 IDS_AT_A_TIME = 1000
 
-# A list of so many jobs or more is read a minute later for each so many: reading it takes its time, too.
+# A queue with so many jobs or more is cached, for a minute for each so many, as reading it takes long.
 LONG_LIST = 1000
 SECONDS_A_LIST_IS_KNOWN = 60 / LONG_LIST
 LONGEST_LIST_KEPT = 100_000
 
-# Of each queue with such a list: when it was read, by time.monotonic(), and who stood there.
+# The cached queues: when each was read, by time.monotonic(), and the ids of the jobs in it.
 _long_lists: dict[str, tuple[float, set[str]]] = {}
 
-# Between the site and the rest of a job's id.
+# What stands between the site and the rest of a job's id.
 SEPARATOR = re.compile(r"::|\|\|")
 
-# Of an idle worker, as RQ has it.
+# Seconds between two heartbeats of an idle RQ worker.
 SECONDS_BETWEEN_HEARTBEATS = 420
 
-# Between the clocks of two servers.
+# By how much the clocks of two servers may differ.
 MOST_SECONDS_APART = 5
 
 
 class WorkerInfo(NamedTuple):
-	"""A worker that reads a queue.
+	"""An RQ worker, as it is known from RQ's list or from its own notes.
 
 	:param age: seconds since its last sign of life
-	:param name: as RQ calls it
-	:param server_id: of its process, if it has said so
+	:param queues: the queues that it reads, by their names in Frappe
+	:param name: its name in RQ
+	:param server_id: the SERVER_ID of its process, if it has noted itself
 	"""
 
 	host: str
@@ -63,18 +64,18 @@ class WorkerInfo(NamedTuple):
 	server_id: str = ""
 
 
-def has_own_queue(queue: str) -> bool:
-	"""Whether this host knows a queue of this name, other than core's three."""
-	return queue not in QUEUES_OF_ALL and queue in background_jobs.get_queues_timeout()
+def has_own_queue(server_id: str) -> bool:
+	"""Whether a server has a queue of its own, by this host's common_site_config.json."""
+	return server_id not in QUEUES_OF_ALL and server_id in background_jobs.get_queues_timeout()
 
 
 def timeout_of(queue: str) -> int:
-	"""Seconds that a job of this queue may take."""
+	"""Returns the seconds that a job of this queue may take."""
 	return background_jobs.get_queues_timeout().get(queue) or 300
 
 
 def listed_workers() -> list[WorkerInfo]:
-	"""The workers of this bench on its Redis, as far as RQ knows them."""
+	"""Returns the workers that RQ lists for the queues of this bench."""
 	connection = background_jobs.get_redis_conn()
 	names = {background_jobs.generate_qname(queue): queue for queue in background_jobs.get_queue_list()}
 	connected = rq_data.client_names(connection)
@@ -88,35 +89,35 @@ def listed_workers() -> list[WorkerInfo]:
 
 
 def _age(worker: rq_data.WorkerData, connected: set[str] | None, uptime: float | None) -> float:
-	"""Of a worker, by its connection, or its last heartbeat where it has none with its name.
+	"""Returns the seconds since a worker's last sign of life; 0 while its connection to Redis is open.
 
-	One that was killed is known to RQ for some minutes, but its connection is gone at once: then its last
-	heartbeat counts. After a restart of Redis, or where nobody may look at the connections, that would
-	take an idle worker for dead, which tells of itself every seven minutes.
+	RQ lists a worker that was killed for some minutes more, but its connection is gone at once: then its last
+	heartbeat counts. Where connections tell nothing, as after a restart of Redis or where CLIENT LIST is
+	refused, the seven minutes between two heartbeats of an idle worker are subtracted.
 	"""
 	if connected and worker.name in connected:
 		return 0.0
-	age = _or_endless(worker.heartbeat_age)
-	is_older_than_redis = uptime is None or _or_endless(worker.birth_age) > uptime + MOST_SECONDS_APART
+	age = _or_infinite(worker.heartbeat_age)
+	is_older_than_redis = uptime is None or _or_infinite(worker.birth_age) > uptime + MOST_SECONDS_APART
 	is_known_to_be_gone = connected is not None and not is_older_than_redis
 	return age if is_known_to_be_gone else max(0.0, age - SECONDS_BETWEEN_HEARTBEATS)
 
 
-def _or_endless(age: float | None) -> float:
+def _or_infinite(age: float | None) -> float:
 	return float("inf") if age is None else age
 
 
 def states(job_ids: list[str]) -> dict[str, rq_data.JobData]:
-	"""What Redis knows of each of these jobs, in one round trip; ids as RQ has them."""
+	"""Returns what RQ keeps in Redis of each of these jobs, by their ids in RQ, in one round trip."""
 	return rq_data.jobs(background_jobs.get_redis_conn(), job_ids)
 
 
 class Failure(NamedTuple):
-	"""What RQ knows of a job that has failed: outside of its method, if that is ours.
+	"""What RQ knows of a job that has failed; a scheduled run fails in RQ only outside of its method.
 
-	:param kwargs: what the function was to be called with
-	:param error: the last line of what the worker has reported
-	:param age: seconds since then; 0 where that is not known
+	:param kwargs: the keyword arguments of its function
+	:param error: the last line of the traceback
+	:param age: seconds since it failed; 0 where that is not known
 	"""
 
 	kwargs: dict
@@ -125,9 +126,9 @@ class Failure(NamedTuple):
 
 
 def failure_of(job_id: str) -> Failure | None:
-	"""Why a job has failed that no worker executes, and that waits in no queue; None if it has not.
+	"""Returns why a job has failed; None if RQ does not know it as failed.
 
-	:param job_id: as RQ has it
+	:param job_id: its id in RQ
 	"""
 	connection = background_jobs.get_redis_conn()
 	if states([job_id])[job_id].status != "failed":
@@ -140,17 +141,18 @@ def failure_of(job_id: str) -> Failure | None:
 
 
 class QueueLists:
-	"""What waits in the queues of this Redis. Each queue is read once, as many jobs may be asked for; a long
-	one now and then.
+	"""The ids of the jobs that wait in the queues of this Redis.
+
+	Each object reads a queue once, as it may be asked for many jobs; a long queue is cached for some minutes.
 	"""
 
-	def __init__(self):
+	def __init__(self) -> None:
 		self._ids: dict[str, set[str]] = {}
 
 	def queue_of(self, job_id: str) -> str | None:
-		"""The queue, as RQ calls it, that a job waits in; None if it waits in none.
+		"""Returns the name in RQ of the queue that a job waits in; None if it waits in none.
 
-		RQ calls one queued as well whose worker was killed as it took it.
+		The status alone does not tell: it stays "queued" if a worker is killed just as it takes the job.
 		"""
 		job = states([job_id])[job_id]
 		if job.status != "queued" or not self.contains(job.origin, job_id, job.queued_age):
@@ -158,12 +160,12 @@ class QueueLists:
 		return job.origin
 
 	def contains(self, queue: str | None, job_id: str, queued_age: float | None = None) -> bool:
-		"""Whether a job that RQ calls queued stands in the list of a queue, as RQ calls it.
+		"""Whether a job with the status "queued" is in the list of a queue.
 
-		In a long list it is taken to stand there until the list is read again, if it did so the last time,
-		or was put there since.
+		For a cached list, also if the job was in it when it was read, or was enqueued since.
 
-		:param queued_age: seconds since it was put there, as far as that is known
+		:param queue: the queue's name in RQ
+		:param queued_age: seconds since the job was enqueued, if that is known
 		"""
 		if not queue:
 			return False
@@ -185,14 +187,15 @@ class QueueLists:
 
 
 def own_queues() -> list[str]:
-	"""The queues that this host knows, other than core's three."""
+	"""Returns the queues in this host's common_site_config.json other than core's three."""
 	return [queue for queue in background_jobs.get_queue_list() if queue not in QUEUES_OF_ALL]
 
 
 class WaitingPage(NamedTuple):
-	"""Some jobs that wait in a queue, with their positions.
+	"""Some of the jobs that wait in a queue.
 
-	:param next_position: the position behind those that were looked at; None: that was the end of the queue
+	:param jobs: each with its position in the queue; None if RQ cannot read it
+	:param next_position: where the next page begins; None: this was the end of the queue
 	"""
 
 	jobs: list[tuple[int, Job | None]]
@@ -200,7 +203,7 @@ class WaitingPage(NamedTuple):
 
 
 def waiting_jobs(queue: str, site: str, start: int) -> WaitingPage:
-	"""Jobs of this site that wait in a queue, from a position on: as many as one look can take."""
+	"""Returns one page of the jobs of this site that wait in a queue, from the position `start` on."""
 	found = background_jobs.get_queue(queue)
 	ids = rq_data.waiting_ids(found.connection, found.name, start, IDS_AT_A_TIME)
 	of_site = [(at, job_id) for at, job_id in enumerate(ids, start) if _may_be_of(site, job_id)]
@@ -213,13 +216,13 @@ def waiting_jobs(queue: str, site: str, start: int) -> WaitingPage:
 
 
 def _may_be_of(site: str, job_id: str) -> bool:
-	"""Whether a job is of a site by its id; most begin with it: `SITE::…`, and from v16 on `SITE||…`."""
+	"""Whether a job's id is of this site, `SITE::…` or from v16 on `SITE||…`, or names no site."""
 	beginning, *rest = SEPARATOR.split(job_id, maxsplit=1)
 	return not rest or beginning == site
 
 
 def queue_named(name: str, like: Queue) -> Queue:
-	"""Another queue of this bench, on the same connection."""
+	"""Returns the queue of this bench with this name, on the same connection as `like`."""
 	return Queue(
 		background_jobs.generate_qname(name),
 		connection=like.connection,
@@ -228,11 +231,11 @@ def queue_named(name: str, like: Queue) -> Queue:
 
 
 def move(job: Job, at: int, from_queue: str, to_queue: str) -> bool:
-	"""Move a waiting job; False if a worker, or somebody else who moves it, was faster.
+	"""Move a waiting job to another queue; False if it is not there any more, or the queue has just changed.
 
-	At once or not at all: a job is never in both, nor in none.
+	In one transaction of Redis: the job is never in both queues, nor in none.
 
-	:param at: its position, some moves ago
+	:param at: its position when the queue was read; it may have moved by a few places since
 	"""
 	connection = background_jobs.get_redis_conn()
 	source = background_jobs.get_queue(from_queue)
@@ -251,5 +254,5 @@ def move(job: Job, at: int, from_queue: str, to_queue: str) -> bool:
 			pipeline.execute()
 			return True
 		except WatchError:
-			# The queue has changed; the next tick looks again.
+			# The queue has changed meanwhile; the next tick tries again.
 			return False

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""What can be wrong with a rule: a job that is none, a job that nothing schedules, a server's id."""
+"""Checks rules as they are written: whether the job exists, and whether the server may be called so."""
 
 import re
 from collections.abc import Iterable
@@ -11,7 +11,8 @@ import frappe
 from frappe import _
 
 from read_replica.jobs.queues import QUEUES_OF_ALL
-from read_replica.jobs.rules import WILDCARDS, Rule, cached_rules
+from read_replica.jobs.rule_set import WILDCARDS, Rule
+from read_replica.jobs.rules import cached_rules
 
 PATH_OR_GLOB = re.compile(r"(?!\d)[\w*?]+(\.(?!\d)[\w*?]+)*")
 
@@ -20,10 +21,12 @@ SERVER_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
 def check_job(job: str) -> None:
-	"""Raise a message for people if `job` can be neither a method nor a glob; warn if it fits none.
+	"""Refuse a rule's job that is neither a dotted path nor a glob; show a warning if it matches no job.
 
-	What is scheduled is accepted whatever it looks like: a Server Script's method is made of its name. And
-	a path that fits nothing now is accepted: the rule may come before the app does.
+	A scheduled method is accepted whatever it looks like, as a Server Script's method is made from its name.
+	A path that matches nothing is accepted, as the rule may be written before its app is installed.
+
+	:raises frappe.ValidationError: with a message for people
 	"""
 	rule = Rule(job, "", "desk")
 	scheduled = _scheduled_methods()
@@ -49,7 +52,10 @@ def check_job(job: str) -> None:
 
 
 def check_server_id(server_id: str) -> None:
-	"""Raise a message for people if a server cannot be called so."""
+	"""Refuse a server id that cannot name a queue.
+
+	:raises frappe.ValidationError: with a message for people
+	"""
 	if not SERVER_ID.fullmatch(server_id) or server_id in QUEUES_OF_ALL:
 		frappe.throw(
 			_(
@@ -60,7 +66,7 @@ def check_server_id(server_id: str) -> None:
 
 
 def rules_without_job() -> list[tuple[Rule, list[str]]]:
-	"""Rules that fit nothing that is scheduled on this site and no method, each with similar names."""
+	"""Returns the rules that match no scheduled job and no other method, each with similar names."""
 	scheduled = _scheduled_methods()
 	written = [rule for rules in cached_rules() for rule in rules.all if rule.source != "annotation"]
 	return [
@@ -71,7 +77,7 @@ def rules_without_job() -> list[tuple[Rule, list[str]]]:
 
 
 def similar_to(job: str, scheduled: Iterable[str]) -> list[str]:
-	"""Scheduled methods that somebody may have meant who wrote this one."""
+	"""Returns up to three scheduled methods with a similar name, as suggestions."""
 	return get_close_matches(job.strip(WILDCARDS), list(scheduled), n=3, cutoff=0.6)
 
 
@@ -80,7 +86,7 @@ def _scheduled_methods() -> list[str]:
 
 
 def _is_method(job: str) -> bool:
-	"""Whether something is called so, which is not scheduled but may be put into a queue."""
+	"""Whether there is a method of this name, which may be enqueued without being scheduled."""
 	if Rule(job, "", "desk").is_glob:
 		return False
 	try:

@@ -1,11 +1,11 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""Named locks of the primary database: who holds that of a run is executing it.
+"""Named locks (GET_LOCK) on the primary database: the worker that holds a run's lock is executing the run.
 
-They end with their connection, whatever ends that. They are a help, not a condition: some clusters refuse
-them, and in others they hold for one node alone. There, a run is executed by whoever has begun it, and one
-that was begun is not begun again unless its worker has said that it has ended.
+A lock ends with its connection, however that ends. Locks help, but are not required: some clusters refuse
+them, and in others each node has its own. There, the worker that begins a run first executes it, and a run
+that was begun is not begun again unless its worker has recorded that it could not execute it.
 """
 
 import hashlib
@@ -21,13 +21,16 @@ from read_replica.engine.dialect import ErrorKind, is_servers, kind_of, number_o
 LockResult = Literal["ours", "another's", "refused"]
 Reach = Literal["everywhere", "one node", "nowhere"]
 
-# 1317 somebody has ended the statement, 1969 its time limit has.
-_CUT_OFF = (1317, 1969)
+# 1317 the statement was killed, 1969 it reached its time limit.
+_INTERRUPTED = (1317, 1969)
 
 
 @contextmanager
 def hold(run: str) -> Iterator[LockResult]:
-	"""Hold the lock of a run, if it is free and the database has such locks."""
+	"""Hold the lock of a run for the block if it is free; yields whose it is, or that locks are refused.
+
+	:param run: the name of the Scheduled Run
+	"""
 	name = _lock_name(run)
 	got = _ask("select get_lock(%s, 0)", name)
 	connection = frappe.db._conn
@@ -40,7 +43,7 @@ def hold(run: str) -> Iterator[LockResult]:
 
 
 def running_job_types(job_types: Iterable[str]) -> set[str]:
-	"""Those of these jobs of which a worker is executing a run just now, as far as locks can tell."""
+	"""Returns which of these Scheduled Job Types have a run that is being executed, as far as locks tell."""
 	names = tuple(job_types)
 	if not names:
 		return set()
@@ -54,7 +57,7 @@ def running_job_types(job_types: Iterable[str]) -> set[str]:
 
 
 def reach() -> Reach:
-	"""For which servers a lock holds, of those that this primary may be: a Galera cluster has several."""
+	"""Returns how far a lock reaches: a Galera cluster knows it on one node only, or refuses it."""
 	name = _lock_name("of nobody")
 	if _ask("select get_lock(%s, 0)", name) is None:
 		return "nowhere"
@@ -64,7 +67,7 @@ def reach() -> Reach:
 
 
 def _ask(statement: str, values: Any) -> Any:
-	"""The rows of a statement with a named lock; None where the server refuses such locks."""
+	"""Returns the rows of a statement that uses a named lock; None where the server refuses such locks."""
 	try:
 		return frappe.db.sql(statement, values)
 	except Exception as error:
@@ -74,8 +77,8 @@ def _ask(statement: str, values: Any) -> Any:
 
 
 def _is_refusal(error: BaseException) -> bool:
-	"""Whether the server has understood the statement and does not want it: 1235, 1105 and others."""
-	if number_of(error) in _CUT_OFF or is_transaction_conflict(error) or is_before_migrate(error):
+	"""Whether the server refuses the statement itself, with 1235, 1105 or others, for good."""
+	if number_of(error) in _INTERRUPTED or is_transaction_conflict(error) or is_before_migrate(error):
 		return False
 	return is_servers(error) and kind_of(error) not in (ErrorKind.LOST, ErrorKind.TROUBLE)
 
@@ -85,5 +88,5 @@ def _lock_name(run: str) -> str:
 
 
 def _lock_prefix() -> str:
-	# Locks are the server's, which may hold the databases of several sites.
+	# A lock's name is known to the whole server, which may hold the databases of several sites.
 	return f"read_replica|{frappe.local.conf.db_name}|"

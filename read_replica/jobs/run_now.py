@@ -1,22 +1,25 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-""" "Run now": a run that somebody asks for, on the server that the job's rule names, if that is alive."""
+""" "Run now" in the desk: runs a job on the server that its rule names, or here if that is not alive."""
 
 from typing import Any
 
 import frappe
 from frappe import _
 
-from read_replica.jobs import queues, scheduled_runs, tick, workers
+from read_replica.jobs import queues, scheduled_runs, tick, under_way, workers
 from read_replica.jobs.placement import Place, Placement
-from read_replica.jobs.rules import TAKEOVER_AFTER, Rule, rule_for
+from read_replica.jobs.rule_set import TAKEOVER_AFTER, Rule
+from read_replica.jobs.rules import rule_for
 
 
 def run(job: Any) -> bool:
-	"""Put a job into its server's queue, or ask that server's scheduler to; False if it is under way.
+	"""Enqueue a job for its server, or ask that server's scheduler to; False if it is under way.
 
-	Tells the user where it runs.
+	Shows the user a message that says where it runs.
+
+	:param job: the document of Scheduled Job Type
 	"""
 	rule = rule_for(job.method)
 	placement = tick.placement_with(workers.seen(queues.listed_workers()))
@@ -29,11 +32,11 @@ def run(job: Any) -> bool:
 			_("{0} runs on server {1}, at the next tick of its scheduler.").format(job.method, rule.server_id)
 		)
 		return True
-	if tick.is_under_way(job):
+	if under_way.is_under_way(job):
 		return _tell_that_it_waits(job)
 	place = place or Place(placement.this_server, None, rule.server_id)
-	# Whoever asks may have written something that is not to be committed yet.
-	tick.put(scheduled_runs.request_claimed(job, place), job, place, "asked for here")
+	# Does not commit: the request may have written what is not to be committed yet.
+	tick.enqueue_run(scheduled_runs.request_claimed(job, place), job, place, "asked for here")
 	_tell(_where(job.method, place))
 	return True
 

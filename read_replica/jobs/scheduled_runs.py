@@ -1,15 +1,15 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""Each due run of a scheduled job, as a row on the primary: claimed by one scheduler.
+"""Rows of Scheduled Run on the primary: each due run of a scheduled job is claimed by one scheduler.
 
-Core looks whether a job is due and whether it waits in the queue, and then puts it there: two schedulers
-may do so at the same time, and with two Redis queues neither sees what is in the other's. Here a run is
-a row, named after the job and the time it is due, which all servers work out alike from the job's last
-execution. Who inserts the row puts the run into its queue. A row whose run was not executed after a
-minute, and is not being executed, is claimed again: its scheduler was killed before it could put it into
-a queue, the queue has lost it, or its worker was killed. So a run may wait in two queues; `execution`
-sees to it that it is executed once. Times are the database's, as the servers' clocks differ.
+Core checks whether a job is due and whether it waits in the queue, and then enqueues it: two schedulers may
+do so at the same time, and with two Redis servers neither sees the other's queue. Here a run is a row, named
+after the job and its due time, which all servers compute alike from the job's last execution. The scheduler
+that inserts the row enqueues the run. A run that was not executed after a minute, and is not being executed,
+is claimed again: its scheduler was killed before it could enqueue it, the queue has lost it, or its worker
+was killed. So a run may wait in two queues; `execution` makes sure that it is executed once. All times are
+the database's, as the servers' clocks differ.
 """
 
 import hashlib
@@ -28,10 +28,10 @@ from read_replica.database.event_log import log_event
 from read_replica.jobs import execution, run_locks
 from read_replica.jobs.placement import Place
 
-# A run that waits for longer, and is in no queue that its server can see, is put into one again.
+# A run that waits for longer, and is in no queue that its server can see, is enqueued again.
 SECONDS_UNTIL_LOST = 60
 
-# A run whose workers were killed, or failed before it began, as often is not the accident of a server any more.
+# Workers that were killed, or failed before the job began: so often, it is the job's fault and no accident.
 MOST_ATTEMPTS = 3
 
 DAYS_KEPT = 1
@@ -43,7 +43,7 @@ _cleaned_at: dict[str, float] = {}
 
 
 class DueRun(NamedTuple):
-	"""A run that is due: the row of its Scheduled Job Type, the time, and where it goes."""
+	"""A run that is due and to be claimed: its Scheduled Job Type, its due time, and where it goes."""
 
 	job: Any
 	due_at: datetime
@@ -51,17 +51,21 @@ class DueRun(NamedTuple):
 
 	@property
 	def name(self) -> str:
+		"""The name of its row, the same on all servers."""
 		text = f"{self.job.name}|{self.due_at.isoformat()}"
 		return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
 
 
 class UnfinishedRun(NamedTuple):
-	"""A run that was not executed, a minute after it was put into a queue or asked for.
+	"""A run that is not executed a minute after it was claimed, or that a user has asked another server for.
 
-	:param asked_for: somebody wants it to run, also where the job is stopped
-	:param age: seconds since then
-	:param has_begun: a worker has begun it since then
-	:param begun_by: the last worker that has begun it, if that has not said that it could not execute it
+	:param method: the dotted path of the job's method
+	:param attempts: how many times a worker has begun it, or failed before it could
+	:param claim: the token of the scheduler that claimed it last; None if none has
+	:param asked_for: a user has asked for it, so it runs even if the job is stopped
+	:param age: seconds since it was claimed
+	:param has_begun: whether a worker has begun it since then
+	:param begun_by: the last worker that has begun it; None if that has recorded that it could not execute it
 	"""
 
 	name: str
@@ -77,9 +81,9 @@ class UnfinishedRun(NamedTuple):
 
 
 def claim(due: Iterable[DueRun]) -> set[str]:
-	"""Claim these runs for their queues, and commit; the names of those that nobody else has claimed.
+	"""Claim these runs, and commit; returns the names of those that no other scheduler had claimed before.
 
-	In one statement, as each commit takes its time.
+	Claims all in one statement, because each commit takes time.
 	"""
 	runs = sorted(due, key=lambda run: run.name)
 	if not runs:
@@ -95,18 +99,18 @@ def claim(due: Iterable[DueRun]) -> set[str]:
 
 
 def request_claimed(job: Any, place: Place) -> str:
-	"""A run that somebody asks for, claimed for its queue, within the caller's transaction; its name."""
+	"""Insert a run that the caller enqueues itself, without a commit; returns its name."""
 	return _ask_for(job, place, uuid.uuid4().hex)
 
 
 def request(job: Any, server_id: str) -> str:
-	"""A run that somebody asks for, which the scheduler of that server claims at its next tick, likewise."""
+	"""Insert a run for the server's next tick to claim, without a commit; returns its name."""
 	return _ask_for(job, Place(server_id), None)
 
 
 def _ask_for(job: Any, place: Place, token: str | None) -> str:
 	name = uuid.uuid4().hex
-	# What nobody has claimed is taken for lost, and so claimed at the next tick.
+	# Without a token, old enough to count as lost, so that the next tick claims it.
 	seconds_ago = 0 if token else SECONDS_UNTIL_LOST + 1
 	frappe.db.sql(_INSERT + _ROW, _row(name, job, now_datetime(), place, token, True, seconds_ago))
 	return name
@@ -138,7 +142,7 @@ _ROW = (
 
 
 def unfinished() -> list[UnfinishedRun]:
-	"""The runs that are to be put into a queue again, unless they still wait in one."""
+	"""Returns the runs to be enqueued again, unless they still wait in a queue or are being executed."""
 	rows = frappe.db.sql(
 		"select name, job, job_type, attempts, claim, asked_for,"
 		" timestampdiff(second, claimed_at, utc_timestamp(6)), due_at, coalesce(begun_at >= claimed_at, 0),"
@@ -149,13 +153,13 @@ def unfinished() -> list[UnfinishedRun]:
 	)
 	runs = [UnfinishedRun(*row) for row in rows]
 	if any(run.begun_by for run in runs) and run_locks.reach() != "everywhere":
-		# A run that is being executed looks as if it was not.
+		# Locks do not tell which of these are being executed.
 		return [run for run in runs if not run.begun_by]
 	return runs
 
 
 def has_pending_run(job: Any) -> bool:
-	"""Whether a run of a job is going to be executed: of one that is stopped, only what was asked for is."""
+	"""Whether a run of a job is still to be executed; of a stopped job, only one that a user asked for."""
 	found = frappe.db.sql(
 		"select 1 from `tabScheduled Run` where job_type = %s and executed_at is null and attempts < %s"
 		" and (asked_for or not %s) limit 1",
@@ -165,12 +169,12 @@ def has_pending_run(job: Any) -> bool:
 
 
 def reclaim(run: UnfinishedRun, place: Place, failure: str | None = None) -> bool:
-	"""Claim an unfinished run for its queue; False if another scheduler or a worker was faster. Commits.
+	"""Claim an unfinished run again, and commit; False if another scheduler or a worker was faster.
 
-	Once a worker has begun it, its row is the worker's: see `execution`.
+	From when a worker begins it until that ends, only the worker changes its row: see `execution`.
 
-	:param failure: why the worker that took it out of the queue last did not execute it, as far as that is
-		known. It counts as an attempt; False if that was the last one.
+	:param failure: why the last worker that took it from its queue did not execute it, if that is known; it
+		counts as an attempt, and the result is False if that was the last one
 	"""
 	is_ours = execute_and_commit(
 		"update `tabScheduled Run` set claim = %s, claimed_at = utc_timestamp(6), server_id = %s,"
@@ -190,7 +194,7 @@ def reclaim(run: UnfinishedRun, place: Place, failure: str | None = None) -> boo
 
 
 def _count_failed_attempt(run: UnfinishedRun, failure: str) -> bool:
-	"""Count an attempt that failed before its job began; whether there may be another one. Commits."""
+	"""Count an attempt that failed before the job began, and commit; False if it was the last one."""
 	attempts = run.attempts + (not run.has_begun)
 	with execution.suppress_before_migrate():
 		execute_and_commit(
@@ -198,14 +202,14 @@ def _count_failed_attempt(run: UnfinishedRun, failure: str) -> bool:
 			" where name = %s and executed_at is null and attempts = %s",
 			(attempts, execution.one_line(failure), run.name, run.attempts),
 		)
-		# As if it had begun: the job's next run has its own attempts.
+		# As when a worker begins it: the job's next run becomes due, with its own attempts.
 		execution.set_last_execution(run.job_type, run.due_at)
 	log_event("not_begun", job=run.method, attempt=attempts, error=failure)
 	return attempts < MOST_ATTEMPTS
 
 
 def are_all_executed(job_type: str) -> bool:
-	"""Whether all runs of a job that were claimed are executed, or given up; there need not be any."""
+	"""Whether the last claimed runs of a job are all executed or given up; True if there are none."""
 	runs = frappe.db.sql(
 		"select executed_at is not null or attempts >= %s from `tabScheduled Run` where job_type = %s"
 		" order by claimed_at desc limit 20",
@@ -215,10 +219,10 @@ def are_all_executed(job_type: str) -> bool:
 
 
 def _set_last_execution_of_begun(runs: list[DueRun]) -> None:
-	"""Let jobs whose run has begun be due at their next time.
+	"""Move those jobs whose run has begun on to their next due time.
 
-	Core notes the worker's own time as the last execution: by a clock that is late that is before the
-	run was due, which would then be due for ever; and it notes none if the worker dies before.
+	Core sets the last execution to the worker's own time: by a slow clock, that is before the run was due,
+	which would then stay due for ever. And core sets none if the worker is killed before.
 	"""
 	begun = frappe.db.sql(
 		"select job_type, due_at from `tabScheduled Run` where begun_at is not null and name in %s",
@@ -229,7 +233,7 @@ def _set_last_execution_of_begun(runs: list[DueRun]) -> None:
 
 
 def _clean_up() -> None:
-	"""Delete the rows of runs that nobody can take for due any more; once in an hour."""
+	"""Delete the rows of old runs, once an hour."""
 	site = frappe.local.site
 	if time.monotonic() - _cleaned_at.get(site, float("-inf")) < SECONDS_BETWEEN_CLEANING:
 		return

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""Which schedulers tick on this site, and where none does, by what each notes of itself in Job Server."""
+"""Tells which servers' schedulers tick on this site, by their rows of Job Server, and why none does."""
 
 import functools
 import os
@@ -21,52 +21,53 @@ from read_replica.jobs import network_mounts, rules, workers
 from read_replica.jobs.queues import has_own_queue
 from read_replica.jobs.servers import this_server
 
-# A scheduler that has missed so many ticks does not tick.
+# A scheduler that has missed so many ticks counts as stopped.
 MOST_TICKS_MISSED = 3
 
-# Of core's scheduler on a site that nobody uses (v14, v15).
+# Core's scheduler ticks once a day on a site that nobody uses (v14, v15).
 SECONDS_BETWEEN_TICKS_OF_A_DORMANT_SITE = 86_400
 
 
 class LastTick(NamedTuple):
-	"""Of one scheduler.
+	"""The last tick of one server's scheduler.
 
-	:param age: seconds since the last one
-	:param usual: seconds between two of them
+	:param age: seconds since then; None: it has never ticked
+	:param usual_interval: the usual seconds between two ticks
 	"""
 
 	server_id: str
 	host: str
 	age: float | None
-	usual: float
+	usual_interval: float
 
 	@property
 	def is_ticking(self) -> bool:
-		return self.age is not None and self.age <= MOST_TICKS_MISSED * self._most_between_two
+		"""Whether the scheduler has ticked lately enough to count as running."""
+		return self.age is not None and self.age <= MOST_TICKS_MISSED * self._longest_interval
 
 	@property
-	def _most_between_two(self) -> float:
+	def _longest_interval(self) -> float:
 		if scheduler.is_dormant():
 			return SECONDS_BETWEEN_TICKS_OF_A_DORMANT_SITE
-		return max(self.usual, scheduler.get_scheduler_tick())
+		return max(self.usual_interval, scheduler.get_scheduler_tick())
 
 
 def last_ticks() -> list[LastTick]:
-	"""The last tick of each server, on whichever host; that of the last one first."""
+	"""Returns the last tick of each server's scheduler, on whichever host; the latest one first."""
 	rows = frappe.db.sql(
 		"select server_id, host, timestampdiff(second, scheduler_alive_at, utc_timestamp()) age,"
 		" seconds_between_ticks from `tabJob Server` where host != '' order by age is null, age"
 	)
-	of_server: dict[str, LastTick] = {}
-	for ticks in (LastTick(*row) for row in rows):
-		of_server.setdefault(ticks.server_id, ticks)
-	return list(of_server.values())
+	latest: dict[str, LastTick] = {}
+	for tick in (LastTick(*row) for row in rows):
+		latest.setdefault(tick.server_id, tick)
+	return list(latest.values())
 
 
 def where_it_runs() -> str:
-	"""In a sentence, where a scheduler ticks on this site; "" where none does.
+	"""Returns a translated sentence that says on which host this site's scheduler runs; "" if none does.
 
-	Core looks for a process of its own host alone, and says "Process Not Selection" on each other one.
+	Core looks for a process on its own host only, and shows "Process Not Selection" on every other one.
 	"""
 	last = next(iter(last_ticks()), None)
 	if not last or not last.is_ticking:
@@ -77,18 +78,18 @@ def where_it_runs() -> str:
 
 
 def problems() -> list[str]:
-	"""Where no scheduler ticks, or cannot, in sentences."""
+	"""Returns what is wrong with the schedulers of this site, in sentences."""
 	if not frappe.db.exists("Scheduled Job Type", {"stopped": 0}):
-		# Then the scheduler asks none of them, and so nothing of ours.
+		# Then the scheduler does not call this app, and no tick is written.
 		return []
 	ticks = last_ticks()
-	if not any(of_server.is_ticking for of_server in ticks):
-		return [_nowhere(ticks)]
-	return [*_servers_without_scheduler(ticks), *_refused(ticks)]
+	if not any(tick.is_ticking for tick in ticks):
+		return [_why_none_ticks(ticks)]
+	return [*_servers_without_scheduler(ticks), *_locked_out(ticks)]
 
 
-def _nowhere(ticks: list[LastTick]) -> str:
-	last = next((of_server for of_server in ticks if of_server.age is not None), None)
+def _why_none_ticks(ticks: list[LastTick]) -> str:
+	last = next((tick for tick in ticks if tick.age is not None), None)
 	if last:
 		said = f"No scheduler has ticked for {last.age // 60} min, last on {last.host} (server {last.server_id!r})"
 	else:
@@ -106,31 +107,27 @@ def _nowhere(ticks: list[LastTick]) -> str:
 
 
 def _servers_without_scheduler(ticks: list[LastTick]) -> list[str]:
-	"""Servers with workers that no other server's scheduler reaches."""
+	"""Names servers with live workers whose own scheduler does not tick, where no other one serves them."""
 	named = rules.named_servers() & workers.servers_alive()
 	return [
-		f"Server {of_server.server_id!r}, host {of_server.host}: its workers are alive, and its scheduler"
-		f" {_last_ticked(of_server)}. Nobody else puts jobs where its workers find them. Start it there:"
+		f"Server {tick.server_id!r}, host {tick.host}: its workers are alive, and its scheduler"
+		f" {_last_ticked(tick)}. Nobody else puts jobs where its workers find them. Start it there:"
 		" bench schedule"
-		for of_server in ticks
-		if of_server.server_id in named
-		and not has_own_queue(of_server.server_id)
-		and not of_server.is_ticking
+		for tick in ticks
+		if tick.server_id in named and not has_own_queue(tick.server_id) and not tick.is_ticking
 	]
 
 
-def _last_ticked(ticks: LastTick) -> str:
-	return "has never ticked" if ticks.age is None else f"has not ticked for {ticks.age // 60} min"
+def _last_ticked(tick: LastTick) -> str:
+	return "has never ticked" if tick.age is None else f"has not ticked for {tick.age // 60} min"
 
 
-def _refused(ticks: list[LastTick]) -> list[str]:
-	"""Core lets one scheduler run in a bench folder, by a lock on a file in it; others end without a word."""
+def _locked_out(ticks: list[LastTick]) -> list[str]:
+	"""Names a scheduler that core's file lock keeps from starting, as another host shares the folder."""
 	is_running = getattr(scheduler, "is_schduler_process_running", None)
-	here = [of_server for of_server in ticks if of_server.server_id == this_server()]
-	elsewhere = [
-		of_server for of_server in ticks if of_server.is_ticking and of_server.host != socket.gethostname()
-	]
-	if has_own_queue(this_server()) or any(of_server.is_ticking for of_server in here) or not elsewhere:
+	here = [tick for tick in ticks if tick.server_id == this_server()]
+	elsewhere = [tick for tick in ticks if tick.is_ticking and tick.host != socket.gethostname()]
+	if has_own_queue(this_server()) or any(tick.is_ticking for tick in here) or not elsewhere:
 		return []
 	if not is_running or not network_mounts.of_folder(folder_of_lock()) or not is_running():
 		return []
@@ -142,6 +139,7 @@ def _refused(ticks: list[LastTick]) -> list[str]:
 
 
 def folder_of_lock() -> str:
+	"""Returns the folder with the file that core's scheduler locks while it runs."""
 	return os.path.join(frappe.utils.get_bench_path(), "config")
 
 
@@ -151,17 +149,17 @@ def locks_a_file() -> bool:
 
 
 def install() -> None:
-	"""Let a scheduler say so that ends because another one runs; once per process."""
+	"""Make a scheduler that ends because another one runs say so; once per process."""
 	install_in_scheduler(with_explanation)
 
 
 def with_explanation(core: Callable[[], None]) -> Callable[[], None]:
-	"""Core's start_scheduler, which says so where another scheduler keeps it from running."""
+	"""Wraps core's start_scheduler: prints why it ends if another scheduler keeps it from running."""
 
 	@functools.wraps(core)
-	def start_scheduler():
+	def start_scheduler() -> None:
 		core()
-		# It comes back only if it could not lock the file. Each worker of a pool tries that, in a thread.
+		# Core returns only if it could not lock the file. Each worker of a pool tries to, in a thread.
 		if threading.current_thread() is threading.main_thread():
 			click.secho(_why_it_ended(), fg="yellow", err=True)
 

@@ -1,10 +1,10 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""Rows of Job Server, a host each: which of them count, and which are deleted.
+"""Rows of Job Server, one for each host of a server: which of them are read, and which are deleted.
 
-A server whose workers are made anew with each rollout has thousands of hosts that are gone. What an enqueue
-or a tick reads must not grow with them: rows are found by an index, each server's last ones only.
+A server whose workers get a new host name with each rollout has thousands of hosts that are gone. What an
+enqueue or a tick reads must not grow with them: only each server's last hosts are read, by an index.
 """
 
 from collections.abc import Iterable
@@ -14,16 +14,16 @@ import frappe
 
 from read_replica.database.bookkeeping import is_before_migrate
 
-# A server that was replaced by one with another host name is of no interest any more.
+# Afterwards, the row of a host that another has replaced is deleted.
 DAYS_KEPT = 30
 
-# A server has as many hosts that are gone as its workers were ever replaced: of each, only the last ones count.
+# Of each server, so many hosts are read: those that were seen last.
 HOSTS_PER_SERVER = 20
 ROWS_AT_A_TIME = 1000
 
 
 def last_seen_names(server_ids: Iterable[str]) -> list[str]:
-	"""The rows of those hosts of these servers that were seen last."""
+	"""Returns the names of the rows of those hosts of these servers that were seen last."""
 	names = []
 	for server_id in sorted(server_ids):
 		found = frappe.db.sql(_LAST_SEEN, (server_id,) * _LAST_SEEN.count("%s"))
@@ -32,14 +32,14 @@ def last_seen_names(server_ids: Iterable[str]) -> list[str]:
 
 
 def _last(by: str, only: str = "", limit: int = 1) -> str:
-	# First by the collation, which the index has, and then by case.
+	# Twice: the first comparison is by the collation and uses the index, the second one is case-sensitive.
 	return (
 		"(select name from `tabJob Server` where server_id = %s and binary server_id = %s"
 		f" {only} order by {by} desc limit {limit})"
 	)
 
 
-# A host without workers, or without a scheduler, counts from when it was first known; see `INDEXES`.
+# A host that never had a worker, or a scheduler, is ordered by when its row was made; see `INDEXES`.
 _LAST_SEEN = " union ".join(
 	(
 		_last("workers_alive_at", limit=HOSTS_PER_SERVER),
@@ -49,12 +49,15 @@ _LAST_SEEN = " union ".join(
 	)
 )
 
-# For as long as RQ lists a worker.
+# As long as RQ lists a worker that is gone.
 SECONDS_LOOKED_BACK = 3600
 
 
 def last_worker_notes(server_ids: Iterable[str], bench: str) -> dict[str, datetime]:
-	"""When a worker that reads the own queue of a server last noted itself, by the database's clock."""
+	"""Returns when a worker of each server's own queue last noted itself, by the database's clock.
+
+	:param bench: the id of the bench whose workers count
+	"""
 	try:
 		rows = frappe.db.sql(
 			"select queues, max(alive_at) from `tabJob Worker`"
@@ -79,10 +82,15 @@ INDEXES = (
 
 
 def obsolete_names(named: set[str]) -> list[str]:
-	"""Rows of hosts that others have replaced, and of servers that nobody names any more; some at a time."""
+	"""Returns the names of old rows to delete: of hosts that were replaced, of servers not in use.
+
+	About a thousand at a time.
+
+	:param named: the ids of the servers that are in use
+	"""
 	rows = columns_of(f"name, server_id, host, {_IS_OLD}", last_seen_names(named), DAYS_KEPT)
 	in_use = {server_id for _, server_id, host, is_old in rows if host and not is_old}
-	# What is still known of a server that is gone.
+	# The last rows of a server that is gone tell since when.
 	kept = {name for name, server_id, _, _ in rows if server_id not in in_use}
 	old = frappe.db.sql(
 		"select name from `tabJob Server`"
@@ -100,7 +108,7 @@ _IS_OLD = (
 
 
 def columns_of(columns: str, names: list[str] | None, *values: object) -> list[tuple]:
-	"""Columns of the rows with these names, or of all."""
+	"""Returns these columns of the rows with these names, or of all rows if `names` is None."""
 	if names is None:
 		return frappe.db.sql(f"select {columns} from `tabJob Server`", values)
 	if not names:

@@ -1,11 +1,12 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""Which servers there are, and when each was last seen: rows of Job Server on the primary.
+"""Rows of Job Server on the primary: tell which servers there are and when each was last seen.
 
-Not in Redis, which two servers need not share. Each scheduler notes itself and the workers that it sees (see
-`workers`), and a worker its server as it begins a job; all times are the database's. A server that a rule
-names and nobody has seen has a row as well, so that it is known for how long it has been missing.
+Not in Redis, which two servers need not share. Each scheduler writes there that it ticks and which workers
+it sees (see `workers`), and a worker writes it for its server as it begins a job. All times are the
+database's. A server that a rule names and that was never seen has a row as well, which tells how long it has
+been missing.
 """
 
 import hashlib
@@ -33,13 +34,13 @@ from read_replica.jobs.tick_interval import interval_of
 
 SECONDS_BETWEEN_NOTES_OF_WORKERS = 60
 
-# In seconds; what the database can take from its clock.
-A_LONG_TIME = 10**8
+# The longest age in seconds that the database can subtract from its clock.
+LONGEST_AGE = 10**8
 
-# Where a scheduler has seen workers so lately, nobody looks for what they have noted since.
+# If a scheduler has seen a server's workers so lately, their own notes are not read.
 SECONDS_UNTIL_ASKED = 10
 
-# A worker that is gone has its last sign of life worked out anew each time, from two clocks.
+# A worker's last sign of life is computed anew each time, from two clocks, and varies by so much.
 SECONDS_OF_DOUBT = 2
 
 _NOTE = f"""
@@ -63,13 +64,13 @@ _NOTE = f"""
 
 @dataclass(frozen=True)
 class Server:
-	"""What is known of the server with this id, all of its hosts together.
+	"""What is known of a server, over all of its hosts.
 
 	:param age: seconds since it was last able to run jobs, or since it was first missed
-	:param missed_for: the same, without the time in which nobody here could have seen it
-	:param seconds_between_signs: seconds between its signs of life, if it is known by those of its scheduler
+	:param missed_for: the same, but at most for as long as this server's scheduler has watched without a pause
+	:param seconds_between_signs: seconds between its scheduler's ticks, if it is known by these; else 0
 	:param seen_at: when it was last able to run jobs, by the database's clock
-	:param was_seen: whether anything of it was ever seen
+	:param was_seen: whether any worker or scheduler of it was ever seen
 	"""
 
 	server_id: str
@@ -80,29 +81,31 @@ class Server:
 	was_seen: bool
 
 	def is_gone(self, takeover_after: float) -> bool:
-		"""Whether its jobs are another's now; never where `takeover_after` is 0.
+		"""Whether it was not seen for so many seconds that the default server takes its jobs over.
 
-		One that misses a single tick is not, however short that time is.
+		Not yet while it has missed a single tick, however short that time is.
+
+		:param takeover_after: seconds; 0: never
 		"""
 		return bool(takeover_after) and self.missed_for > max(takeover_after, 2 * self.seconds_between_signs)
 
 
 def this_server() -> str:
-	"""The id of this server: the environment variable SERVER_ID, else `primary`."""
+	"""Returns the id of this server: the environment variable SERVER_ID, else `primary`."""
 	return os.environ.get("SERVER_ID", "").strip() or DEFAULT_SERVER
 
 
-def note(readers: list[WorkerInfo], named: Iterable[str]) -> None:
-	"""From the scheduler of this server: note it, the workers that it sees, and servers never seen. Commits.
+def note(workers: list[WorkerInfo], named: Iterable[str]) -> None:
+	"""Write that this server's scheduler ticks, which workers it sees, and which servers there are; commit.
 
-	:param readers: see `workers.seen`
+	:param workers: the workers, see `workers.seen`
 	:param named: the ids of the servers that rules name
 	"""
 	here = this_server()
-	hosts = _by_server_and_host(readers, here, {here, *named})
+	hosts = _by_server_and_host(workers, here, {here, *named})
 	hosts.setdefault((here, socket.gethostname()), [])
-	for (server_id, host), its_readers in sorted(hosts.items()):
-		_write(server_id, host, its_readers, is_scheduler=(server_id, host) == (here, socket.gethostname()))
+	for (server_id, host), its_workers in sorted(hosts.items()):
+		_write(server_id, host, its_workers, is_scheduler=(server_id, host) == (here, socket.gethostname()))
 	for server_id in sorted(set(named) - {here}):
 		execute_and_commit(
 			"insert ignore into `tabJob Server`"
@@ -115,21 +118,21 @@ def note(readers: list[WorkerInfo], named: Iterable[str]) -> None:
 
 
 def _by_server_and_host(
-	readers: list[WorkerInfo], here: str, server_ids: set[str]
+	workers: list[WorkerInfo], here: str, server_ids: set[str]
 ) -> dict[tuple[str, str], list[WorkerInfo]]:
-	"""Whose workers they are: of the server whose own queue they read; without such queues, of their own."""
+	"""Groups workers by host and by the server whose own queue they read, or else by their SERVER_ID."""
 	hosts = defaultdict(list)
-	for reader in readers:
-		own = [queue for queue in reader.queues if queue in server_ids and has_own_queue(queue)]
-		its_server = reader.server_id or here
+	for worker in workers:
+		own = [queue for queue in worker.queues if queue in server_ids and has_own_queue(queue)]
+		its_server = worker.server_id or here
 		for server_id in own or ([] if has_own_queue(its_server) else [its_server]):
-			hosts[server_id, reader.host].append(reader)
+			hosts[server_id, worker.host].append(worker)
 	return hosts
 
 
-def _write(server_id: str, host: str, readers: list[WorkerInfo], is_scheduler: bool) -> None:
-	age = min((min(reader.age, A_LONG_TIME) for reader in readers), default=None)
-	rhythm = interval_of(server_id) if is_scheduler else None
+def _write(server_id: str, host: str, workers: list[WorkerInfo], is_scheduler: bool) -> None:
+	age = min((min(worker.age, LONGEST_AGE) for worker in workers), default=None)
+	interval = interval_of(server_id) if is_scheduler else None
 	execute_and_commit(
 		_NOTE,
 		{
@@ -140,20 +143,20 @@ def _write(server_id: str, host: str, readers: list[WorkerInfo], is_scheduler: b
 			"bench": get_bench_id(),
 			"app_version": __version__ if is_scheduler else None,
 			"is_scheduler": is_scheduler,
-			"seconds_between_ticks": rhythm.seconds if rhythm else 0,
-			"ticks_since": rhythm.since if rhythm else None,
+			"seconds_between_ticks": interval.seconds if interval else 0,
+			"ticks_since": interval.since if interval else None,
 			"age": age,
-			"workers": len(readers),
-			"queues": ", ".join(sorted({queue for reader in readers for queue in reader.queues})),
+			"workers": len(workers),
+			"queues": ", ".join(sorted({queue for worker in workers for queue in worker.queues})),
 		},
 	)
 
 
 def note_worker() -> None:
-	"""From a job's worker of this server: note that it is at work. Commits, so only before a job begins."""
+	"""Write from a worker that its server runs jobs. Commits, so it is for before a job begins."""
 	job = get_current_job()
 	if has_own_queue(this_server()) and job and job.origin != generate_qname(this_server()):
-		# That it works off other queues does not help those that wait in its own.
+		# This job came by another queue, and tells nothing about jobs that wait in the server's own queue.
 		return
 	name = _name(this_server(), socket.gethostname(), get_bench_id())
 	try:
@@ -168,7 +171,7 @@ def note_worker() -> None:
 	try:
 		execute_and_commit(_NOTE, values)
 	except Exception as error:
-		# The job must not fail for a note: a migrate has not made the table yet, the primary is read-only.
+		# The job must not fail for this: as before a migrate has made the table, or on a read-only primary.
 		frappe.db.rollback()
 		log_event("worker_not_noted", error=f"{type(error).__name__} {error}")
 
@@ -184,11 +187,11 @@ class _Row(NamedTuple):
 
 
 def load(server_ids: Iterable[str] | None = None) -> dict[str, Server]:
-	"""These servers of the site, as far as anything is known of them, and this one, by their ids.
+	"""Returns these servers of the site, and this one, by their ids; those with no row are left out.
 
-	What that takes grows with the servers that are asked for, and not with their hosts that are gone.
+	The cost grows with the number of servers that are asked for, not with their hosts that are gone.
 
-	:param server_ids: where they are not given, all servers
+	:param server_ids: default: all servers
 	"""
 	found = server_rows.columns_of(
 		"server_id, host, coalesce(workers_alive_at, missed_since),"
@@ -199,7 +202,7 @@ def load(server_ids: Iterable[str] | None = None) -> dict[str, Server]:
 	for row in map(_Row._make, found):
 		by_id[row.server_id].append(row)
 	watched_for = _watched_for(by_id.get(this_server(), []))
-	# A scheduler looks at its ticks only, and does not where it is paused.
+	# Schedulers see workers at their ticks only, and a paused one does not tick.
 	unsure = [
 		server_id
 		for server_id, rows in by_id.items()
@@ -218,7 +221,7 @@ def _workers_alive_at(rows: list[_Row]) -> datetime:
 
 
 def _watched_for(rows: list[_Row]) -> float:
-	"""Seconds since the scheduler of this server ticks; endless where it has none, and others look."""
+	"""Returns the seconds that this server's scheduler has ticked without a pause; infinite without one."""
 	ticking = [row for row in rows if row.ticks_since]
 	if not ticking:
 		return float("inf")
@@ -230,7 +233,7 @@ def _server(server_id: str, rows: list[_Row], watched_for: float, noted_at: date
 	seen_at = max(_workers_alive_at(rows), noted_at or datetime.min)
 	seconds_between_signs = 0.0
 	if not has_own_queue(server_id):
-		# Nobody but its own scheduler puts jobs where its workers find them.
+		# Only its own scheduler enqueues jobs where its workers find them.
 		seen_at = min(seen_at, max(row.scheduler_alive_at for row in rows))
 		seconds_between_signs = max(row.seconds_between_ticks for row in rows)
 	age = (rows[0].now - seen_at).total_seconds()
@@ -239,11 +242,11 @@ def _server(server_id: str, rows: list[_Row], watched_for: float, noted_at: date
 
 
 def note_job_counts(counts: dict[str, int]) -> None:
-	"""Note how many scheduled jobs the rules give to each server; and clean up, now and then. Commits.
+	"""Write how many scheduled jobs the rules give to each server, and delete old rows. Commits.
 
-	Hosts that are gone keep the number that they had.
+	Hosts that have been gone for a day keep the number that they had.
 
-	:param counts: for each server that is of interest; others have none
+	:param counts: the number for each server that is in use; all other servers have 0
 	"""
 	for server_id, count in sorted(counts.items()):
 		execute_and_commit(

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""What the default server has run for servers that were gone: one row of Job Takeover for each time."""
+"""Rows of Job Takeover: each is a period in which the default server ran the jobs of one that was gone."""
 
 import hashlib
 from collections import Counter
@@ -16,7 +16,7 @@ from read_replica.database.event_log import log_event
 from read_replica.jobs.placement import Place
 from read_replica.jobs.servers import Server
 
-# In less, a server that is seen again may be the last sign of life of a worker, worked out anew.
+# The last sign of life of a worker that is gone is computed anew each time, and may move by so much.
 SECONDS_OF_DOUBT = 5
 
 _INSERT = """
@@ -27,7 +27,11 @@ _INSERT = """
 
 
 def note(runs: Iterable[tuple[Place, str]], known: Mapping[str, Server]) -> None:
-	"""Note runs that were put somewhere; those of servers that are gone are recorded. Commits."""
+	"""Record those of these runs that were enqueued for servers that are gone. Commits if there are any.
+
+	:param runs: where each run was enqueued, and its method
+	:param known: the servers by their ids
+	"""
 	taken = [(place.taken_from, place.server_id, method) for place, method in runs if place.taken_from]
 	counts = Counter(server_id for server_id, _, _ in taken)
 	last = {server_id: (taken_by, method) for server_id, taken_by, method in taken}
@@ -48,7 +52,7 @@ def note(runs: Iterable[tuple[Place, str]], known: Mapping[str, Server]) -> None
 
 
 def end(known: Mapping[str, Server]) -> None:
-	"""Note which servers are back: those that have been seen since. Commits if there are any."""
+	"""End the takeovers of servers that have been seen again since. Commits if there are any."""
 	going_on = frappe.db.sql("select name, server_id, seen_at from `tabJob Takeover` where ended_at is null")
 	for name, server_id, seen_at in going_on:
 		server = known.get(server_id)
@@ -60,7 +64,7 @@ def end(known: Mapping[str, Server]) -> None:
 
 
 def servers_taken_over() -> set[str]:
-	"""The ids of the servers whose jobs are taken over now."""
+	"""Returns the ids of the servers whose jobs are taken over now."""
 	found = frappe.db.sql("select server_id from `tabJob Takeover` where ended_at is null")
 	return {server_id for (server_id,) in found}
 

@@ -1,9 +1,9 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""What goes wrong in a scheduler's ticks: kept in this host's row of Job Server, for `status` on any server.
+"""Collects the errors of ticks in this host's row of Job Server, for `status` on any server.
 
-A problem is known by its name: a step of the tick, or a job in it.
+Each error has a name: the step of the tick that failed, or the job.
 """
 
 import socket
@@ -20,22 +20,22 @@ from read_replica.jobs import servers
 MOST_NAMED = 20
 LONGEST_ERROR = 300
 
-# Of each site: what this process has written, and what went wrong when jobs were put into queues in the last tick.
+# By site: the text that this process wrote last, and what failed in the last tick while it enqueued jobs.
 _written: dict[str, str] = {}
 _late: dict[str, dict[str, str]] = {}
 
 
 class Problems:
-	"""What goes wrong in one tick. What was wrong at the end of the last one is shown until this one is over."""
+	"""The errors of one tick; those with which the last one ended are shown until this one is over."""
 
-	def __init__(self):
+	def __init__(self) -> None:
 		self._site = frappe.local.site
 		self._of_start: dict[str, str] = {}
 		self._last_time: dict[str, str] = {}
 		self._late: dict[str, str] | None = None
 
 	def guard(self, name: str, step: Callable[[], Any], otherwise: Any = None) -> Any:
-		"""The result of a step; `otherwise`, where it fails: that is noted, and undone as far as it goes."""
+		"""Returns the result of a step; if it fails, notes the error, rolls back, and returns `otherwise`."""
 		try:
 			return step()
 		except Exception as error:
@@ -43,12 +43,12 @@ class Problems:
 			return otherwise
 
 	def add(self, name: str, error: Exception) -> None:
-		"""Note that a step or a job has failed, and undo what it has not committed."""
+		"""Note and log that a step or a job has failed, and roll back what it has not committed."""
 		_roll_back()
 		text = " ".join(f"{type(error).__name__} {error}".split())[:LONGEST_ERROR]
 		noted = self._of_start if self._late is None else self._late
 		if noted.get(name) == text:
-			# A job is looked at more than once.
+			# A tick may try a job more than once.
 			return
 		noted[name] = text
 		log_event("tick_incomplete", at=name, error=text)
@@ -56,7 +56,7 @@ class Problems:
 			self._write(self._of_start | self._last_time | self._late)
 
 	def begin_enqueuing(self) -> None:
-		"""From now on the tick puts jobs into queues; what failed so far, and then last time, is written."""
+		"""Write what failed so far, and what failed as the last tick enqueued jobs; this one does so now."""
 		self._last_time = _late.get(self._site, {})
 		self._late = _late[self._site] = {}
 		self._write(self._of_start | self._last_time)
@@ -82,7 +82,7 @@ def _write(text: str) -> None:
 	values["name"] = servers._name(here, host, bench)
 	found = frappe.db.sql("select problems from `tabJob Server` where name = %(name)s", values)
 	if not found and text:
-		# That it could not be noted at all may be one of them.
+		# The row is missing where the step failed that would have made it.
 		execute_and_commit(
 			"insert ignore into `tabJob Server` (name, creation, modified, owner, modified_by, server_id, host,"
 			" bench, missed_since, problems) values (%(name)s, %(now)s, %(now)s, 'Administrator', 'Administrator',"
@@ -94,7 +94,7 @@ def _write(text: str) -> None:
 
 
 def sentences() -> list[str]:
-	"""What went wrong in the last tick of each scheduler, for people."""
+	"""Returns what went wrong in the last tick of each scheduler, in sentences for people."""
 	try:
 		rows = frappe.db.sql(
 			"select server_id, host, problems from `tabJob Server` where problems != '' order by server_id, host"
@@ -114,5 +114,5 @@ def _roll_back() -> None:
 	try:
 		frappe.db.rollback()
 	except Exception as error:
-		# The connection is gone, which the next statement says as well.
+		# As on a lost connection, which fails the next statement as well.
 		log_event("not_rolled_back", error=f"{type(error).__name__} {error}")

@@ -1,13 +1,13 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""Which workers there are, by what each says of itself: rows of Job Worker on the primary.
+"""Rows of Job Worker on the primary, which each worker writes itself: tells which workers are alive.
 
-RQ's own list stands in Redis, which forgets it: after FLUSHALL, a restart without persistence or some
-minutes without Redis, workers go on, and are in no list for good. It also has the workers of any other
-bench that shares the Redis and, by mistake, the `bench_id`. So each worker notes itself, in each site that
-it works for (see `heartbeat`). RQ's list is an addition: for workers that began before they could note
-themselves, and for what happens between two notes. All times are the database's.
+RQ's own list is in Redis, which may lose it: after FLUSHALL, a restart without persistence or some minutes
+without Redis, workers go on, and are never in the list again. It also has the workers of another bench that
+shares the Redis and, by mistake, the `bench_id`. So each worker notes itself in the database of each site
+that it works for (see `heartbeat`). RQ's list adds workers that began before they could note themselves, and
+what happens between two notes. All times are the database's.
 """
 
 import hashlib
@@ -23,25 +23,26 @@ from frappe.utils.background_jobs import generate_qname, get_queue_list
 from redis.exceptions import RedisError
 
 from read_replica.database.bookkeeping import execute_and_commit, is_before_migrate
-from read_replica.jobs import rules, servers
+from read_replica.jobs import rule_sources, servers
 from read_replica.jobs.queues import WorkerInfo, has_own_queue
 
-# A worker that has missed so many of its notes is not alive.
+# A worker that has missed so many of its notes counts as gone.
 MOST_NOTES_MISSED = 3
 
-# A worker asks only now and then whether a site has this app by now. In some rounds more, one that could not
-# note itself at first has done so.
+# A worker looks for this app on sites that did not have it only every so many rounds. It needs some rounds
+# more to note itself, if it could not at first.
 ROUNDS_BETWEEN_LOOKS_FOR_THE_APP = 10
 ROUNDS_UNTIL_NOTED = 3
 
-# As core has it.
+# Core's default time zone.
 ZONE_OF_NEW_SITES = "Asia/Kolkata"
 
-# Rows of workers that are gone tell whose they were while RQ lists them; and since when workers note themselves.
+# Rows of workers that are gone are kept: while RQ still lists a worker they name its server and bench, and
+# they tell since when workers note themselves here.
 DAYS_KEPT = 1
 SECONDS_RQ_LISTS_WORKERS = 3600
 
-# In the Redis of the queues, for as long as a worker notes itself, in whichever database.
+# Begins a key in the Redis of the queues that exists as long as a worker notes itself, in whichever database.
 MARK_PREFIX = "rq:read_replica:notes_itself:"
 
 _NOTE = """
@@ -53,22 +54,22 @@ _NOTE = """
 		bench = values(bench), pid = values(pid), queues = values(queues),
 		seconds_between_notes = values(seconds_between_notes), alive_at = values(alive_at), has_ended = 0"""
 
-# Of the field `name`. RQ's names of workers hold those of the host and of all queues.
+# The length of the field `name`; RQ names a worker after its host and all its queues.
 LONGEST_NAME = 140
 
 
 class _Noted(NamedTuple):
-	reader: WorkerInfo
+	worker: WorkerInfo
 	bench: str
 	is_alive: bool
 
 
 def note(name: str, rq_queues: list[str], seconds: float) -> None:
-	"""From a worker: note that it is alive. Commits. Not tried again: the next note is soon enough.
+	"""Write from a worker that it is alive, and commit. Not retried, as the next note follows soon.
 
-	:param name: as RQ calls it
-	:param rq_queues: what it reads, as RQ calls them
-	:param seconds: until it does so again
+	:param name: the worker's name in RQ
+	:param rq_queues: the names in RQ of the queues that it reads
+	:param seconds: seconds until it notes itself again
 	"""
 	queues = [queue for queue in get_queue_list() if generate_qname(queue) in rq_queues]
 	values = {"name": _key(name), "now": _now(), "server_id": servers.this_server(), "bench": get_bench_id()}
@@ -78,21 +79,21 @@ def note(name: str, rq_queues: list[str], seconds: float) -> None:
 
 
 def _write(statement: str, values: dict) -> None:
-	# What was read before would be the statement's view of the table.
+	# Ends a snapshot of earlier reads, which would make the statement conflict with later changes.
 	frappe.db.commit()
 	frappe.db.sql(statement, values)
 	frappe.db.commit()
 
 
 def _key(name: str) -> str:
-	"""The row of a worker."""
+	"""Returns the name of a worker's row."""
 	if len(name) <= LONGEST_NAME:
 		return name
 	return hashlib.sha1(name.encode(), usedforsecurity=False).hexdigest()
 
 
 def _now() -> str:
-	"""As frappe.utils.now, which would load all that a document needs into each process of a worker."""
+	"""Returns the site's time, without frappe.utils.now, which would load Document into each worker."""
 	found = frappe.db.sql(
 		"select value from tabSingles where doctype = 'System Settings' and field = 'time_zone' and value != ''"
 	)
@@ -104,7 +105,7 @@ def _now() -> str:
 
 
 def note_end(name: str) -> None:
-	"""From a worker: note that it has ended. Commits."""
+	"""Write from a worker that it has ended, and commit."""
 	_write(
 		"update `tabJob Worker` set has_ended = 1"
 		" where name = %(name)s and host = %(host)s and pid = %(pid)s",
@@ -113,9 +114,9 @@ def note_end(name: str) -> None:
 
 
 def shortest_limit() -> float:
-	"""Seconds after which the first server of this site would be taken for gone; 0: none ever is."""
-	limits = [rules.default_takeover_after()]
-	for row in frappe.local.conf.get(rules.CONFIG_KEY) or []:
+	"""Returns the shortest time in seconds after which a server of this site counts as gone; 0: never."""
+	limits = [rule_sources.default_takeover_after()]
+	for row in frappe.local.conf.get(rule_sources.CONFIG_KEY) or []:
 		limits.append(row.get("takeover_after") if isinstance(row, dict) else None)
 	of_desk = "select min(takeover_after) from `tabScheduler Config` where enabled and takeover_after > 0"
 	limits.append(frappe.db.sql(of_desk)[0][0])
@@ -123,63 +124,66 @@ def shortest_limit() -> float:
 
 
 def mark_in_redis(redis: Any, name: str, seconds: float) -> None:
-	"""From a worker, in the Redis of its queues: that it is in the database of each site that it works for.
+	"""Write to the Redis of a worker's queues that it notes itself in the database of each of its sites.
 
+	:param redis: a connection to that Redis
+	:param name: the worker's name in RQ
+	:param seconds: seconds until it does so again
 	:raises RedisError: if Redis does not answer, or refuses it
 	"""
 	redis.set(MARK_PREFIX + name, 1, ex=int(seconds * MOST_NOTES_MISSED) + 60)
 
 
 def seen(listed: list[WorkerInfo]) -> list[WorkerInfo]:
-	"""The workers of this bench and site: those that note themselves, and those that RQ lists beside them.
+	"""Returns the workers of this bench: those that have noted themselves, and those that only RQ lists.
 
-	:param listed: what RQ lists
+	:param listed: the workers that RQ lists, see `queues.listed_workers`
 	"""
 	noted = _noted(listed)
-	others = {reader.name for reader in _of_another_bench(listed, noted)}
-	readers = [_as_noted(reader, noted) for reader in listed if reader.name not in others]
-	names = {reader.name for reader in listed}
+	others = {worker.name for worker in _of_another_bench(listed, noted)}
+	workers = [_as_noted(worker, noted) for worker in listed if worker.name not in others]
+	names = {worker.name for worker in listed}
 	bench = get_bench_id()
-	for name, of_worker in noted.items():
-		if of_worker.is_alive and of_worker.bench == bench and name not in names:
-			readers.append(of_worker.reader)
-	return readers
+	for name, noted_worker in noted.items():
+		if noted_worker.is_alive and noted_worker.bench == bench and name not in names:
+			workers.append(noted_worker.worker)
+	return workers
 
 
 def servers_alive() -> set[str]:
-	"""The ids of servers with a worker that notes itself."""
-	return {of_worker.reader.server_id for of_worker in _noted([]).values() if of_worker.is_alive}
+	"""Returns the ids of the servers with a worker that is alive by its own notes."""
+	return {noted_worker.worker.server_id for noted_worker in _noted([]).values() if noted_worker.is_alive}
 
 
 def of_another_bench(listed: list[WorkerInfo]) -> list[WorkerInfo]:
-	"""Those that RQ lists, and that work for another bench: they take this one's jobs, and can do none of them."""
+	"""Returns listed workers of another bench, which take this bench's jobs and cannot execute them."""
 	return _of_another_bench(listed, _noted(listed))
 
 
-def _as_noted(reader: WorkerInfo, noted: dict[str, _Noted]) -> WorkerInfo:
-	of_worker = noted.get(reader.name)
-	if not of_worker:
-		return reader
-	itself = of_worker.reader
-	# RQ trusts a worker that is gone for some minutes.
-	age = min(reader.age, itself.age) if of_worker.is_alive else itself.age
-	return reader._replace(age=age, server_id=itself.server_id)
+def _as_noted(worker: WorkerInfo, noted: dict[str, _Noted]) -> WorkerInfo:
+	noted_worker = noted.get(worker.name)
+	if not noted_worker:
+		return worker
+	itself = noted_worker.worker
+	# RQ lists a worker that is gone for some minutes more.
+	age = min(worker.age, itself.age) if noted_worker.is_alive else itself.age
+	return worker._replace(age=age, server_id=itself.server_id)
 
 
 def _of_another_bench(listed: list[WorkerInfo], noted: dict[str, _Noted]) -> list[WorkerInfo]:
-	"""Each of our workers is in this site's database, if it is one that notes itself."""
-	unknown = [reader for reader in listed if reader.name and reader.name not in noted]
+	"""Returns listed workers that note themselves, by their mark in Redis, but not in this database."""
+	unknown = [worker for worker in listed if worker.name and worker.name not in noted]
 	if not unknown or not _have_all_noted_themselves():
 		return []
 	try:
-		marks = background_jobs.get_redis_conn().mget([MARK_PREFIX + reader.name for reader in unknown])
+		marks = background_jobs.get_redis_conn().mget([MARK_PREFIX + worker.name for worker in unknown])
 	except RedisError:
 		return []
-	return [reader for reader, mark in zip(unknown, marks, strict=True) if mark]
+	return [worker for worker, mark in zip(unknown, marks, strict=True) if mark]
 
 
 def _have_all_noted_themselves() -> bool:
-	"""Whether this site has had this table for so long that all workers have noted themselves here since."""
+	"""Whether the table has been there for so long that each worker of the bench has noted itself."""
 	found = _rows(
 		"select 1 from `tabJob Worker`"
 		" where noted_since < utc_timestamp(6) - interval %s * seconds_between_notes second limit 1",
@@ -189,15 +193,15 @@ def _have_all_noted_themselves() -> bool:
 
 
 def _noted(listed: list[WorkerInfo]) -> dict[str, _Noted]:
-	"""Workers that have noted themselves, by their names: all that are alive, and those that RQ lists."""
-	names = {_key(reader.name): reader.name for reader in listed}
+	"""Returns the workers that noted themselves within an hour or that RQ lists, by their names."""
+	names = {_key(worker.name): worker.name for worker in listed}
 	select = (
 		"select name, server_id, host, bench, queues,"
 		" timestampdiff(microsecond, alive_at, utc_timestamp(6)) / 1e6,"
 		" not has_ended and alive_at > utc_timestamp(6) - interval %(missed)s * seconds_between_notes second"
 		" from `tabJob Worker` where "
 	)
-	# With "or", the database would read the whole table.
+	# A union, as for an "or" the database would read the whole table.
 	rows = _rows(
 		f"{select} alive_at > utc_timestamp(6) - interval %(listed_for)s second union {select} name in %(names)s",
 		{"missed": MOST_NOTES_MISSED, "listed_for": SECONDS_RQ_LISTS_WORKERS, "names": tuple(names) or ("",)},
@@ -222,7 +226,7 @@ def _rows(statement: str, values: tuple | dict) -> tuple:
 
 
 def clean_up() -> None:
-	"""Delete the rows of workers that are gone; the last one stays. Commits."""
+	"""Delete the rows of workers that are gone, except the newest, and commit."""
 	try:
 		execute_and_commit(
 			"delete from `tabJob Worker` where alive_at < utc_timestamp(6) - interval %s day"

@@ -16,6 +16,7 @@ from read_replica.jobs import (
 	network_mounts,
 	queues,
 	rule_checks,
+	rule_sources,
 	rules,
 	run_locks,
 	scheduled_runs,
@@ -24,7 +25,8 @@ from read_replica.jobs import (
 	tick_problems,
 	workers,
 )
-from read_replica.jobs.rules import DEFAULT_SERVER, TAKEOVER_AFTER, Rule, rule_for
+from read_replica.jobs.rule_set import TAKEOVER_AFTER, Rule
+from read_replica.jobs.rules import DEFAULT_SERVER, rule_for
 from read_replica.jobs.servers import Server
 from read_replica.watch import cache_redises, overdue
 
@@ -111,7 +113,7 @@ def problems() -> list[str]:
 		*_jobs_of_a_dormant_site(),
 		*network_mounts.problems(schedulers.locks_a_file()),
 		*class_overrides.problems(),
-		*rules.problems_of_rules(),
+		*rule_sources.problems(),
 		*_rules_without_job(),
 		*tick_problems.sentences(),
 		*overdue.problems(),

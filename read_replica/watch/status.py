@@ -16,6 +16,7 @@ from read_replica.core import core_keys
 from read_replica.database.host import shared_of_site
 from read_replica.engine.health.verdict import Verdict
 from read_replica.jobs import rules, schedulers, servers
+from read_replica.jobs.rule_set import Rule
 from read_replica.site import is_installed, routing_of_site
 from read_replica.watch import job_findings
 
@@ -178,7 +179,7 @@ def job_rows() -> list[dict[str, str]]:
 	return rows
 
 
-def _reads_of(rule: rules.Rule) -> str:
+def _reads_of(rule: Rule) -> str:
 	if rule.reads == "primary":
 		return rule.reads
 	lag = None if rule.need.max_lag is None else f"{rule.need.max_lag:g} s behind at most"

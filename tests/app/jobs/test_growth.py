@@ -13,9 +13,9 @@ from frappe.utils import get_bench_id
 from frappe.utils.background_jobs import create_job_id, get_queue, get_redis_conn
 
 from read_replica.core import rq_data
-from read_replica.jobs import queues, rules, server_rows, servers
+from read_replica.jobs import queues, rule_set, rules, server_rows, servers
 from read_replica.jobs import tick as ticks
-from read_replica.jobs.rules import Rule, Rules
+from read_replica.jobs.rule_set import Rule, RuleSet
 
 from ..watch.test_job_findings import minutes_pass, own_queues, worker
 from .test_jobs import HOURLY, rule
@@ -200,7 +200,7 @@ def test_a_thousand_patterns_are_not_all_tried_on_a_method():
 	with pytest.MonkeyPatch.context() as patch:
 		matches = Rule.matches
 		patch.setattr(Rule, "matches", lambda rule, job: tried.append(rule) or matches(rule, job))
-		rules = Rules(Rule(f"app.module_{at}.*", f"server{at}", "desk") for at in range(1000))
+		rules = RuleSet(Rule(f"app.module_{at}.*", f"server{at}", "desk") for at in range(1000))
 		for _ in range(10):
 			assert rules.rule_for("app.module_7.job").server_id == "server7"
 			assert rules.rule_for("app.another.job") is None
@@ -234,13 +234,13 @@ def test_the_rule_that_counts_is_that_of_a_look_at_all_of_them():
 			}
 			best = [rule for rule in fitting if given[rule] == max(given.values())]
 			expected = min(best, key=lambda rule: rule.job) if best else None
-			assert Rules(rules).rule_for(name) == expected
+			assert RuleSet(rules).rule_for(name) == expected
 
 
 def test_answers_for_methods_that_nobody_asks_for_again_are_not_kept_for_ever():
-	rules = Rules([Rule("app.*", "secondary", "desk")])
+	rules = RuleSet([Rule("app.*", "secondary", "desk")])
 	with pytest.MonkeyPatch.context() as patch:
-		patch.setattr(rules, "MOST_ANSWERS", 10)
+		patch.setattr(rule_set, "MOST_ANSWERS", 10)
 		for at in range(1000):
 			assert rules.rule_for(f"app.job_{at}").server_id == "secondary"
 			assert len(rules._answers) <= 10

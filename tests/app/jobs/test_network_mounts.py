@@ -51,7 +51,7 @@ nonsense
 def test_a_folder_stands_on_the_longest_mount_that_it_is_under():
 	mount = mount_of("/opt/erp/frappe-bench/sites", NFS)
 	assert (mount.point, mount.kind, mount.source) == ("/opt/erp", "nfs4", "nas:/export/frappe")
-	assert mount.is_network and mount.locks_are_shared and mount.seconds_of_attributes == 60
+	assert mount.is_network and mount.locks_are_shared and mount.attribute_cache_seconds == 60
 	assert not mount_of("/opt/erp/frappe-bench/config", NFS).is_network
 	assert mount_of("/opt/erps", NFS).point == "/"
 	assert mount_of("/opt/erp", NFS).is_network
@@ -61,7 +61,7 @@ def test_a_volume_of_a_container_is_found():
 	assert mount_of("/opt/erp/frappe-bench/sites", DOCKER).kind == "ext4"
 	assert not mount_of("/opt/erp/frappe-bench", DOCKER).is_network
 	mount = mount_of("/opt/erp/frappe-bench/sites/a.test", DOCKER_NFS_VOLUME)
-	assert mount.is_network and not mount.locks_are_shared and mount.seconds_of_attributes == 30
+	assert mount.is_network and not mount.locks_are_shared and mount.attribute_cache_seconds == 30
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_a_volume_of_a_container_is_found():
 )
 def test_each_kind_of_file_system_is_known_for_what_it_is(path, is_network, seconds):
 	mount = mount_of(path, OTHERS)
-	assert (mount.is_network, mount.seconds_of_attributes) == (is_network, seconds)
+	assert (mount.is_network, mount.attribute_cache_seconds) == (is_network, seconds)
 
 
 def test_this_machine_says_what_a_folder_stands_on(tmp_path):

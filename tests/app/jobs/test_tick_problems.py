@@ -98,7 +98,7 @@ def test_a_job_that_fails_holds_up_no_other_and_status_names_it(two_due, monkeyp
 	owner, name = {
 		"place": (ticks, "rule_for"),
 		"claim": (scheduled_runs, "claim"),
-		"put": (ticks, "put"),
+		"put": (ticks, "enqueue_run"),
 		"due": (due_times, "next_due"),
 		"id": (due_times, "rq_job_id"),
 	}[what]

@@ -10,8 +10,7 @@ import pytest
 from frappe.utils.background_jobs import generate_qname, get_queue, get_redis_conn
 from rq.job import Job
 
-from read_replica.jobs import due_times, scheduled_runs, servers
-from read_replica.jobs import tick as ticks
+from read_replica.jobs import due_times, scheduled_runs, servers, under_way
 from support.bench import SITE
 
 from ..jobs.test_jobs import HOURLY, queued, rule, tick
@@ -27,7 +26,7 @@ def of_before(hourly):
 	redis = get_redis_conn()
 	key = Job.key_for(due_times.rq_job_id(frappe.get_doc("Scheduled Job Type", NAME)))
 	redis.delete(key)
-	ticks._not_in_its_queue_since.clear()
+	under_way._not_in_its_queue_since.clear()
 
 	def put(status: str, **seconds_ago: float) -> None:
 		now = datetime.now(timezone.utc)
@@ -53,7 +52,7 @@ def test_one_of_which_redis_does_not_know_since_when_runs_at_the_second_tick(of_
 	of_before("queued")
 	assert tick(monkeypatch, None) == []
 	assert tick(monkeypatch, None) == [], "two schedulers, or a console, may look at nearly the same time"
-	monkeypatch.setattr(ticks, "SECONDS_OF_ANOTHER_TICK", 0)
+	monkeypatch.setattr(under_way, "SECONDS_OF_ANOTHER_TICK", 0)
 	assert tick(monkeypatch, None) == [HOURLY]
 
 

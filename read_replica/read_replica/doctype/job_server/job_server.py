@@ -8,10 +8,10 @@ from read_replica.jobs.server_rows import INDEXES
 
 
 class JobServer(Document):
-	"""A server that runs jobs of this site, on one host. Written by read_replica.jobs.servers."""
+	"""One host of a server that runs jobs of this site. Written by read_replica.jobs.servers."""
 
 
 def on_doctype_update() -> None:
-	"""Let the hosts of a server that were seen last be found without a look at those that are gone."""
+	"""Add the indexes by which a server's last hosts are found without reading those that are gone."""
 	for fields in INDEXES:
 		frappe.db.add_index("Job Server", fields)

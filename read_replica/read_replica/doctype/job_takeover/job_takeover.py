@@ -6,11 +6,11 @@ from frappe.model.document import Document
 
 
 class JobTakeover(Document):
-	"""A time in which the default server ran a server's jobs. Written by read_replica.jobs.takeovers."""
+	"""A period in which the default server ran another's jobs. Written by read_replica.jobs.takeovers."""
 
 	@staticmethod
 	def clear_old_logs(days: int = 180) -> None:
-		"""What Log Settings calls."""
+		"""Delete takeovers that ended more than so many days ago; Log Settings calls this."""
 		frappe.db.sql(
 			"delete from `tabJob Takeover` where ended_at < utc_timestamp() - interval %s day", days
 		)

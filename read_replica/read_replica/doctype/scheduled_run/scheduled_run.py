@@ -5,4 +5,4 @@ from frappe.model.document import Document
 
 
 class ScheduledRun(Document):
-	"""One due run of a scheduled job, claimed by one server. Written by read_replica.jobs.scheduled_runs."""
+	"""One run of a scheduled job, claimed by one scheduler. Written by read_replica.jobs.scheduled_runs."""

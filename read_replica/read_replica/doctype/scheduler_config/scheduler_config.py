@@ -5,11 +5,11 @@ import frappe
 from frappe import _
 from frappe.model.document import Document
 
-from read_replica.jobs import rule_checks, rules
+from read_replica.jobs import rule_checks, rule_sources, rules
 
 
 class SchedulerConfig(Document):
-	"""One rule: the server that enqueues a scheduled job."""
+	"""A rule: the server that runs a job, or all jobs that a glob matches, and where they read."""
 
 	def validate(self) -> None:
 		self.job = (self.job or "").strip()
@@ -20,9 +20,9 @@ class SchedulerConfig(Document):
 			frappe.throw(_("Take Over After cannot be negative; 0 means never"))
 		self.max_lag = frappe.utils.cint(self.max_lag)
 		try:
-			rules.need_of_desk(self)
+			rule_sources.need_of_desk(self)
 		except (TypeError, ValueError) as error:
-			# Its own names are those of site_config.json.
+			# The error itself names the keys of site_config.json.
 			frappe.throw(_("Consistency and Max Lag: {0}").format(error))
 
 	def on_update(self) -> None:
