@@ -31,7 +31,8 @@ from read_replica.jobs.placement import Place
 # A run that waits for longer, and is in no queue that its server can see, is enqueued again.
 SECONDS_UNTIL_LOST = 60
 
-# Workers that were killed, or failed before the job began: so often, it is the job's fault and no accident.
+# A run whose workers were killed, or failed before the job began, so often is given up: that is no accident
+# of a server any more.
 MOST_ATTEMPTS = 3
 
 DAYS_KEPT = 1
