@@ -4,5 +4,6 @@
 """Turns site_config.json into one frozen Settings object; every error names its key.
 
 Uses the engine's settings and errors. Used by the site, `core` and `watch`; knows no database.
-Offers to others: settings.settings_from, log_doctypes, metrics_token and split_address, source.
+Offers to others: settings.settings_from, log_doctypes, metrics_token and split_address; keys; source.
+Only source imports frappe.
 """

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from read_replica.config import checks
-from read_replica.config.source import FULL_KEY, configured
+from read_replica.config.keys import FULL_KEY, configured
 from read_replica.engine.dialect import DEFAULT_PORT
 from read_replica.engine.errors import ConfigurationError
 from read_replica.engine.settings import DEFAULT_POOL, DEFAULTS, Endpoint, Need, Settings

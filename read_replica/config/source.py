@@ -11,51 +11,17 @@ from typing import Any
 
 import frappe
 
-# The value that `core.replica_switch.switch_core_on` sets in a request's configuration, and never in a file.
-SWITCHED_ON = "by read_replica"
+from read_replica.config.keys import SOURCE_KEYS, configured
 
 # From v16 on, frappe.get_site_config caches the configuration in each process.
 CONFIG_IS_CACHED = "cached" in inspect.signature(frappe.get_site_config).parameters
 
-FULL_KEY = "read_replica"
 COMMON_CONFIG = "common_site_config.json"
-
-# A change of any of these makes new settings.
-SOURCE_KEYS = (
-	FULL_KEY,
-	"db_name",
-	"db_user",
-	"db_password",
-	"db_host",
-	"db_port",
-	"db_socket",
-	"db_ssl_ca",
-	"db_ssl_cert",
-	"db_ssl_key",
-	"redis_cache",
-	"read_from_replica",
-	"replica_host",
-	"replica_db_port",
-	"different_credentials_for_replica",
-	"replica_db_name",
-	"replica_db_user",
-	"replica_db_password",
-	"use_slave_for_read_only",
-	"slave_host",
-	"slave_db_name",
-	"slave_db_password",
-)
 
 
 def fingerprint(conf: Mapping) -> tuple:
 	"""Returns the values that the settings are made from, to compare with later ones."""
 	return tuple(configured(conf, key) for key in SOURCE_KEYS)
-
-
-def configured(conf: Mapping, key: str) -> Any:
-	"""Returns the value of a key as it was configured, without what `switch_core_on` sets for a request."""
-	value = conf.get(key)
-	return None if value == SWITCHED_ON else value
 
 
 def reload_keys(conf: dict) -> None:

@@ -13,8 +13,8 @@ from typing import Any
 
 import frappe
 
+from read_replica.config.keys import FULL_KEY, configured
 from read_replica.config.settings import split_address
-from read_replica.config.source import FULL_KEY, configured
 from read_replica.core.patching import core_function
 from read_replica.engine.errors import ConfigurationError
 

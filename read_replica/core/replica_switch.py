@@ -7,7 +7,7 @@ from typing import Any
 
 import frappe
 
-from read_replica.config.source import SWITCHED_ON
+from read_replica.config.keys import SWITCHED_ON
 
 
 def switch_core_on(conf: dict) -> None:

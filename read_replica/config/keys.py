@@ -1,0 +1,44 @@
+# Copyright (c) 2026, read_replica contributors
+# For license information, please see license.txt
+
+"""The keys of site_config.json that the settings are made from."""
+
+from collections.abc import Mapping
+from typing import Any
+
+FULL_KEY = "read_replica"
+
+# What `core.replica_switch.switch_core_on` writes into a request's configuration, and never into a file.
+SWITCHED_ON = "by read_replica"
+
+# What the settings are made from; a change of any of them makes new ones.
+SOURCE_KEYS = (
+	FULL_KEY,
+	"db_name",
+	"db_user",
+	"db_password",
+	"db_host",
+	"db_port",
+	"db_socket",
+	"db_ssl_ca",
+	"db_ssl_cert",
+	"db_ssl_key",
+	"redis_cache",
+	"read_from_replica",
+	"replica_host",
+	"replica_db_port",
+	"different_credentials_for_replica",
+	"replica_db_name",
+	"replica_db_user",
+	"replica_db_password",
+	"use_slave_for_read_only",
+	"slave_host",
+	"slave_db_name",
+	"slave_db_password",
+)
+
+
+def configured(conf: Mapping, key: str) -> Any:
+	"""Returns the value of a key as it was configured, without what `switch_core_on` sets for a request."""
+	value = conf.get(key)
+	return None if value == SWITCHED_ON else value
