@@ -8,7 +8,7 @@ from typing import Any
 
 from read_replica.patches import moved
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = ["enqueue", "primary", "read_only", "run_on"]
 
