@@ -32,7 +32,7 @@ METRICS, ARCHITECTURE = BY_PATH["docs/metrics.md"], BY_PATH["docs/architecture.m
 
 # The rules for jobs, beside what the settings are made from.
 KEYS_OF_JOBS = ("scheduler_config", "scheduler_takeover_after")
-KEYS_OF_RULES = docs.literal("jobs/rules.py", "KEYS")
+KEYS_OF_RULES = docs.literal("jobs/rule_sources.py", "KEYS")
 KEYS_THAT_NAME_A_REPLICA = re.compile("(read_from_replica|use_slave|slave_|replica_|different_credentials).*")
 
 MOST_LINES_OF_README = 150
