@@ -15,7 +15,7 @@ from read_replica.engine.events import Events
 from read_replica.engine.health.backends import Backends
 from read_replica.engine.health.monitor import HealthMonitor
 from read_replica.engine.health.verdict import FOLLOWS_ANOTHER, Verdict
-from read_replica.engine.health.waits import Waits
+from read_replica.engine.health.failed_waits import Waits
 from read_replica.engine.host import Host
 from read_replica.engine.reasons import Reason
 from read_replica.engine.replicas.choice import in_order

@@ -8,7 +8,7 @@ import time
 from read_replica.engine import events, metrics
 from read_replica.engine import router as routers
 from read_replica.engine.dialect import Position
-from read_replica.engine.health import waits
+from read_replica.engine.health import failed_waits as waits
 from read_replica.engine.health.verdict import Verdict
 from read_replica.engine.reasons import Reason
 from read_replica.engine.settings import Need

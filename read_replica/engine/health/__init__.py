@@ -4,5 +4,5 @@
 """What is known of the replicas: who asks them, how they are, how late, and the watchdog of running calls.
 
 Uses `replicas`, `dialect`, and what is shared in Redis through the host. Used by the selector and the router.
-Offers to others: monitor.HealthMonitor, watchdog.Watchdog, verdict.Verdict, backends.Backends, waits.Waits.
+Offers to others: monitor.HealthMonitor, watchdog.Watchdog, verdict.Verdict, backends.Backends, failed_waits.Waits.
 """
