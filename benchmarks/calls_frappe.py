@@ -107,8 +107,8 @@ def _compare(query: str, ways: dict[str, Callable[[], None]]) -> Comparison:
 			lifecycle.begin()
 			if router := site.router_of_site():
 				# As on a site that has been running for a while.
-				router.host.shared.begin_anew(seconds_ago=3600)
-				router.health.look_if_unknown()
+				router.host.shared.mark_incomplete(seconds_ago=3600)
+				router.health.check_if_unknown()
 			found = interleaved({"plain": _plain(replica, query)} | ways, ROUNDS, CALLS)
 			if router:
 				check_that_all_were_routed(router)

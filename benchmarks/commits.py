@@ -59,6 +59,6 @@ def _count(servers: Cluster, request: Callable[[], None]) -> float:
 	for connection, statement in statements:
 		by_connection.setdefault(connection, []).append(statement)
 	return (
-		sum(len(said) for said in by_connection.values() if set(said) != {dialect.position_of_primary})
+		sum(len(said) for said in by_connection.values() if set(said) != {dialect.PRIMARY_POSITION_QUERY})
 		/ REQUESTS
 	)

@@ -40,10 +40,10 @@ ROW = "select name, module, modified from `tabDocType` where name = 'User'"
 class Strong(SharedState):
 	"""What each call is shown where nobody can say what its user has written: all that anybody has."""
 
-	def keep_written(self, users, position) -> None:
+	def keep_position(self, users, position) -> None:
 		"""Nobody would find it."""
 
-	def written_by(self, user) -> None:
+	def position_of(self, user) -> None:
 		"""It is not known."""
 
 
@@ -89,7 +89,7 @@ def _ways(shared: Any) -> dict[str, SharedState]:
 	frappe.db.commit()
 	ways[SEVERAL].watch()
 	for way in (ONE, WATCHED, SEVERAL):
-		ways[way].begin_anew(seconds_ago=AN_HOUR)
+		ways[way].mark_incomplete(seconds_ago=AN_HOUR)
 	return ways
 
 
@@ -102,8 +102,8 @@ class _OnlyOne:
 	def __getattr__(self, name: str):
 		return getattr(self._store, name)
 
-	def sightings(self, host: str):
-		return [one for one in self._store.sightings(host) if one.redis_id != "of_another_server"]
+	def known_redises(self, host: str):
+		return [one for one in self._store.known_redises(host) if one.redis_id != "of_another_server"]
 
 
 @contextmanager

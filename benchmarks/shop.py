@@ -34,7 +34,7 @@ def host_of(servers: Cluster) -> PlainHost:
 	# All processes are of one site.
 	host.shared = SharedState(impatient(servers.redis.client()), "benchmarks")
 	# As on a site that has been running for a while.
-	host.shared.begin_anew(seconds_ago=3600)
+	host.shared.mark_incomplete(seconds_ago=3600)
 	return host
 
 
@@ -48,7 +48,7 @@ def routed(servers: Cluster) -> Iterator[tuple[PlainHost, Router]]:
 	"""A program that routes; its connections are closed in the end."""
 	host = host_of(servers)
 	router = router_of(servers, host)
-	router.health.look_if_unknown()
+	router.health.check_if_unknown()
 	try:
 		yield host, router
 	finally:

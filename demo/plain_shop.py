@@ -41,7 +41,7 @@ class PlainShop:
 		servers.primary.query("CREATE DATABASE shop")
 		self._host = PlainHost(servers.primary.address("shop"), servers.redis.client())
 		# As on a site that has been running for a while.
-		self._host.shared.begin_anew(seconds_ago=3600)
+		self._host.shared.mark_incomplete(seconds_ago=3600)
 		replicas = (Endpoint(name=r.folder.name, host=r.host, port=r.port) for r in servers.replicas)
 		self._router = Router(Settings(replicas=tuple(replicas)), self._host)
 		self._routed = False

@@ -15,7 +15,7 @@ from read_replica.config import checks
 from read_replica.config.keys import FULL_KEY, configured
 from read_replica.engine.dialect import DEFAULT_PORT
 from read_replica.engine.errors import ConfigurationError
-from read_replica.engine.settings import DEFAULT_POOL, DEFAULTS, Endpoint, Need, Settings
+from read_replica.engine.settings import DEFAULT_POOL, DEFAULTS, CompleteNeed, Endpoint, Need, Settings
 
 POLICY_KEYS = ("consistency", "max_lag", "timeout", "on_unavailable", "on_write")
 LIMIT_KEYS = ("connections_per_replica", "connection_max_age", "connect_timeout", "wait")
@@ -154,7 +154,7 @@ def split_address(address: str, key: str) -> tuple[str, int | None]:
 	return address.strip("[]"), None
 
 
-def _policy(full: Mapping) -> Need:
+def _policy(full: Mapping) -> CompleteNeed:
 	chosen = {key: full[key] for key in POLICY_KEYS if full.get(key) is not None}
 	for key, value in chosen.items():
 		_check_policy(f"{FULL_KEY}.{key}", key, value)

@@ -24,11 +24,11 @@ from read_replica.engine.shared.common_store import (
 	SECONDS_A_REDIS_COUNTS,
 	SECONDS_OF_KEEPING_FOR_OTHERS,
 	CommonStoreError,
+	KnownRedis,
 	PrimaryRefuses,
-	Sighting,
 )
 from read_replica.engine.shared.redis_state import SECONDS_LEFT_ALONE
-from read_replica.engine.shared.user_positions import SECONDS_POSITIONS_ARE_KEPT, Written
+from read_replica.engine.shared.user_positions import SECONDS_POSITIONS_ARE_KEPT, UserPosition
 
 # The primary may hang, and a request must not hang with it.
 SECONDS_TO_CONNECT = 1
@@ -122,18 +122,18 @@ class DatabaseStore:
 		leave_to_parent(self._connection)
 		self._connection = None
 
-	def sightings(self, host: str) -> list[Sighting]:
+	def known_redises(self, host: str) -> list[KnownRedis]:
 		seconds = SECONDS_A_REDIS_COUNTS + SECONDS_OF_KEEPING_FOR_OTHERS
 		found, *_ = self._select(
 			_SELECT_SIGHTINGS.format(host=_literal(host[:LONGEST_VALUE]), seconds=seconds)
 		) or [None]
-		sightings = []
+		known_redises = []
 		for one in filter(None, dialect.text(found).split(",")):
 			redis_id, in_use_for, seen, *here = one.split("|")
-			sightings.append(
-				Sighting(redis_id, float(in_use_for), float(seen), float(here[0]) if here else None)
+			known_redises.append(
+				KnownRedis(redis_id, float(in_use_for), float(seen), float(here[0]) if here else None)
 			)
-		return sightings
+		return known_redises
 
 	def note(self, redis_id: str, host: str, address: str) -> None:
 		values = {
@@ -156,29 +156,29 @@ class DatabaseStore:
 				raise
 			# On a primary that is read-only nobody commits anything, so no position can be missing.
 
-	def let_pass(self, redis_id: str, seconds: float) -> None:
+	def expire(self, redis_id: str, seconds: float) -> None:
 		past = f"utc_timestamp(6) - interval {SECONDS_A_REDIS_COUNTS} second"
 		not_seen = f"seen_at between {past} and utc_timestamp(6) - interval {float(seconds)} second"
 		self._execute(
 			f"update `tabCache Redis` set seen_at = {past} where redis_id = {_literal(redis_id)} and {not_seen}"
 		)
 
-	def keep_written(self, users: Iterable[str], position: Position) -> None:
+	def keep_position(self, users: Iterable[str], position: Position) -> None:
 		self._execute(_KEEP_POSITIONS.format(rows=_position_rows(users, position)))
 
-	def written_by(self, user: str) -> Written:
+	def position_of(self, user: str) -> UserPosition:
 		asked = _SELECT_POSITIONS.format(whom=f"'{_digest(user)}'", seconds=SECONDS_POSITIONS_ARE_KEPT)
 		found = self._select(asked)
 		if found is None:
 			raise CommonStoreError("the primary has no table for positions yet")
 		gtids, complete_for, _ = found
 		known_for = SECONDS_POSITIONS_ARE_KEPT if complete_for is None else float(complete_for)
-		return Written(Position(dialect.text(gtids)), known_for)
+		return UserPosition(Position(dialect.text(gtids)), known_for)
 
-	def begin_anew(self, seconds_ago: float) -> None:
+	def mark_incomplete(self, seconds_ago: float) -> None:
 		self._execute(_MARK_AS_LOST.format(row=_STANDARD_VALUES, seconds=float(seconds_ago)))
 
-	def replace_written(self, user: str, position: Position) -> None:
+	def replace_position(self, user: str, position: Position) -> None:
 		# Replace first, delete then: a request of the user that reads in between must find a position.
 		self._execute(_REPLACE_POSITIONS.format(rows=_position_rows([user], position)))
 		digest = _digest(user)
@@ -234,7 +234,7 @@ class DatabaseStore:
 						time.sleep(random.uniform(0, LONGEST_PAUSE))
 						continue
 					self._close()
-					if not dialect.is_of_connection(error):
+					if not dialect.is_driver_error(error):
 						raise
 					is_lost = kind is dialect.ErrorKind.LOST
 					kind_of_failure = CommonStoreError if is_lost else PrimaryRefuses
@@ -274,7 +274,7 @@ class DatabaseStore:
 		try:
 			connection = self._open()
 		except Exception as error:
-			if not dialect.is_of_connection(error):
+			if not dialect.is_driver_error(error):
 				raise
 			# Not tried again before SECONDS_OF_A_CONNECTION.
 			self._opened_at = time.monotonic()

@@ -31,7 +31,7 @@ class Connector:
 
 		:raises Exception: what the driver raises if that is not possible
 		"""
-		settings = self._settings | dialect.limits_of_connecting(timeout, self._driver)
+		settings = self._settings | dialect.connect_timeouts(timeout, self._driver)
 		if endpoint:
 			_point_to(endpoint, settings)
 			self._encrypt(endpoint, settings)

@@ -62,7 +62,7 @@ def watch(primary: Any, after_commit: Callable[[Any], None], before_close: Calla
 
 def _note(primary: Any, query: str, pending: bool) -> None:
 	"""Note what a statement, which is about to run on the primary, does to its transaction."""
-	if dialect.commits_by_itself(query) or (pending and dialect.commits(query)):
+	if dialect.commits_implicitly(query) or (pending and dialect.commits(query)):
 		request_state().committed = True
 	if dialect.closes_transaction(query):
 		primary.read_replica_pending, primary.read_replica_in_transaction = 0, False

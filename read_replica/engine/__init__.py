@@ -3,7 +3,7 @@
 
 """Chooses a server for read-only work and keeps the scope in which it is used.
 
-Uses nothing of this app outside itself, and no frappe: it reaches the program it runs in through a `Host`, so
+It imports neither frappe nor anything else of this app: it reaches the program it runs in through a `Host`, so
 that the same code serves a Frappe site, the demo and the tests. Its rooms, from the bottom: `dialect`,
 `shared`, `sticking` and `replicas`, `health`; above them `selector`, `scope`, `replica_scope` and `router`.
 Offers to others: router.Router, scope.Scope and replica_scope.ReplicaScope, settings, errors, host.Host,

@@ -1,17 +1,22 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""What the engine raises. Each message says what happened, where, and what to do."""
+"""The errors that the engine raises. Each message says what happened, where, and what to do."""
 
 
 class ReadReplicaError(Exception):
-	"""Base of every error that this app raises by itself."""
+	"""The base class of all errors that this app raises by itself."""
 
 	http_status_code = 500
 
 
 class ConfigurationError(ReadReplicaError):
-	"""A configuration key has a value that cannot be used."""
+	"""Raised for a key of site_config.json whose value cannot be used.
+
+	:param key: the key, such as `read_replica.replicas[0].host`
+	:param problem: what is wrong with its value
+	:param fix: what to write instead
+	"""
 
 	def __init__(self, key: str, problem: str, fix: str):
 		self.key = key
@@ -19,7 +24,10 @@ class ConfigurationError(ReadReplicaError):
 
 
 class WriteInReadOnlyScope(ReadReplicaError):
-	"""A method that was declared `on_write="error"` tried to write."""
+	"""Raised when a method that was declared `on_write="error"` tries to write.
+
+	:param target: the table, as far as it can be named
+	"""
 
 	def __init__(self, method: str, target: str):
 		self.method = method
@@ -31,14 +39,17 @@ class WriteInReadOnlyScope(ReadReplicaError):
 
 
 class ReplicaUnavailable(ReadReplicaError):
-	"""No replica could answer a call that was declared `on_unavailable="error"`."""
+	"""Raised when no replica can answer a call that was declared `on_unavailable="error"`.
 
-	# Retrying later is the right answer to it, so browsers and API clients are told just that.
+	:param replicas: the names of those that were asked
+	"""
+
+	# 503 tells browsers and API clients to try again later, which is the right thing to do.
 	http_status_code = 503
 
 	def __init__(self, method: str, replicas: list[str]):
 		self.method = method
-		# Not in the message, which any visitor may get to see: a name may be an address.
+		# Not part of the message: any visitor may see that, and a replica's name may be its address.
 		self.replicas = replicas
 		super().__init__(
 			f"{method} may only run on a replica (on_unavailable='error'), and none is available."
@@ -47,14 +58,18 @@ class ReplicaUnavailable(ReadReplicaError):
 
 
 class ReplicaLost(ReadReplicaError):
-	"""A replica was lost with a part of an answer given, or prepared on it, so that none can go on with it."""
+	"""Raised when a replica is lost in the middle of an answer that no other server can continue.
 
-	# Asking again is the right answer to it.
+	It had returned some rows already, or earlier statements had left something on its connection (a variable, a
+	temporary table) that the answer needs.
+	"""
+
+	# As for ReplicaUnavailable: the caller may ask again.
 	http_status_code = 503
 
 	def __init__(self, method: str, replica: str):
 		self.method = method
-		# Not in the message, as above.
+		# Not part of the message, as in ReplicaUnavailable.
 		self.replica = replica
 		super().__init__(
 			f"The connection to a replica was lost while {method} was reading from it, and another server"
@@ -63,4 +78,4 @@ class ReplicaLost(ReadReplicaError):
 
 
 class ScopeError(ReadReplicaError):
-	"""A database object of a scope was used in a way that no server could answer correctly."""
+	"""Raised when a scope's database object is used in a way that no server can answer correctly."""

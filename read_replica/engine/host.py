@@ -1,7 +1,7 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""The few things that the engine needs from the program it runs in."""
+"""What the engine needs from the program it runs in: Frappe, the demo, or a test."""
 
 from typing import Any, Protocol
 
@@ -11,64 +11,72 @@ from read_replica.engine.shared.shared_state import SharedState
 
 
 class RoutedDatabase(Protocol):
-	"""The program's database object while it reads from a replica."""
+	"""The program's database object inside a scope, reading from a replica."""
 
 	def adopt(self, connection: Any | None) -> None:
-		"""Read through this raw connection from now on; None: let go of the last one."""
+		"""Read through this raw connection from now on; None: drop the one in use."""
 
 	def begin_reading(self) -> None:
 		"""From now on, what is worked out here may come from a replica's rows."""
 
 	def closed(self) -> None:
-		"""The scope has ended."""
+		"""Called when the scope has ended."""
 
 
 class Host(Protocol):
 	"""A program with one current database per request, job or thread.
 
-	All but `shared`, `connect` and `log`, which any thread may use, speak of the calling request.
+	Any thread may use `shared`, `connect` and `log`; all other methods are about the request that calls them.
 	"""
 
-	# Statements that contain one of these are the primary's, always: what is read there is written back.
+	# Statements that contain one of these texts always go to the primary: what they read is written back later.
 	always_primary: tuple[str, ...]
 
-	# What all processes of the program share.
+	# State that all processes of the program share in Redis.
 	shared: SharedState
 
 	def log_names(self, table: str, statement: str) -> tuple[str, ...]:
-		"""If a write is one of sessions or logs, which leaves the rest of a scope on its replica: what later
-		statements that must see it have in them, such as the table's name. Else nothing.
+		"""Return names by which later statements are known that must see this write, if it is one to a log table.
+
+		Writes to sessions and logs leave the rest of the scope on its replica; only statements that contain one of
+		the names, such as the table's, go to the primary as well. Empty for any other write.
 		"""
 
 	def current(self) -> Any:
-		"""The database object in place."""
+		"""Return the database object in place, such as frappe.local.db."""
 
 	def put(self, database: Any, state: RequestState) -> None:
 		"""Put a database object in place, in the request of this state."""
 
 	def state(self) -> RequestState:
-		"""The state of the request, new at its beginning and kept by the host until its end."""
+		"""Return the state of the request, which is new at its beginning and kept by the host until its end."""
 
 	def user(self) -> str:
-		"""On whose behalf the request works: what they wrote, they will see."""
+		"""Return the user for whom the request works: what it commits, that user is shown later."""
 
 	def reader(self) -> str:
-		"""Whose commits a call must be shown: the user, or that one of a user's clients which asks."""
+		"""Return the name under which the commits are kept that a call must be shown.
+
+		The user; or one client of a user that several clients share (Guest, or one that logs in by a token).
+		"""
 
 	def pending_writes(self, database: Any) -> int:
-		"""Grows with each write, row lock and savepoint that the primary's transaction holds; 0 without."""
+		"""Return 0 if the primary's transaction holds nothing that must be kept.
+
+		Else a number that grows with each of its writes, row locks and savepoints.
+		"""
 
 	def end_transaction(self, database: Any) -> None:
-		"""End the primary's transaction; called only where there are no pending writes."""
+		"""End the primary's transaction; called only if it has no pending writes."""
 
-	def ask_primary(self, database: Any, statement: str) -> tuple:
-		"""The first row of a question to the primary's server, outside the program's own bookkeeping."""
+	def ask_primary(self, database: Any, statement: str) -> tuple[Any, ...]:
+		"""Run a query on the primary, past the program's own bookkeeping, and return its first row."""
 
 	def connect(self, endpoint: Endpoint | None, timeout: float) -> Any:
 		"""Open a raw DB-API connection to a replica, or to the primary (None), within `timeout` seconds."""
 
 	def wrap(self, scope: Any, connection: Any) -> RoutedDatabase:
-		"""A fresh database object that sends each statement through `scope.run`."""
+		"""Return a new database object that sends each statement through `scope.run`."""
 
 	def log(self, event: str, **fields: Any) -> None:
 		"""Write one log line with an event name; never a value of a query, never a password."""

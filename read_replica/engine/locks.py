@@ -1,27 +1,30 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""What must begin anew in a forked process."""
+"""Locks and callbacks for forks: some objects must begin anew in a forked process."""
 
 import os
 import threading
 import weakref
 from collections.abc import Callable
+from typing import Any, TypeVar
 
-# Connections that came over a fork. Never closed and never collected: closing one in the child would
-# speak to the server on the parent's socket.
+T = TypeVar("T")
+
+# Connections that this process has inherited from its parent. They are never closed and never garbage collected:
+# closing one here would speak to the server on the parent's socket.
 _of_the_parent: list[object] = []
 
-_to_renew: "weakref.WeakKeyDictionary[object, Callable]" = weakref.WeakKeyDictionary()
+_to_renew: "weakref.WeakKeyDictionary[object, Callable[[Any], None]]" = weakref.WeakKeyDictionary()
 
 
 class Lock:
-	"""A threading.Lock that is free in a forked process, whoever held it in the parent.
+	"""A threading.Lock that is free in a forked process, even if a thread of the parent held it during the fork.
 
-	After the locks of Python's own logging module, which would hang a child in the same way.
+	Python's own logging module renews its locks in the same way, as a child would wait for them for ever.
 	"""
 
-	def __init__(self):
+	def __init__(self) -> None:
 		self._renew()
 		after_fork(self, Lock._renew)
 
@@ -31,12 +34,12 @@ class Lock:
 	def __enter__(self) -> None:
 		self._lock.acquire()
 
-	def __exit__(self, *exception) -> None:
+	def __exit__(self, *exception: object) -> None:
 		self._lock.release()
 
 
-def after_fork(owner: object, renew: Callable) -> None:
-	"""Call `renew(owner)` in each process that is forked from this one, for as long as `owner` lives."""
+def after_fork(owner: T, renew: Callable[[T], None]) -> None:
+	"""Have `renew(owner)` called in each process that is forked from this one, for as long as `owner` lives."""
 	_to_renew[owner] = renew
 
 
@@ -46,7 +49,7 @@ def _renew_all() -> None:
 
 
 def leave_to_parent(connections: object) -> None:
-	"""In a forked process: keep what is the parent's from being closed here."""
+	"""Leave inherited connections to the parent: in a forked process, keep them from being closed."""
 	_of_the_parent.append(connections)
 
 

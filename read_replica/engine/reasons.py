@@ -1,13 +1,16 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""Why a call was answered where it was."""
+"""The reasons why a call was answered by a replica or by the primary."""
 
 from enum import Enum
 
 
 class Reason(str, Enum):
-	"""Why a call was answered where it was; counted, and shown by `bench read-replica status`."""
+	"""Why a call was answered by the server it was answered by.
+
+	Counted per server, and shown by `bench read-replica status`.
+	"""
 
 	REPLICA = "replica"
 	ROUTING_OFF = "routing_off"

@@ -126,7 +126,7 @@ class ReplicaScope(Scope):
 		if kind is ErrorKind.MISSING:
 			return "to_look_there"
 		# A time limit or a signal may strike between two packets; the server's own errors cannot.
-		self._doubtful = self._doubtful or not dialect.is_servers(error)
+		self._doubtful = self._doubtful or not dialect.is_server_error(error)
 		raise error
 
 	def _move_on(self, error: Exception, why: Reason) -> Direction:
@@ -247,7 +247,7 @@ class ReplicaScope(Scope):
 		except Exception as error:
 			# The next statement meets the same broken connection, and handles it.
 			self._abandon_rows()
-			if not dialect.is_of_connection(error):
+			if not dialect.is_driver_error(error):
 				raise
 
 	def lost_while_reading(self, error: Exception) -> None:

@@ -7,7 +7,7 @@ import os
 from typing import Any, NamedTuple
 
 from read_replica.engine.dialect import Position
-from read_replica.engine.shared.user_positions import Written
+from read_replica.engine.shared.user_positions import UserPosition
 
 
 class AsOf(NamedTuple):
@@ -51,7 +51,7 @@ class RequestState:
 		# What this request has committed; of a job, what its method has.
 		self.own = Position()
 		# Of a job: what the request that queued it had to be shown. None: not a job, or that is not known.
-		self.carried: Written | None = None
+		self.carried: UserPosition | None = None
 		# Whose commits it must be shown, where it is not whoever the host works for.
 		self.reader: str | None = None
 		# How much of `own` the other processes have been told, and when, by time.monotonic().
@@ -61,7 +61,7 @@ class RequestState:
 		self.asked_by: str | None = None
 		self.users: set[str] = set()
 		# What a user had written before; None until it is asked for.
-		self.written: Written | None = None
+		self.written: UserPosition | None = None
 		self.written_for = ""
 		self.written_at = 0.0
 		# The oldest data that it has been shown, if a replica showed it any.

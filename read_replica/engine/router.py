@@ -166,7 +166,7 @@ class Router:
 		previous = self.host.current()
 		primary = frames[-1].primary if frames else previous
 		# Asked for now, so that what was committed before is not taken for the block's.
-		own = self.session.committed(primary) if frames else state.own
+		own = self.session.committed_position(primary) if frames else state.own
 		block = PrimaryBlock(state, primary, previous, own, self.host.pending_writes(primary))
 		frames.append(block)
 		self.host.put(primary, state)
@@ -245,15 +245,15 @@ class Router:
 			return Reason.PENDING_WRITES
 		if method in self.writers:
 			return Reason.WRITER
-		floor = self.session.floor(need, primary)
-		found = self.find(need, floor.position, primary, floor.known_for)
+		required = self.session.required_position(need, primary)
+		found = self.find(need, required.position, primary, required.known_for)
 		if isinstance(found, Reason):
-			if found is Reason.BEHIND and floor.position:
-				self.session.forget_what_is_lost(floor.position, primary)
+			if found is Reason.BEHIND and required.position:
+				self.session.drop_lost_position(required.position, primary)
 			if need.on_unavailable == "error":
 				self.metrics.count(PRIMARY, found, method)
 				raise ReplicaUnavailable(method, [replica.name for replica in self.replicas])
-			self.events.now_and_then("fallback", reason=found.value, method=method)
+			self.events.log_throttled("fallback", reason=found.value, method=method)
 		return found
 
 	def find(
@@ -270,22 +270,22 @@ class Router:
 
 	def committed(self, primary: Any) -> None:
 		"""After a commit of writes: other processes are to know of it while this request goes on."""
-		self.session.keep_soon(primary)
+		self.session.keep_position_soon(primary)
 
 	def finish(self, primary: Any) -> None:
 		"""At the end of a request or job: close what is open, and remember what was committed."""
 		frames = self.host.state().frames
 		if frames:
 			self.close(frames[0])
-		self.session.keep(primary)
-		if self.session.left:
+		self.session.keep_position(primary)
+		if self.session.unkept:
 			# Redis did not take it; the watchdog tries again.
 			self._watchdog.notice_call()
 
 	def share_counts(self) -> None:
 		"""Add this process's counts to the site's; what cannot be shared now is kept for later."""
 		with suppress(RedisError):
-			self.session.keep_what_is_left()
+			self.session.retry_unkept()
 		counts = self.metrics.take_unshared()
 		if counts and not self.host.shared.add_counts(counts):
 			self.metrics.put_back(counts)
@@ -293,7 +293,7 @@ class Router:
 	def share_at_last(self) -> None:
 		"""As share_counts, before the process ends: tries once more if users' positions were not kept."""
 		self.share_counts()
-		if self.session.left:
+		if self.session.unkept:
 			time.sleep(SECONDS_LEFT_ALONE)
 			self.share_counts()
 
@@ -321,12 +321,12 @@ class Router:
 	def fallback(self, reason: Reason, method: str) -> None:
 		"""Count and log that the primary goes on with a call that a replica has begun."""
 		self.metrics.count(PRIMARY, reason, method)
-		self.events.now_and_then("fallback", reason=reason.value, method=method)
+		self.events.log_throttled("fallback", reason=reason.value, method=method)
 
 	def denied(self, replica: Replica, error: Exception) -> None:
 		"""Count and log that a replica's user may not read what the primary's may."""
 		self.metrics.count(PRIMARY, Reason.DENIED)
-		self.events.now_and_then("denied", replica=replica.name, error=dialect.number_of(error))
+		self.events.log_throttled("denied", replica=replica.name, error=dialect.number_of(error))
 
 
 def _pin_all(frames: Iterable[Frame]) -> None:

@@ -13,9 +13,9 @@ from read_replica.engine import dialect
 from read_replica.engine.dialect import Position
 from read_replica.engine.events import Events
 from read_replica.engine.health.backends import Backends
+from read_replica.engine.health.failed_waits import FailedWaits
 from read_replica.engine.health.monitor import HealthMonitor
 from read_replica.engine.health.verdict import FOLLOWS_ANOTHER, Verdict
-from read_replica.engine.health.failed_waits import Waits
 from read_replica.engine.host import Host
 from read_replica.engine.reasons import Reason
 from read_replica.engine.replicas.choice import in_order
@@ -75,7 +75,7 @@ class ReplicaSelector:
 		self._health = health
 		self._events = events
 		self._rng = rng
-		self._waits = Waits()
+		self._waits = FailedWaits()
 		self._servers = Backends()
 
 	def find(
@@ -91,7 +91,7 @@ class ReplicaSelector:
 		:param primary: the primary's database object, as the host has it
 		:param known_for: seconds since which `position` is sure to be all that it should be
 		"""
-		self._health.look_if_unknown()
+		self._health.check_if_unknown()
 		reason = Reason.NO_REPLICA
 		search = Search(need, position, primary, known_for, self._settings.wait)
 		for replica in self._in_order(need.pool, position):
@@ -126,7 +126,7 @@ class ReplicaSelector:
 
 	def _connections_to_try(self, name: str, against: Reason | None) -> int:
 		"""How many connections to an address to try: one, if what its probe has reached will do."""
-		if self.are_several(name) or (against and self._servers.is_time_to_look(name)):
+		if self.are_several(name) or (against and self._servers.may_look_for_others(name)):
 			return MOST_CONNECTIONS_TRIED
 		return 0 if against else 1
 
@@ -155,7 +155,9 @@ class ReplicaSelector:
 			return reason
 		finally:
 			# The pool would lend the same ones again, and new ones may lead to a server that will do.
-			are_renewed = not found and len(passed_over) > 1 and self._servers.is_time_to_look(replica.name)
+			are_renewed = (
+				not found and len(passed_over) > 1 and self._servers.may_look_for_others(replica.name)
+			)
 			for lease in passed_over:
 				lease.throw_away() if are_renewed else lease.give_back()
 
@@ -181,8 +183,8 @@ class ReplicaSelector:
 		self, replica: Replica, lease: Lease, verdict: Verdict, against: Reason | None, search: Search
 	) -> AsOf | Reason:
 		"""How fresh a server is that the probe has not reached, as it says itself; or why it will not do."""
-		seen = self._servers.answer_of(replica.name, lease.server) if lease.server else None
-		own = seen.verdict.older_by(time.monotonic() - seen.at) if seen and seen.holds else None
+		seen = self._servers.get(replica.name, lease.server) if lease.server else None
+		own = seen.verdict.older_by(time.monotonic() - seen.at) if seen and seen.is_fresh else None
 		if own is None or not own.position.covers(search.position):
 			is_hopeless = seen and self._waits.is_hopeless(seen.verdict, search.position, search.patience)
 			if own and is_hopeless:
@@ -199,7 +201,7 @@ class ReplicaSelector:
 
 	def _ask(self, replica: Replica, lease: Lease, search: Search, patience: float) -> Verdict:
 		"""What a server says of itself, after a wait for the position."""
-		question = dialect.question_of_health(search.position, patience)
+		question = dialect.health_query(search.position, patience)
 		began = time.monotonic()
 		try:
 			if not lease.server:
@@ -225,12 +227,12 @@ class ReplicaSelector:
 		One that is in step is ahead of the last sample as well, while the site is written to. A primary that
 		does not answer is not judged by; nor does the probe, then.
 		"""
-		if not self._health.check.history.is_behind(position):
+		if not self._health.health_check.positions.is_behind(position):
 			return False
 		try:
-			[text, *_] = self._host.ask_primary(primary, dialect.position_of_primary)
+			[text, *_] = self._host.ask_primary(primary, dialect.PRIMARY_POSITION_QUERY)
 		except Exception as error:
-			if not dialect.is_of_connection(error):
+			if not dialect.is_driver_error(error):
 				raise
 			return False
 		return position.is_ahead_of(Position(dialect.text(text)))
@@ -248,12 +250,12 @@ class ReplicaSelector:
 		try:
 			lease = replica.lend(timeout)
 		except PoolTimeout:
-			self._events.now_and_then(
+			self._events.log_throttled(
 				"pool_exhausted", replica=replica.name, size=self._settings.connections_per_replica
 			)
 			return None
 		except Exception as error:
-			if not dialect.is_of_connection(error):
+			if not dialect.is_driver_error(error):
 				raise
 			self.failed(replica, error)
 			return None
@@ -271,7 +273,7 @@ class ReplicaSelector:
 		finally:
 			search.patience -= time.monotonic() - began
 		self._waits.failed(verdict, search.position)
-		self._events.now_and_then(
+		self._events.log_throttled(
 			"position_timeout", replica=replica.name, waited=round(time.monotonic() - began, 3)
 		)
 		return False
@@ -282,7 +284,7 @@ class ReplicaSelector:
 		:raises BaseException: the error, if it is not the connection's
 		"""
 		lease.throw_away()
-		if not dialect.is_of_connection(error):
+		if not dialect.is_driver_error(error):
 			raise error
 		if isinstance(error, Exception) and dialect.kind_of(error) is dialect.ErrorKind.LOST:
 			self.failed(replica, error)

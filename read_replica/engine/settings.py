@@ -1,9 +1,9 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""The frozen settings that the engine works from, and what one call may ask for."""
+"""The settings of a router, and what one call may ask of a replica. All of it is frozen."""
 
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
 from read_replica.engine.dialect import DEFAULT_PORT
@@ -18,7 +18,12 @@ DEFAULT_POOL = "default"
 def check_number(
 	name: str, value: Any, at_least: float | None = None, more_than: float | None = None
 ) -> None:
-	"""Raise an error that names the argument if `value` is given and not such a number."""
+	"""Check that a value, if it is given, is a number within its limits.
+
+	:param name: the argument that the error names
+	:raises TypeError: if it is no number
+	:raises ValueError: if it is less than `at_least`, or not more than `more_than`
+	"""
 	if value is None:
 		return
 	if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
@@ -30,7 +35,11 @@ def check_number(
 
 
 def check_word(name: str, value: Any, words: Any) -> None:
-	"""Raise an error that names the argument if `value` is given and not one of `words`."""
+	"""Check that a value, if it is given, is one of the words of a Literal.
+
+	:param name: the argument that the error names
+	:raises ValueError: if it is not
+	"""
 	if value is not None and value not in get_args(words):
 		choices = ", ".join(repr(word) for word in get_args(words))
 		raise ValueError(f"{name} must be one of {choices}, not {value!r}")
@@ -38,7 +47,12 @@ def check_word(name: str, value: Any, words: Any) -> None:
 
 @dataclass(frozen=True)
 class Endpoint:
-	"""Where a replica is, and how to log in there. `tls` of None means: as the site's primary."""
+	"""Where a replica is, and how to log in there.
+
+	:param user: with `password`; None: as on the site's primary
+	:param weight: the share of the calls that it gets, relative to the others of its pool
+	:param tls: None: as for the site's primary
+	"""
 
 	name: str
 	host: str
@@ -52,7 +66,7 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class Need:
-	"""What one call asks of a replica; None means: as the site is configured.
+	"""What one call asks of a replica. None means: as the site is configured.
 
 	:param max_lag: seconds that the replica may be behind the primary, 0 or more
 	:param consistency: "eventual", "session" or "strong"
@@ -69,7 +83,7 @@ class Need:
 	on_unavailable: OnUnavailable | None = None
 	on_write: OnWrite | None = None
 
-	def __post_init__(self):
+	def __post_init__(self) -> None:
 		check_number("max_lag", self.max_lag, at_least=0)
 		check_number("timeout", self.timeout, more_than=0)
 		check_word("consistency", self.consistency, Consistency)
@@ -79,22 +93,19 @@ class Need:
 			raise ValueError(f"pool must be the name of a pool of replicas, not {self.pool!r}")
 
 	def or_else(self, defaults: "CompleteNeed") -> "CompleteNeed":
-		"""This need, with what it leaves open taken from `defaults`."""
-		values = {
-			f.name: getattr(defaults, f.name) if getattr(self, f.name) is None else getattr(self, f.name)
-			for f in fields(self)
-		}
-		return CompleteNeed(**values)
+		"""Return this need with nothing left open: what it does not say is taken from `defaults`."""
+		given = {name: value for name, value in vars(self).items() if value is not None}
+		return replace(defaults, **given)
 
-	def is_met_by(self, other: "Need") -> bool:
-		"""Whether a scope that was opened for `other` is good enough for this need, too."""
+	def is_met_by(self, other: "CompleteNeed") -> bool:
+		"""Return whether a scope that was opened for `other` is good enough for this need as well."""
 		if self.consistency == "strong":
-			# The scope was opened before the call.
+			# That includes what was committed after the scope was opened.
 			return False
 		ranks = get_args(Consistency)
-		if ranks.index(self.consistency or "eventual") > ranks.index(other.consistency or "eventual"):
+		if ranks.index(self.consistency or "eventual") > ranks.index(other.consistency):
 			return False
-		if self.max_lag is not None and (other.max_lag is None or self.max_lag < other.max_lag):
+		if self.max_lag is not None and self.max_lag < other.max_lag:
 			return False
 		if self.pool is not None and self.pool != other.pool:
 			return False
@@ -102,36 +113,50 @@ class Need:
 
 
 @dataclass(frozen=True)
-class CompleteNeed(Need):
-	"""A need with nothing left open but the pool."""
+class CompleteNeed:
+	"""What one call asks of a replica, with nothing left open. Made by `Need.or_else`; its fields are those of Need.
 
-	max_lag: float = 30
-	consistency: Consistency = "session"
-	timeout: float = 300
-	on_unavailable: OnUnavailable = "primary"
-	on_write: OnWrite = "primary"
+	:param pool: None: the pool of those replicas that name none
+	"""
+
+	max_lag: float
+	consistency: Consistency
+	pool: str | None
+	timeout: float
+	on_unavailable: OnUnavailable
+	on_write: OnWrite
 
 
 DEFAULTS = CompleteNeed(
-	max_lag=30, consistency="session", timeout=300, on_unavailable="primary", on_write="primary"
+	max_lag=30,
+	consistency="session",
+	pool=None,
+	timeout=300,
+	on_unavailable="primary",
+	on_write="primary",
 )
 
 
 @dataclass(frozen=True)
 class Settings:
-	"""All that a Router needs to know, in one object that never changes."""
+	"""All that a Router must know, in one object that never changes.
+
+	:param connections_per_replica: of each process, at most
+	:param connection_max_age: seconds after which a connection is replaced by a new one
+	:param connect_timeout: seconds within which a replica must accept a connection
+	:param wait: seconds to wait for a replica to have what the user has written
+	:param max_lag_of_pool: pairs of a pool's name and its max_lag, which stands in for the site's
+	"""
 
 	replicas: tuple[Endpoint, ...] = ()
 	defaults: CompleteNeed = DEFAULTS
 	connections_per_replica: int = 10
 	connection_max_age: float = 1800
 	connect_timeout: float = 1
-	# Seconds to wait for a replica to have what the user has written.
 	wait: float = 0.5
-	# What each pool accepts in place of the site's max_lag, by the pool's name.
 	max_lag_of_pool: tuple[tuple[str, float], ...] = ()
 
 	def defaults_of(self, pool: str | None) -> CompleteNeed:
-		"""What a call that leaves things open asks for, in the pool that it prefers."""
+		"""Return what a call is given that leaves things open, by the pool that it prefers."""
 		max_lag = dict(self.max_lag_of_pool).get(pool or DEFAULT_POOL)
 		return self.defaults if max_lag is None else replace(self.defaults, max_lag=max_lag)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""Methods that were caught writing, and stay on the primary for a day."""
+"""The methods that were caught writing inside a read-only scope: they stay on the primary for a day."""
 
 import time
 
@@ -9,14 +9,17 @@ from read_replica.engine.host import Host
 
 A_DAY = 24 * 60 * 60
 
-# How old this process's copy of the shared list may be, so that a call seldom asks for it.
+# How old this process's copy of the list may be, in seconds, so that few calls have to ask Redis for it.
 COPY_MAX_AGE = 5.0
 
 
 class Writers:
-	"""A process's view of the list that all processes of a site share through the host."""
+	"""This process's copy of the list of writers, which all processes of a site share in Redis.
 
-	def __init__(self, host: Host):
+	`method in writers` says whether a method is to stay on the primary now.
+	"""
+
+	def __init__(self, host: Host) -> None:
 		self._host = host
 		self._until: dict[str, float] = {}
 		self._loaded_at = float("-inf")
@@ -28,7 +31,7 @@ class Writers:
 		return self._until.get(method, 0) > time.time()
 
 	def add(self, method: str) -> bool:
-		"""Keep a method on the primary for a day; True if it was not kept there already."""
+		"""Keep a method on the primary for a day; True if it was not on the list yet."""
 		if method in self:
 			return False
 		self._until[method] = time.time() + A_DAY

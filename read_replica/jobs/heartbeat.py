@@ -24,7 +24,7 @@ from read_replica.core import rq_data
 from read_replica.core.replacements import install_in_workers
 from read_replica.database.bookkeeping import is_before_migrate
 from read_replica.database.event_log import log_event
-from read_replica.engine.forks import apart_from_forks
+from read_replica.engine.forks import forks_held_back
 from read_replica.engine.shared.redis_state import impatient
 from read_replica.jobs import workers
 from read_replica.jobs.rule_set import TAKEOVER_AFTER
@@ -95,7 +95,7 @@ class Heartbeat:
 
 	def _reaches_redis(self) -> bool:
 		"""Whether the Redis of the queues answers; also writes there the mark for other benches."""
-		with apart_from_forks():
+		with forks_held_back():
 			try:
 				if self._rounds < workers.ROUNDS_UNTIL_NOTED or not self._has_noted_itself:
 					self._redis.ping()
@@ -129,7 +129,7 @@ class Heartbeat:
 		self._hanging.clear()
 		for site in self._sites():
 			# A site that Frappe cannot even initialise has no log either, and fails in everything else.
-			with apart_from_forks(), suppress(Exception):
+			with forks_held_back(), suppress(Exception):
 				found += self._in_site(site, work)
 			# Lets a fork that waits for this thread go first.
 			time.sleep(SECONDS_A_FORK_NEEDS)

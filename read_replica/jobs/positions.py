@@ -21,7 +21,7 @@ import frappe
 from read_replica.database.routed import primary_of
 from read_replica.engine.dialect import Position
 from read_replica.engine.request import RequestState
-from read_replica.engine.shared.user_positions import Written
+from read_replica.engine.shared.user_positions import UserPosition
 from read_replica.engine.sticking.session import FOREVER
 from read_replica.site import router_of_site
 
@@ -42,7 +42,7 @@ def meta() -> dict[str, Any]:
 	if of_scheduler is not None:
 		return of_scheduler
 	router = router_of_site()
-	written = router.session.for_a_job(primary_of(frappe.local.db)) if router else None
+	written = router.session.position_for_job(primary_of(frappe.local.db)) if router else None
 	if written is None:
 		return {}
 	carried = _as_meta(written)
@@ -51,7 +51,7 @@ def meta() -> dict[str, Any]:
 	return carried
 
 
-def _as_meta(written: Written) -> dict:
+def _as_meta(written: UserPosition) -> dict:
 	carried = {META_KEY: str(written.position)}
 	if written.known_for != FOREVER:
 		carried[KNOWN_FOR] = int(written.known_for)
@@ -83,9 +83,9 @@ def restore(state: RequestState, method: str) -> None:
 	job = get_current_job()
 	carried = (job.meta if job else None) or {}
 	if META_KEY in carried:
-		state.carried = Written(Position(carried[META_KEY]), carried.get(KNOWN_FOR, FOREVER))
+		state.carried = UserPosition(Position(carried[META_KEY]), carried.get(KNOWN_FOR, FOREVER))
 	elif method == RUN_ONCE:
-		state.carried = Written(Position(), FOREVER)
+		state.carried = UserPosition(Position(), FOREVER)
 	state.asked_by = carried.get(ASKED_BY) or state.asked_by
 	state.timeout_at_least = timeout_of_job(job)
 

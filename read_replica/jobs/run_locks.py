@@ -16,7 +16,7 @@ from typing import Any, Literal
 import frappe
 
 from read_replica.database.bookkeeping import driver_error, is_before_migrate, is_transaction_conflict
-from read_replica.engine.dialect import ErrorKind, is_servers, kind_of, number_of
+from read_replica.engine.dialect import ErrorKind, is_server_error, kind_of, number_of
 
 LockResult = Literal["ours", "another's", "refused"]
 Reach = Literal["everywhere", "one node", "nowhere"]
@@ -80,7 +80,7 @@ def _is_refusal(error: BaseException) -> bool:
 	"""Whether the server refuses the statement itself, with 1235, 1105 or others, for good."""
 	if number_of(error) in _INTERRUPTED or is_transaction_conflict(error) or is_before_migrate(error):
 		return False
-	return is_servers(error) and kind_of(error) not in (ErrorKind.LOST, ErrorKind.TROUBLE)
+	return is_server_error(error) and kind_of(error) not in (ErrorKind.LOST, ErrorKind.TROUBLE)
 
 
 def _lock_name(run: str) -> str:

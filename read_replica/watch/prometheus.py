@@ -86,7 +86,7 @@ def _replicas(router: Router) -> Iterator[Metric]:
 		"How far a replica is behind; absent while that is not known.",
 		labels=labels,
 	)
-	router.health.look_if_unknown()
+	router.health.check_if_unknown()
 	for replica in router.replicas:
 		names = (replica.name, replica.endpoint.pool)
 		verdict = router.health.verdict_of(replica.name)

@@ -30,7 +30,7 @@ def print_status() -> None:
 	routing = routing_of_site()
 	console.print(f"Site {frappe.local.site}: {_headline(routing)}", highlight=False)
 	if routing.router:
-		routing.router.health.look_now()
+		routing.router.health.check_now()
 		console.print(
 			_table(("Replica", "Address", "Pool", "Weight", "State"), _replica_rows(routing.router))
 		)

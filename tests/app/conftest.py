@@ -144,9 +144,9 @@ def as_after_an_hour() -> None:
 	from read_replica.database.host import shared_of_site
 	from read_replica.site import router_of_site
 
-	shared_of_site().begin_anew(seconds_ago=3600)
+	shared_of_site().mark_incomplete(seconds_ago=3600)
 	if router := router_of_site():
-		router.health.look_now()
+		router.health.check_now()
 
 
 def forget_writers() -> None:

@@ -290,9 +290,13 @@ def test_a_killed_replica_does_not_fail_the_call(site, servers):
 def all_in_use(router) -> bool:
 	bare()
 	health = router.health
-	healthy = all(health.judge(health.verdict_of(name), 30) == "good" for name in health.check.probes)
+	healthy = all(health.judge(health.verdict_of(name), 30) == "good" for name in health.health_check.probes)
 	rested = any(replica.breaker.is_open for replica in router.replicas)
-	return healthy and not rested and all(probe.is_connected for probe in router.health.check.probes.values())
+	return (
+		healthy
+		and not rested
+		and all(probe.is_connected for probe in router.health.health_check.probes.values())
+	)
 
 
 @read_only(on_unavailable="error")

@@ -37,7 +37,7 @@ def todo_exists_eventually(name: str) -> tuple[bool, int]:
 
 def shared_of_site_in_worker() -> str:
 	"""What the Administrator has committed, as Redis knows it."""
-	return str(in_another_worker(lambda: shared_of_site().written_by("Administrator").position))
+	return str(in_another_worker(lambda: shared_of_site().position_of("Administrator").position))
 
 
 def test_a_list_shows_what_the_same_user_saved_in_the_request_before(browser, stale):

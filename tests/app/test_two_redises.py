@@ -90,7 +90,7 @@ def as_for_an_hour(both: Servers, since: str = "utc_timestamp(6) - interval 2 ho
 		frappe.db.sql(f"update `tabCache Redis` set in_use_since = {since}")
 		frappe.db.commit()
 	for server in both[:2]:
-		SharedState(impatient(redis.Redis("127.0.0.1", server.redis_port)), prefix).begin_anew(
+		SharedState(impatient(redis.Redis("127.0.0.1", server.redis_port)), prefix).mark_incomplete(
 			seconds_ago=AN_HOUR
 		)
 

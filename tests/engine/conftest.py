@@ -48,7 +48,7 @@ def endpoint(server: MariaDB, **changes) -> Endpoint:
 def host(shop: Cluster) -> Iterator[PlainHost]:
 	host = PlainHost(shop.primary.address("shop"), shop.redis.client())
 	# As on a site that has been running for a while.
-	host.shared.begin_anew(seconds_ago=3600)
+	host.shared.mark_incomplete(seconds_ago=3600)
 	yield host
 	host.current().close()
 
@@ -57,7 +57,7 @@ def host(shop: Cluster) -> Iterator[PlainHost]:
 def router(shop: Cluster, host: PlainHost) -> Iterator[Router]:
 	router = make_router(host, *[endpoint(replica) for replica in shop.replicas])
 	# As in a process that has been at work for a while.
-	router.health.look_if_unknown()
+	router.health.check_if_unknown()
 	yield router
 	close(router)
 

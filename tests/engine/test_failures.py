@@ -159,7 +159,7 @@ def test_a_replica_that_freezes_in_the_middle_of_a_query_leaves_it_to_another(re
 def one(revived, host):
 	"""A router with one replica, which has answered before."""
 	router = make_router(host, endpoint(revived.replicas[0]))
-	router.health.look_if_unknown()
+	router.health.check_if_unknown()
 	assert answered_by(host, router) == 2
 	yield router
 	close(router)
@@ -223,11 +223,11 @@ def test_nor_a_commit_inside_a_scope(revived, host, one):
 	assert answers == [1]
 
 
-@pytest.mark.parametrize("question", ["watch", "begin_anew"])
+@pytest.mark.parametrize("question", ["watch", "mark_incomplete"])
 def test_nor_while_the_primary_hangs_that_is_asked_what_others_have_written(revived, host, one, question):
 	hangs = threading.Event()
 	setattr(host.shared, question, lambda: hangs.set() or time.sleep(10))
-	one.session.left["somebody"] = Position("0-1-1")
+	one.session.unkept["somebody"] = Position("0-1-1")
 	assert hangs.wait(10)
 	revived.replicas[0].freeze()
 	report = Report(host, one, "SELECT @@server_id")

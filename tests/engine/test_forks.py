@@ -60,7 +60,7 @@ def at_work() -> Iterator[tuple[threading.Event, threading.Event]]:
 	is_at_it, may_end = threading.Event(), threading.Event()
 
 	def work() -> None:
-		with forks.apart_from_forks():
+		with forks.forks_held_back():
 			is_at_it.set()
 			may_end.wait(30)
 			is_at_it.clear()
@@ -73,8 +73,8 @@ def at_work() -> Iterator[tuple[threading.Event, threading.Event]]:
 	thread.join()
 
 
-def work_apart_from_forks(number, report) -> None:
-	with forks.apart_from_forks():
+def work_that_holds_forks_back(number, report) -> None:
+	with forks.forks_held_back():
 		pass
 
 
@@ -83,22 +83,22 @@ def test_a_process_is_forked_before_or_after_such_work_and_may_do_it_as_well(at_
 
 	def look(number, report) -> None:
 		assert not is_at_it.is_set()
-		work_apart_from_forks(number, report)
+		work_that_holds_forks_back(number, report)
 
 	threading.Timer(0.3, may_end.set).start()
 	with Processes(1, look, seconds=10) as child:
 		assert child.report().complaints == []
-	work_apart_from_forks(0, None)
+	work_that_holds_forks_back(0, None)
 
 
 def test_such_work_that_does_not_end_keeps_no_process_from_forking_nor_the_fork_from_it(at_work, monkeypatch):
 	monkeypatch.setattr(forks, "MOST_SECONDS", 0.2)
 	is_at_it, may_end = at_work
-	with Processes(1, work_apart_from_forks, seconds=10) as child:
+	with Processes(1, work_that_holds_forks_back, seconds=10) as child:
 		assert child.report().complaints == []
 	assert is_at_it.is_set()
 	may_end.set()
-	work_apart_from_forks(0, None)
+	work_that_holds_forks_back(0, None)
 
 
 def test_a_module_that_forks_as_it_is_imported_waits_for_nothing(tmp_path, monkeypatch):

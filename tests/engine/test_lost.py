@@ -45,7 +45,7 @@ class StreamingHost(PlainHost):
 @pytest.fixture
 def streaming(shop) -> Iterator[StreamingHost]:
 	host = StreamingHost(shop.primary.address("shop"), shop.redis.client())
-	host.shared.begin_anew(seconds_ago=3600)
+	host.shared.mark_incomplete(seconds_ago=3600)
 	yield host
 	host.current().close()
 
@@ -111,7 +111,7 @@ def test_a_replica_that_has_lost_what_it_had_and_is_back_is_not_believed_to_have
 	shop.catch_up()
 	assert answered_by(host, router) == 2
 	host.end_request(router)
-	router.health.look_now()
+	router.health.check_now()
 	replica.query("STOP SLAVE")
 	replica.query("RESET MASTER")
 	replica.query(f"SET GLOBAL gtid_slave_pos = '{before}'")

@@ -8,7 +8,7 @@ import time
 from read_replica.engine import events, metrics
 from read_replica.engine import router as routers
 from read_replica.engine.dialect import Position
-from read_replica.engine.health import failed_waits as waits
+from read_replica.engine.health import failed_waits
 from read_replica.engine.health.verdict import Verdict
 from read_replica.engine.reasons import Reason
 from read_replica.engine.settings import Need
@@ -37,26 +37,26 @@ def test_methods_that_cannot_be_shared_are_counted_under_no_name_once_they_are_t
 
 
 def test_what_users_have_written_while_redis_is_down_is_kept_for_so_many_of_them(host, router, monkeypatch):
-	monkeypatch.setattr(session, "MOST_LEFT", 20)
-	host.shared.begin_anew(seconds_ago=3600)
+	monkeypatch.setattr(session, "MOST_UNKEPT", 20)
+	host.shared.mark_incomplete(seconds_ago=3600)
 	without_redis(host)
 	for number in range(50):
 		host.log_in(f"user{number}")
 		host.current().sql("UPDATE stock SET qty = qty + 1 WHERE item = 'bolt'")
 		host.current().commit()
 		host.end_request(router)
-	assert len(router.session.left) == 20
+	assert len(router.session.unkept) == 20
 	# For the others it is known since when nothing is known of them.
 	host.shared._left_alone_until = 0
 	router.share_counts()
-	until(lambda: host.shared.written_by("user49") is not None)
-	assert host.shared.written_by("user49").known_for < 10
+	until(lambda: host.shared.position_of("user49") is not None)
+	assert host.shared.position_of("user49").known_for < 10
 
 
 def test_lines_that_are_held_back_are_not_kept_for_ever(router):
 	for number in range(MANY):
 		for _ in range(2):
-			router.events.now_and_then("fallback", reason="behind", method=f"method_{number}")
+			router.events.log_throttled("fallback", reason="behind", method=f"method_{number}")
 	assert len(router.events._due) <= events.MOST_KEPT + 1
 	assert len(router.events._held_back) <= events.MOST_KEPT + 1
 
@@ -68,10 +68,10 @@ def test_needs_that_are_worked_out_anew_for_each_call_are_not_kept_for_ever(host
 
 
 def test_servers_that_have_come_and_gone_behind_an_address_are_not_kept_for_ever():
-	known = waits.Waits()
+	known = failed_waits.FailedWaits()
 	for number in range(MANY):
 		known.failed(_verdict(f"server{number}"), Position("0-1-5"))
-	assert len(known._failures) <= waits.MOST_FAILURES
+	assert len(known._failures) <= failed_waits.MOST_FAILED_WAITS
 	assert known.is_hopeless(_verdict(f"server{MANY - 1}"), Position("0-1-5"), 1.0)
 
 

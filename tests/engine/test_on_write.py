@@ -132,7 +132,7 @@ def test_a_site_that_says_so_means_all_calls(shop, host):
 
 def test_a_call_whose_replica_is_lost_may_still_not_write(shop, host, revived):
 	router = make_router(host, endpoint(revived.replicas[0]))
-	router.health.look_if_unknown()
+	router.health.check_if_unknown()
 	with router.read_only(MAY_NOT, "report"):
 		assert server_id(host) == 2
 		revived.replicas[0].kill()

@@ -190,7 +190,7 @@ def run(market: Cluster, seed: int) -> tuple[Report, Agent]:
 		report.note_end_of(router, host)
 		report.complaints += fallbacks_that_were_not_logged(host, report)
 
-	host_of_process().shared.begin_anew(seconds_ago=3600)
+	host_of_process().shared.mark_incomplete(seconds_ago=3600)
 	with Processes(PROCESSES, work, SECONDS) as processes:
 		deadline = time.monotonic() + SECONDS - 60
 		while agent.begun.total() < TURNS * agent.kinds and time.monotonic() < deadline:

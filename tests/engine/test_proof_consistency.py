@@ -60,7 +60,7 @@ def test_no_user_misses_an_own_write_while_replicas_lag_at_random(shop: Cluster)
 		report.note_end_of(router, host)
 
 	shop.primary.query(LEDGER)
-	host_of_process().shared.begin_anew(seconds_ago=3600)
+	host_of_process().shared.mark_incomplete(seconds_ago=3600)
 	agent = Agent(random.Random(seed), [(lag, shop.replicas) for lag in LAGS], seconds=(0.2, 1.2))
 	began = time.monotonic()
 	try:

@@ -224,7 +224,7 @@ def metrics() -> dict[str, list[str]]:
 
 def events() -> set[str]:
 	"""The names of all lines that the app's log may have."""
-	loggers = ("log_event", "log", "now_and_then")
+	loggers = ("log_event", "log", "log_throttled")
 	return {texts[0] for path in sources() for name, texts, _ in calls(path) if name in loggers and texts}
 
 

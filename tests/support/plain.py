@@ -38,7 +38,7 @@ class PlainDatabase:
 
 	def sql(self, statement: str, values: Any = None) -> tuple:
 		self.in_transaction = True
-		if (self.pending and dialect.commits(statement)) or dialect.commits_by_itself(statement):
+		if (self.pending and dialect.commits(statement)) or dialect.commits_implicitly(statement):
 			self.on_commit()
 		if dialect.closes_transaction(statement):
 			self.pending, self.in_transaction = 0, False
@@ -162,7 +162,7 @@ class PlainHost:
 
 	def connect(self, endpoint: Endpoint | None, timeout: float) -> Any:
 		self.connections_opened += 1
-		address = self._primary | dialect.limits_of_connecting(timeout, "pymysql")
+		address = self._primary | dialect.connect_timeouts(timeout, "pymysql")
 		if endpoint:
 			address |= {"host": endpoint.host, "port": endpoint.port}
 		if endpoint and endpoint.user:

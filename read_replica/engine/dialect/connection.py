@@ -1,7 +1,7 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""What is said to a server on a raw connection of PyMySQL or mysqlclient."""
+"""Raw connections of PyMySQL or mysqlclient: how they are prepared, asked, cut off and reused."""
 
 import contextlib
 import os
@@ -11,21 +11,21 @@ from typing import Any, Literal
 
 COM_QUERY = 3
 
-# How long the other end's kernel may leave what it is sent unacknowledged.
+# How long the kernel of the server's host may leave packets unacknowledged.
 SECONDS_OF_SILENCE = 5
 
-ping = "SELECT 1"
+PING = "SELECT 1"
 
 
 def prepare(connection: Any, seconds: float) -> None:
-	"""Make every transaction of a new replica connection read-only, whatever the server allows.
+	"""Make every transaction of a new connection to a replica read-only, whatever the server allows.
 
-	Needed also where the server runs with read_only: that lets temporary tables pass, and lets an
-	administrator write, and one stray row stops replication (error 1950).
+	A server that runs with read_only needs it too: that option still permits temporary tables, and all writes of an
+	administrator, and one stray row stops replication (error 1950).
 
 	:raises TimeoutError: if the server has not answered within `seconds`
 	"""
-	# While it was opened, the driver limited each read; a report may take longer.
+	# connect_timeouts has limited each read to a second or so; a report may take longer.
 	if _is_pymysql(connection):
 		connection._read_timeout = None
 	_notice_silence(connection)
@@ -33,9 +33,9 @@ def prepare(connection: Any, seconds: float) -> None:
 
 
 def _notice_silence(connection: Any) -> None:
-	"""Let the kernel give up a connection that a firewall has dropped, which no server will ever answer.
+	"""Have the kernel give up a connection that a firewall has dropped, as no answer will ever come on it.
 
-	A server that works, or hangs, acknowledges what it is sent, and is left in peace.
+	The host of a server that works, or hangs, still acknowledges packets: such a connection stays open.
 	"""
 	with socket.socket(fileno=os.dup(_fileno(connection))) as duplicate:
 		duplicate.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -46,13 +46,13 @@ def _notice_silence(connection: Any) -> None:
 
 
 class NotEncrypted(ConnectionError):
-	"""A server that was to be read over TLS, and offers none."""
+	"""Raised when a server is to be read over TLS and offers none."""
 
 
 def require_tls(connection: Any, seconds: float) -> None:
-	"""See to it that a new connection is encrypted: drivers go on without, where a server offers none.
+	"""Check that a new connection is encrypted; drivers go on without TLS if a server offers none.
 
-	:raises NotEncrypted: if it is not
+	:raises NotEncrypted: if it is not encrypted
 	:raises TimeoutError: if the server has not answered within `seconds`
 	"""
 	_, cipher = answer_within(connection, "SHOW SESSION STATUS LIKE 'Ssl_cipher'", seconds)
@@ -60,11 +60,12 @@ def require_tls(connection: Any, seconds: float) -> None:
 		raise NotEncrypted("TLS: the server offers none")
 
 
-def limits_of_connecting(seconds: float, driver: Literal["pymysql", "mysqlclient"]) -> dict[str, Any]:
-	"""A driver's settings against a server that accepts a connection and does not answer.
+def connect_timeouts(seconds: float, driver: Literal["pymysql", "mysqlclient"]) -> dict[str, Any]:
+	"""Return a driver's settings that limit how long opening a connection may take, in seconds.
 
-	mysqlclient's one limit covers the greeting, and takes whole seconds; PyMySQL waits for it without
-	an end unless reads are limited, which `prepare` takes back.
+	They hold also for a server that accepts the connection and does not answer. mysqlclient has one limit, in whole
+	seconds, that covers the server's greeting; PyMySQL waits for the greeting without end unless reads are limited
+	as well, which `prepare` undoes.
 	"""
 	if driver == "mysqlclient":
 		return {"connect_timeout": max(1, round(seconds))}
@@ -72,7 +73,7 @@ def limits_of_connecting(seconds: float, driver: Literal["pymysql", "mysqlclient
 
 
 def set_timeout(connection: Any, seconds: float, patience: float) -> None:
-	"""Let the server end every statement that takes longer than `seconds`.
+	"""Have the server end every statement that takes longer than `seconds`.
 
 	:raises TimeoutError: if the server has not answered within `patience` seconds
 	"""
@@ -80,7 +81,9 @@ def set_timeout(connection: Any, seconds: float, patience: float) -> None:
 
 
 def stay_in_transaction(connection: Any, patience: float) -> None:
-	"""Begin a read-only transaction: proxies send all of one to the same server. It opens no snapshot yet.
+	"""Begin a read-only transaction, so that a proxy sends all further statements to one server.
+
+	It opens no snapshot yet.
 
 	:raises TimeoutError: if the server has not answered within `patience` seconds
 	"""
@@ -88,7 +91,7 @@ def stay_in_transaction(connection: Any, patience: float) -> None:
 
 
 def execute(connection: Any, statement: str) -> Any:
-	"""Run one statement and return its first row, if any."""
+	"""Run one statement and return its first row, or None."""
 	cursor = connection.cursor()
 	try:
 		cursor.execute(statement)
@@ -98,7 +101,7 @@ def execute(connection: Any, statement: str) -> Any:
 
 
 def send(connection: Any, statement: str) -> None:
-	"""Send a statement and do not wait for its answer."""
+	"""Send a statement without waiting for its answer; `receive` reads that."""
 	if _is_pymysql(connection):
 		connection._execute_command(COM_QUERY, statement)
 	else:
@@ -106,14 +109,14 @@ def send(connection: Any, statement: str) -> None:
 
 
 def is_ready(connection: Any, seconds: float = 0) -> bool:
-	"""Whether the answer to a statement that was sent arrives within `seconds`; so does an error."""
+	"""Return whether the answer to a statement that was sent, or an error, arrives within `seconds`."""
 	poll = select.poll()
 	poll.register(_fileno(connection), select.POLLIN)
 	return bool(poll.poll(seconds * 1000))
 
 
-def receive(connection: Any) -> tuple | None:
-	"""The first row of the answer to a statement that was sent, waiting for it if need be."""
+def receive(connection: Any) -> tuple[Any, ...] | None:
+	"""Wait for the answer to a statement that was sent, and return its first row, or None."""
 	if _is_pymysql(connection):
 		connection._read_query_result()
 		rows = connection._result.rows
@@ -125,9 +128,9 @@ def receive(connection: Any) -> tuple | None:
 
 
 def answer_within(connection: Any, statement: str, seconds: float) -> Any:
-	"""The first row of a statement's answer.
+	"""Run a statement and return the first row of its answer, or None.
 
-	:raises TimeoutError: if there is none within `seconds`; the connection is of no use afterwards
+	:raises TimeoutError: if there is no answer within `seconds`; the connection cannot be used any more then
 	"""
 	send(connection, statement)
 	if not is_ready(connection, seconds):
@@ -136,19 +139,19 @@ def answer_within(connection: Any, statement: str, seconds: float) -> Any:
 
 
 def end_later(connection: Any) -> None:
-	"""End the transaction without waiting for the server to say so; `ended` must be called before any use.
+	"""Roll back without waiting for the answer; `ended` must be called before the connection is used again.
 
-	The round trip of a rollback costs as much as a small query, and nobody needs its answer yet.
+	The round trip of a rollback takes as long as a small query, and its answer is not needed yet.
 	"""
 	send(connection, "ROLLBACK")
 
 
 def ended(connection: Any, seconds: float) -> bool:
-	"""Whether what `end_later` began is done; waits up to `seconds`."""
+	"""Return whether the rollback of `end_later` is done, after waiting up to `seconds` for it."""
 	if not is_ready(connection, seconds):
 		return False
 	if _is_pymysql(connection):
-		# That it is no error is all there is to know; PyMySQL's reading of a result takes twice as long.
+		# Raises an error, if it is one. PyMySQL's reading of a whole result takes twice as long.
 		connection._read_packet()
 	else:
 		receive(connection)
@@ -170,10 +173,12 @@ def may_be_in_use(connection: Any) -> bool:
 
 
 def cut(connection: Any, port: int) -> bool:
-	"""Let a thread that waits for this connection's server get an error at once.
+	"""Shut down a connection's socket, so that a thread that waits for its server gets an error at once.
 
-	By the socket, which works from any thread and while a driver waits in C. `port` is the server's:
-	the number of a socket that was closed meanwhile may already be another's.
+	That works from any thread, also while a driver waits in C.
+
+	:param port: the server's; if the connection was closed meanwhile, its socket's number may be another socket's
+	:returns: whether it was shut down
 	"""
 	with contextlib.suppress(Exception):
 		duplicate = socket.socket(fileno=os.dup(_fileno(connection)))
@@ -185,9 +190,9 @@ def cut(connection: Any, port: int) -> bool:
 
 
 def abandon(connection: Any, port: int) -> None:
-	"""Let nobody wait for the rest of a result on a connection that is going to be closed.
+	"""Leave the rest of a result unread, on a connection that is to be closed.
 
-	Drivers read a result to its end before they close its cursor.
+	Without this, drivers read a result to its end before they close its cursor.
 	"""
 	cut(connection, port)
 	if _is_pymysql(connection) and connection._result is not None:
@@ -199,4 +204,5 @@ def _is_pymysql(connection: Any) -> bool:
 
 
 def _fileno(connection: Any) -> int:
-	return connection._sock.fileno() if _is_pymysql(connection) else connection.fileno()
+	number: int = connection._sock.fileno() if _is_pymysql(connection) else connection.fileno()
+	return number

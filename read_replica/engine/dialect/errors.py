@@ -1,7 +1,7 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""What a server's error numbers mean for a call."""
+"""Classifies the errors of servers and drivers by what they mean for a call."""
 
 import re
 from enum import Enum
@@ -11,18 +11,18 @@ from read_replica.engine.dialect.connection import NotEncrypted
 
 
 class ErrorKind(str, Enum):
-	"""What an error of a replica means for the call that ran into it."""
+	"""What an error of a replica means for the call that got it."""
 
 	WRITE = "write"  # the server refused a write, or a read for update
-	DENIED = "denied"  # the replica's user may not read what the primary's user may
+	DENIED = "denied"  # the replica's user may not read it; the primary's user may be allowed to
 	LOST = "lost"  # the connection or the server is gone
 	MISSING = "missing"  # a database, table or column that the primary may have
-	TROUBLE = "trouble"  # the server is out of disk, memory or places; the primary may not be
+	TROUBLE = "trouble"  # the server is out of disk, memory or connections; the primary may not be
 	OTHER = "other"  # the statement's own fault: it would fail on the primary, too
 
 
 # 1290 --read-only (--read-only=ON and the like from 12.0 on), 1792 read-only transaction, 1036 and 1874 InnoDB
-# without writes, 1836 a server without writes; the others are what a user that may only SELECT gets.
+# without writes, 1836 a server without writes; those of _PRIVILEGE are what a user that may only SELECT gets.
 _READ_ONLY = frozenset((1036, 1290, 1792, 1836, 1874))
 _PRIVILEGE = frozenset((1044, 1142, 1143, 1227, 1370))
 # 1053 shutting down, 1927 killed, 2002/2003 refused, 2006 gone away, 2013 lost in a query,
@@ -39,16 +39,16 @@ _OF_CERTIFICATES = re.compile(r"\bSSL\b|CERTIFICATE_VERIFY_FAILED|\bTLS\b")
 
 _NAMES_READ_ONLY = re.compile("read[-_]only", re.IGNORECASE)
 
-# Where the exceptions are defined that drivers raise; some of Python's own are among them.
-_OF_CONNECTIONS = frozenset(("builtins", "pymysql", "MySQLdb", "struct"))
+# The modules of the exceptions that drivers raise; some of Python's own are among them.
+_MODULES_OF_DRIVER_ERRORS = frozenset(("builtins", "pymysql", "MySQLdb", "struct"))
 
 
 def kind_of(error: BaseException) -> ErrorKind:
-	"""Classify an error of PyMySQL or mysqlclient by the server's number, never by the statement."""
+	"""Return what an error of PyMySQL or mysqlclient means, by the server's error number, never by the statement."""
 	number = number_of(error)
 	message = str(error.args[1]) if len(error.args) > 1 else ""
 	if number in _READ_ONLY:
-		# Other options refuse statements with 1290 as well.
+		# 1290 is also the number for statements that other options forbid.
 		return ErrorKind.OTHER if number == 1290 and not _NAMES_READ_ONLY.search(message) else ErrorKind.WRITE
 	if number in _PRIVILEGE:
 		return ErrorKind.DENIED if message.startswith("SELECT ") else ErrorKind.WRITE
@@ -65,35 +65,35 @@ def kind_of(error: BaseException) -> ErrorKind:
 
 
 def number_of(error: BaseException) -> Any:
-	"""The number of an error, or what stands in its place."""
+	"""Return the number of an error, or whatever its first argument is; None without any."""
 	return error.args[0] if error.args else None
 
 
-def is_servers(error: BaseException) -> bool:
-	"""Whether an error is the server's answer to a statement, so that the connection is still sound."""
+def is_server_error(error: BaseException) -> bool:
+	"""Return whether an error is the server's answer to a statement, so that the connection is still usable."""
 	return bool(error.args) and isinstance(error.args[0], int)
 
 
 def _is_of_tls(error: BaseException) -> bool:
-	"""mysqlclient says so by a number; PyMySQL hands on what Python's ssl module has said."""
+	"""Return whether TLS is the cause: mysqlclient has a number for it; PyMySQL passes on the text of Python's ssl."""
 	return number_of(error) == 2026 or bool(_OF_CERTIFICATES.search(str(error)))
 
 
-def is_of_connection(error: BaseException) -> bool:
-	"""Whether an error came from a server, a driver or the network.
+def is_driver_error(error: BaseException) -> bool:
+	"""Return whether an error came from a server, its driver or the network.
 
-	Anything else struck from outside while they were being waited for, as a job's time limit does, and
-	is not to be taken for their fault.
+	Any other was raised from outside while the program waited for them, such as the timeout of a job, and says
+	nothing about the server.
 	"""
 	if not isinstance(error, Exception):
 		return False
-	return isinstance(error, OSError) or type(error).__module__.partition(".")[0] in _OF_CONNECTIONS
+	return isinstance(error, OSError) or type(error).__module__.partition(".")[0] in _MODULES_OF_DRIVER_ERRORS
 
 
 def summary_of(error: Exception) -> str:
-	"""What people are told of an error that kept a server from being read; its own text may hold a user's name.
+	"""Return an error in words that people may see; its own text may hold a user's name.
 
-	In words where TLS is the cause, else by its type and number, which tell it.
+	In plain words if TLS is the cause, else its type and number, such as "OperationalError 2003".
 	"""
 	if isinstance(error, NotEncrypted) or _is_of_tls(error):
 		no_tls = isinstance(error, NotEncrypted) or _OFFERS_NONE.search(str(error))

@@ -1,48 +1,52 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""Which server is at the other end of a connection: an address may lead to one of several."""
+"""Tells which server is at the other end of a connection, as one address may lead to several servers."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from read_replica.engine.dialect.connection import answer_within
 
-# A server id may be given twice by mistake, and a name and a port stand for many containers: all of them
-# together, and the id that newer servers compute for themselves, are hardly the same twice.
-# Of the connection, @@pseudo_thread_id is the number that the server itself knows it by.
+# The same server id may be given twice by mistake, and many containers have the same name and port. All of these
+# together, with the id that newer servers compute for themselves, are hardly the same on two servers.
+# @@pseudo_thread_id is the number by which the server itself knows the connection.
 IDENTITY = "@@pseudo_thread_id, @@server_id, @@hostname, @@port /*M!110800 , @@server_uid */"
 
 
-who_is_there = f"SELECT {IDENTITY}"
+IDENTITY_QUERY = f"SELECT {IDENTITY}"
 
 
 def server_of(connection: Any, patience: float) -> str:
-	"""The server at the other end of a new connection; "" where each statement may go to another one.
+	"""Ask a new connection which server it leads to; "" if each statement may go to another one.
 
-	:raises TimeoutError: if it has not answered within `patience` seconds
+	:raises TimeoutError: if the server has not answered within `patience` seconds
 	"""
-	row = answer_within(connection, who_is_there, patience)
+	row = answer_within(connection, IDENTITY_QUERY, patience)
 	return server_in(row) if is_direct(connection, row) else ""
 
 
 def server_in(row: Sequence[Any]) -> str:
-	"""The server in an answer to IDENTITY, as people read it: "2 (db-b:3306)", and what else tells it apart."""
+	"""Return the server that an answer to IDENTITY names, such as "2 (db-b:3306)".
+
+	The id that newer servers compute for themselves follows.
+	"""
 	_, server_id, hostname, port, *others = (text(value) for value in row)
 	return " ".join((server_id, f"({hostname}:{port})", *others))
 
 
 def is_direct(connection: Any, row: Sequence[Any]) -> bool:
-	"""Whether the server knows a connection by the number that its client was greeted with.
+	"""Return whether a connection leads to one server: that knows it by the number its client was greeted with.
 
-	It does so through load balancers that pass bytes on. A proxy that speaks the protocol itself (MaxScale,
-	ProxySQL) greets with a number of its own, and may lead each statement to another server.
+	This is so through load balancers that pass bytes on. A proxy that speaks the protocol itself (MaxScale,
+	ProxySQL) greets with a number of its own, and may send each statement to another server.
 	"""
-	return int(text(row[0])) % 2**32 == connection.thread_id() % 2**32
+	greeted_with: int = connection.thread_id()
+	return int(text(row[0])) % 2**32 == greeted_with % 2**32
 
 
 def text(value: Any) -> str:
-	"""A value as text, whether a driver gives text, bytes, a number or None."""
+	"""Return a value as text, whether a driver gives text, bytes, a number or None."""
 	if value is None:
 		return ""
 	return value.decode() if isinstance(value, bytes) else str(value)

@@ -1,8 +1,9 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""How far a server has come: MariaDB's global transaction ids."""
+"""Replication positions: MariaDB's global transaction ids (GTIDs), and the queries about them."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from read_replica.engine.dialect.connection import answer_within
@@ -10,15 +11,15 @@ from read_replica.engine.dialect.identity import IDENTITY, server_in, text
 
 
 class Position:
-	"""The last transaction of each replication domain, such as "0-1-100": domain, server, number.
+	"""The last transaction of each replication domain, such as "0-1-100": domain, server id, number.
 
-	Only domain and number are compared: after a switchover the numbers go on under another server's id.
+	Only domain and number are compared: after a switchover the numbers continue under another server's id.
 	"""
 
 	__slots__ = ("_last",)
 
-	def __init__(self, text: str | None = ""):
-		"""Read a position, or several joined by commas.
+	def __init__(self, text: str | None = "") -> None:
+		"""Parse a position, or several joined by commas.
 
 		:raises ValueError: if it is no GTID position
 		"""
@@ -34,16 +35,16 @@ class Position:
 			self._last[domain] = (number, server)
 
 	def covers(self, other: "Position") -> bool:
-		"""Whether a server at this position has all that one at the other position has."""
+		"""Return whether a server at this position has all that one at the other position has."""
 		for domain, (number, _) in other._last.items():
 			if domain not in self._last or self._last[domain][0] < number:
 				return False
 		return True
 
 	def is_ahead_of(self, other: "Position") -> bool:
-		"""Whether a server at this position has a transaction that one at the other position lacks.
+		"""Return whether a server at this position has a transaction that one at the other position lacks.
 
-		Domains that the other one does not know are left out: they may be of a primary of former times.
+		Domains that the other one does not know do not count: they may be those of an earlier primary.
 		"""
 		return any(
 			domain in self._last and self._last[domain][0] > number
@@ -51,7 +52,7 @@ class Position:
 		)
 
 	def joined(self, other: "Position") -> "Position":
-		"""The position that has all that both have."""
+		"""Return the position that has all that both have."""
 		if not other:
 			return self
 		if not self:
@@ -81,7 +82,7 @@ class Position:
 
 
 class HealthAnswer(NamedTuple):
-	"""What a replica says of itself.
+	"""A replica's answer to `health_query`.
 
 	:param reached: whether it has the position that it was asked for
 	:param server: which server has answered, as `identity.server_in` names it
@@ -94,9 +95,9 @@ class HealthAnswer(NamedTuple):
 
 
 class PrimaryAnswer(NamedTuple):
-	"""What the primary says of itself.
+	"""The primary's answer to PRIMARY_HEALTH_QUERY.
 
-	:param at: its time, in seconds since 1970
+	:param at: the time by its clock, in seconds since 1970
 	:param read_only: whether it refuses writes from ordinary users, as one that was demoted does
 	:param server: which server has answered, as `identity.server_in` names it
 	"""
@@ -107,54 +108,54 @@ class PrimaryAnswer(NamedTuple):
 	server: str
 
 
-# With the time of its own clock: those of the servers that ask may differ. NOW() is no such time, as it
-# is set back at the end of daylight saving time.
-position_of_primary = "SELECT @@gtid_binlog_pos, @@timestamp"
+# Asks for the time by the primary's own clock as well: the clocks of the servers that ask may differ. NOW() would
+# not do, as it is set back at the end of daylight saving time.
+PRIMARY_POSITION_QUERY = "SELECT @@gtid_binlog_pos, @@timestamp"
 
-# Which server that is, too: the address of the primary may lead to another one after a failover.
-question_of_primary = f"SELECT @@gtid_binlog_pos, @@timestamp, @@global.read_only, {IDENTITY}"
+# Asks which server it is, too: after a failover, the address of the primary may lead to another one.
+PRIMARY_HEALTH_QUERY = f"SELECT @@gtid_binlog_pos, @@timestamp, @@global.read_only, {IDENTITY}"
 
-# Of this session's last commit; the second is for a session that was lost after it, and the third tells whether
-# there are positions at all.
-committed_position = "SELECT @@last_gtid, @@gtid_binlog_pos, @@log_bin"
+# The position of this session's last commit; the primary's position, for a session that was lost after the commit;
+# and whether the primary has positions at all.
+COMMITTED_POSITION_QUERY = "SELECT @@last_gtid, @@gtid_binlog_pos, @@log_bin"
 
 
-def question_of_health(position: Position, seconds: float) -> str:
-	"""The statement that asks a replica how it is, waiting up to `seconds` for a position.
+def health_query(position: Position, seconds: float) -> str:
+	"""Return the query that asks a replica for its health, after waiting up to `seconds` for it to reach a position.
 
-	Needs no privilege, unlike SHOW SLAVE STATUS, whose Seconds_Behind_Master is 0 while the link to
-	the primary hangs. The variables are read before the wait begins.
+	It needs no privilege, unlike SHOW SLAVE STATUS, whose Seconds_Behind_Master is 0 while the link to the primary
+	hangs. The variables are read before the wait begins.
 	"""
 	reached = f"MASTER_GTID_WAIT('{position}', {max(seconds, 0):.3f})" if position else "0"
 	return f"SELECT @@gtid_slave_pos, @@global.read_only, {reached}, {IDENTITY}"
 
 
-def read_health(row: tuple) -> HealthAnswer:
-	"""Read a replica's answer to question_of_health."""
+def read_health(row: Sequence[Any]) -> HealthAnswer:
+	"""Parse a replica's answer to `health_query`."""
 	position, read_only, reached, *identity = row
 	return HealthAnswer(_is_zero(reached), Position(text(position)), is_on(read_only), server_in(identity))
 
 
-def read_primary(row: tuple) -> PrimaryAnswer:
-	"""Read the primary's answer to question_of_primary."""
+def read_primary(row: Sequence[Any]) -> PrimaryAnswer:
+	"""Parse the primary's answer to PRIMARY_HEALTH_QUERY."""
 	position, at, read_only, *identity = row
 	return PrimaryAnswer(Position(text(position)), float(at), is_on(read_only), server_in(identity))
 
 
 def is_on(value: Any) -> bool:
-	"""Whether a switch such as @@read_only is on: 0 or 1, and a word from MariaDB 12 on (NO_LOCK, ...)."""
+	"""Return whether a switch such as @@read_only is on: 0 or 1, or a word from MariaDB 12 on (NO_LOCK, ...)."""
 	return text(value).strip().upper() not in ("", "0", "OFF")
 
 
 def _is_zero(value: Any) -> bool:
-	"""Whether a function's result is 0, not NULL, whatever type a driver or a proxy gives it."""
+	"""Return whether the result of a function is 0, and not NULL, whatever type a driver or a proxy gives it."""
 	return value is not None and text(value).strip() == "0"
 
 
 def wait_for(connection: Any, position: Position, seconds: float, grace: float) -> bool:
-	"""Wait on a replica until it has a position; False if it has not within `seconds`.
+	"""Wait until a replica has reached a position, and return whether it has within `seconds`.
 
-	To be called before the transaction opens its snapshot, which would stay old.
+	Called before the transaction opens its snapshot, as the snapshot would stay old.
 
 	:raises TimeoutError: if the server has not even answered `grace` seconds later
 	"""

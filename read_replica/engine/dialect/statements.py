@@ -1,7 +1,7 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""What a statement does, as far as its words tell. The server judges what is a write."""
+"""Tells what a statement does, as far as its words show. What is a write, the server decides."""
 
 import re
 
@@ -13,13 +13,13 @@ _SESSION_STATE = re.compile(r"get_lock\s*\(|:=|\binto\s+@", re.IGNORECASE)
 
 
 def leaves_state(statement: str) -> bool:
-	"""Whether a statement may leave something behind in its session (a variable, a lock, a USE).
+	"""Return whether a statement may leave something in its session (a variable, a lock, a USE).
 
-	Says yes when in doubt: the cost is one connection that is not used again.
+	True when in doubt: that costs one connection, which is not used again.
 	"""
 	if _CHANGES_SESSION.match(statement):
 		return True
-	# Each call asks this of each statement, and a search through it takes ten times as long as `in`.
+	# This is asked for each statement of each call, and a search by a pattern takes ten times as long as `in`.
 	if "@" in statement or ":=" in statement or "_lock" in statement.lower():
 		return bool(_SESSION_STATE.search(statement))
 	return False
@@ -31,10 +31,10 @@ _IS_LOGGED_ALWAYS = re.compile(
 
 
 def is_logged_always(statement: str) -> bool:
-	"""Whether a server writes a statement to its binary log even when it is told to be read-only.
+	"""Return whether a server writes a statement to its binary log even if it is read-only.
 
-	On a replica, that transaction of its own stops replication (error 1950). Each of these is one that
-	`leaves_state` says yes to.
+	On a replica, such a transaction of its own stops replication (error 1950). `leaves_state` is true for each of
+	these statements as well.
 	"""
 	return bool(_IS_LOGGED_ALWAYS.match(statement))
 
@@ -44,7 +44,7 @@ _OPENS_TRANSACTION = re.compile(
 	r"|set\s+statement\b|with\b.*\b(?:update|delete))\b|\bfor\s+update\b|\block\s+in\s+share\s+mode\b|\bnextval\b|get_lock\s*\(",
 	re.IGNORECASE | re.DOTALL,
 )
-# Comments, texts and quoted names, in which any word may stand.
+# Comments, texts and quoted names, which may contain any word.
 _QUOTED = re.compile(
 	r"'(?:[^'\\]|\\.|'')*'|\"(?:[^\"\\]|\\.|\"\")*\"|`[^`]*`|/\*.*?\*/|--\s[^\n]*|#[^\n]*", re.DOTALL
 )
@@ -59,10 +59,10 @@ _WRITES = re.compile(
 
 
 def writes(statement: str) -> bool:
-	"""Whether a statement is, by its words, one that a replica would refuse: a write, DDL, a read for update.
+	"""Return whether a replica would refuse a statement, by its words: a write, DDL, or a read for update.
 
-	For where no replica is asked. What a stored routine does is not known; a savepoint, a named lock and a
-	read in share mode are no writes, as a replica lets them pass.
+	Used where no replica is asked. What a stored routine does is not known. A savepoint, a named lock and a read in
+	share mode are no writes, as a replica permits them.
 	"""
 	return bool(_WRITES.search(_QUOTED.sub(" ", statement)))
 
@@ -71,12 +71,12 @@ _CLOSES_TRANSACTION = re.compile(r"^\s*(?:commit|rollback(?!\s+(?:work\s+)?to\b)
 
 
 def opens_transaction(statement: str) -> bool:
-	"""Whether a statement on the primary leaves a write, a row lock or a savepoint that must be kept."""
+	"""Return whether a statement on the primary leaves a write, a row lock or a savepoint in its transaction."""
 	return bool(_OPENS_TRANSACTION.search(statement))
 
 
 def closes_transaction(statement: str) -> bool:
-	"""Whether a statement ends the transaction, unlike `rollback to savepoint`."""
+	"""Return whether a statement ends the transaction; `rollback to savepoint` does not."""
 	return bool(_CLOSES_TRANSACTION.match(statement))
 
 
@@ -84,20 +84,20 @@ _COMMITS = re.compile(r"^\s*(?:commit|begin|start\s+transaction)\b", re.IGNORECA
 
 
 def commits(statement: str) -> bool:
-	"""Whether a statement commits what is open, as the beginning of another transaction does, too."""
+	"""Return whether a statement commits the open transaction, as the beginning of another one does, too."""
 	return bool(_COMMITS.match(statement))
 
 
-_COMMITS_BY_ITSELF = re.compile(
+_COMMITS_IMPLICITLY = re.compile(
 	_COMMENTS
 	+ r"(?:create(?!\s+(?:or\s+replace\s+)?temporary)|alter|drop(?!\s+temporary)|rename|truncate)\b",
 	re.IGNORECASE | re.DOTALL,
 )
 
 
-def commits_by_itself(statement: str) -> bool:
-	"""Whether a statement ends the transaction before and after itself, as DDL does."""
-	return bool(_COMMITS_BY_ITSELF.match(statement))
+def commits_implicitly(statement: str) -> bool:
+	"""Return whether a statement commits implicitly, before and after itself, as DDL does."""
+	return bool(_COMMITS_IMPLICITLY.match(statement))
 
 
 _TARGET = re.compile(
@@ -111,7 +111,7 @@ _FIRST_COLUMN = re.compile(r"\bset\s+(?:[`\"]?\w[\w ]*[`\"]?\.)?[`\"]?(?P<column
 
 
 def table_of(statement: str) -> str:
-	"""The table that a refused statement wanted to write, as far as it can be named; else ""."""
+	"""Return the table that a refused statement was to write, as far as its words tell; else ""."""
 	for pattern in (_TARGET, _SEQUENCE, _FROM):
 		if found := pattern.search(statement):
 			return found["table"]
@@ -119,6 +119,6 @@ def table_of(statement: str) -> str:
 
 
 def first_column_of(statement: str) -> str:
-	"""The first column that an UPDATE sets, or ""."""
+	"""Return the first column that an UPDATE sets, or ""."""
 	found = _FIRST_COLUMN.search(statement)
 	return found["column"].lower() if found else ""

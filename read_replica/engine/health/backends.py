@@ -1,10 +1,10 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""Which servers have answered at a replica's address, and how late each of them was.
+"""The servers (backends) that have answered at a replica's address, and how late each of them was.
 
-An address may be that of a load balancer, a reader endpoint, or a name with several addresses: then what a
-probe has seen there says nothing of the server that another connection leads to.
+An address may be that of a load balancer, a reader endpoint, or a name with several addresses. Then the answer of a
+probe there says nothing about the server that another connection leads to.
 """
 
 import time
@@ -12,53 +12,53 @@ from typing import NamedTuple
 
 from read_replica.engine.health.verdict import Verdict
 
-# A server that has not answered for so long is not behind the address any more, as after a failover.
+# A server that has not answered for so long is no longer behind the address, as after a failover.
 SECONDS_REMEMBERED = 600.0
 
-# How long what a server has said of itself holds for this process's next calls.
+# How long an answer of a server holds for this process's next calls.
 SECONDS_AN_ANSWER_HOLDS = 1.0
 
-# Where the one server that is known will not do, how often this process looks for others.
+# How often this process looks for other servers at an address, if the one that is known cannot answer a call.
 SECONDS_BETWEEN_LOOKS = 10.0
 
 
-class Seen(NamedTuple):
-	"""What a server has said of itself, and when, by time.monotonic()."""
+class Backend(NamedTuple):
+	"""A server behind an address: the verdict on its last answer, and when that came, by time.monotonic()."""
 
 	verdict: Verdict
 	at: float
 
 	@property
-	def holds(self) -> bool:
-		"""Whether that was a moment ago."""
+	def is_fresh(self) -> bool:
+		"""Return whether the answer still holds for a call."""
 		return time.monotonic() - self.at < SECONDS_AN_ANSWER_HOLDS
 
 
 class Backends:
-	"""The servers behind each address, as far as this process has met them. Safe to share between threads."""
+	"""The servers behind each address that this process has met. Safe to share between threads."""
 
-	def __init__(self):
-		self._seen: dict[str, dict[str, Seen]] = {}
+	def __init__(self) -> None:
+		self._known: dict[str, dict[str, Backend]] = {}
 		self._looked_at: dict[str, float] = {}
 
 	def note(self, verdict: Verdict) -> None:
-		"""Note a server that is not the one that the probe has reached."""
-		known = self._seen.get(verdict.name, {})
+		"""Note a server that is another one than the probe of the address has reached."""
+		known = self._known.get(verdict.name, {})
 		now = time.monotonic()
-		kept = {server: seen for server, seen in known.items() if now - seen.at < SECONDS_REMEMBERED}
-		self._seen[verdict.name] = kept | {verdict.server: Seen(verdict, now)}
+		kept = {server: backend for server, backend in known.items() if now - backend.at < SECONDS_REMEMBERED}
+		self._known[verdict.name] = kept | {verdict.server: Backend(verdict, now)}
 
-	def answer_of(self, replica: str, server: str) -> Seen | None:
-		"""What a server has said of itself the last time."""
-		return self._seen.get(replica, {}).get(server)
+	def get(self, replica: str, server: str) -> Backend | None:
+		"""Return what is known of a server at a replica's address."""
+		return self._known.get(replica, {}).get(server)
 
 	def are_several(self, replica: str) -> bool:
-		"""Whether connections to an address lead to servers that its probe has not reached."""
-		seen = self._seen.get(replica, {}).values()
-		return any(time.monotonic() - one.at < SECONDS_REMEMBERED for one in seen)
+		"""Return whether connections to an address lead to servers that its probe has not reached."""
+		known = self._known.get(replica, {}).values()
+		return any(time.monotonic() - backend.at < SECONDS_REMEMBERED for backend in known)
 
-	def is_time_to_look(self, replica: str) -> bool:
-		"""Whether this call looks for other servers at an address; each time for one call."""
+	def may_look_for_others(self, replica: str) -> bool:
+		"""Return whether a call may look for other servers at an address: one call in SECONDS_BETWEEN_LOOKS."""
 		if time.monotonic() - self._looked_at.get(replica, float("-inf")) < SECONDS_BETWEEN_LOOKS:
 			return False
 		self._looked_at[replica] = time.monotonic()

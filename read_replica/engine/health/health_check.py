@@ -1,7 +1,7 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""A look at all servers of a site: the primary is asked where it is, and all replicas how they are."""
+"""The health check: asks the primary of a site for its position, and all replicas for theirs."""
 
 import time
 
@@ -14,15 +14,16 @@ from read_replica.engine.host import Host
 from read_replica.engine.locks import leave_to_parent
 from read_replica.engine.replicas.replica import Replica
 
-# How long a round waits for a replica to reach the primary's position, and for any answer at all.
+# How long a check waits for a replica to reach the primary's position, and for any answer at all.
 SECONDS_TO_REACH = 0.25
 SECONDS_TO_ANSWER = 0.75
 
-# An open connection stays with a server that is no longer the primary, while its address leads to another one
-# (a VIP, a proxy, a name). So the primary's is renewed now and then, and at once when a server is read-only.
+# An open connection stays with a server that is no longer the primary, although the address (a VIP, a proxy, a name)
+# leads to another server by now. So the primary's connection is renewed after so long, and at once when the server
+# is read-only.
 SECONDS_UNTIL_RENEWED = 10.0
 
-# For so long, a connection to a server that is read-only tells that the address still leads there.
+# A connection that is not older shows that the primary's address still leads to a server, even if that is read-only.
 SECONDS_A_CONNECTION_IS_NEW = 2.0
 
 
@@ -30,7 +31,7 @@ class HealthCheck:
 	"""Keeps a connection of its own to each server. Used by one thread at a time."""
 
 	def __init__(self, replicas: list[Replica], host: Host, connect_timeout: float):
-		self.history = PositionHistory()
+		self.positions = PositionHistory()
 		self._replicas = replicas
 		self._host = host
 		self._connect_timeout = connect_timeout
@@ -42,13 +43,13 @@ class HealthCheck:
 		self.primary_probe = Probe(lambda: self._host.connect(None, timeout), SECONDS_UNTIL_RENEWED)
 		self.probes = {replica.name: Probe(replica.connect) for replica in self._replicas}
 		self.rounds = 0
-		# What the primary's clock is ahead of time.monotonic(), once it has told its time.
+		# The primary's clock minus time.monotonic(), once the primary has told its time.
 		self._primarys_clock: float | None = None
-		# Which server has told the last sample, and when the connection to it was opened.
+		# The server that the last sample is of, and when the connection to it was opened.
 		self._primary = ("", 0.0)
 
 	def begin_in_child(self) -> None:
-		"""In a forked process: the connections are the parent's."""
+		"""Begin again in a forked process, and leave the connections to the parent."""
 		leave_to_parent((self.primary_probe, self.probes))
 		self.begin()
 
@@ -57,23 +58,29 @@ class HealthCheck:
 		for probe in (self.primary_probe, *self.probes.values()):
 			probe.close()
 
-	def look(self, wait_for_connections: bool = False) -> dict[str, Verdict]:
-		"""Ask all servers, the replicas all at once, and return what is to be thought of each replica."""
+	def run(self, wait_for_connections: bool = False) -> dict[str, Verdict]:
+		"""Ask the primary, then all replicas at once, and return the verdict on each replica by its name.
+
+		It waits SECONDS_TO_ANSWER at most for the primary, which is asked again if a replica is ahead of it, and as
+		long for all replicas together.
+
+		:param wait_for_connections: wait for connections that are being opened as well
+		"""
 		self.rounds += 1
 		probes = (self.primary_probe, *self.probes.values())
 		for probe in probes:
-			probe.answer()  # one that came too late for the last round
-			probe.open_meanwhile()
+			probe.answer()  # read an answer that came too late for the last check
+			probe.open_in_background()
 		if wait_for_connections:
 			until = time.monotonic() + self._connect_timeout + SECONDS_TO_ANSWER
 			for probe in probes:
 				probe.wait_until_open(until - time.monotonic())
 		wanted, sampled_at = self._ask_primary()
 		if wanted:
-			self.history.sample(wanted, sampled_at)
+			self.positions.sample(wanted, sampled_at)
 		began = time.monotonic()
-		question = dialect.question_of_health(wanted, SECONDS_TO_REACH)
-		asked = {name for name, probe in self.probes.items() if probe.ask(question)}
+		query = dialect.health_query(wanted, SECONDS_TO_REACH)
+		asked = {name for name, probe in self.probes.items() if probe.ask(query)}
 		answers: dict[str, HealthAnswer | None] = dict.fromkeys(self.probes)
 		for name in asked:
 			left = max(0.0, began + SECONDS_TO_ANSWER - time.monotonic())
@@ -86,40 +93,43 @@ class HealthCheck:
 		}
 
 	def _ask_primary(self) -> tuple[Position, float]:
-		"""Where the primary is, and the time there; an empty position if it keeps no log or does not answer."""
+		"""Return the primary's position and its time.
+
+		The position is empty if the primary keeps no binary log, or does not answer.
+		"""
 		probe = self.primary_probe
-		probe.ask(dialect.question_of_primary)
+		probe.ask(dialect.PRIMARY_HEALTH_QUERY)
 		row = probe.answer(SECONDS_TO_ANSWER)
 		if not row:
 			return Position(), self._now()
 		answer = dialect.read_primary(row)
 		if answer.read_only:
-			# Perhaps it was demoted. One that its address still leads to is the primary all the same.
+			# It may have been demoted. If the address still leads to it, it is the primary all the same.
 			probe.renew()
 			if probe.age > SECONDS_A_CONNECTION_IS_NEW:
 				return Position(), self._now()
 		server, connected_at = self._primary
 		if server and server != answer.server:
-			self.history.forget_since(answer.at - (time.monotonic() - connected_at))
+			self.positions.forget_since(answer.at - (time.monotonic() - connected_at))
 		self._primary = (answer.server, probe.opened_at)
 		self._primarys_clock = answer.at - time.monotonic()
 		return answer.position, answer.at
 
 	def _now(self) -> float:
-		"""The time by the primary's clock; by this server's own while the primary has not told it."""
+		"""Return the time by the primary's clock; by this host's clock until the primary has told its time."""
 		return time.time() if self._primarys_clock is None else time.monotonic() + self._primarys_clock
 
 	def _ahead_of_primary(self, answers: dict[str, HealthAnswer | None], position: Position) -> set[str]:
-		"""The replicas that have what the primary never had: they follow another one, or one that was lost.
+		"""Return the replicas that have what the primary never had, as they follow another primary or a lost one.
 
-		Their numbers are higher, so they would seem to have everything.
+		The numbers in their positions are higher, so they would seem to have everything.
 		"""
-		ahead = {name for name, a in answers.items() if a and a.position.is_ahead_of(position)}
+		ahead = {name: a.position for name, a in answers.items() if a and a.position.is_ahead_of(position)}
 		if ahead:
-			# What was committed since the primary was asked is on them already.
+			# They may as well have what was committed since the primary was asked.
 			later, _ = self._ask_primary()
 			position = later or position
-		return {name for name in ahead if answers[name].position.is_ahead_of(position)}
+		return {name for name, reached in ahead.items() if reached.is_ahead_of(position)}
 
 	def _verdict(
 		self, name: str, answer: HealthAnswer | None, wanted: Position, sampled_at: float, is_strange: bool
@@ -131,7 +141,7 @@ class HealthCheck:
 			return Verdict(
 				name, "up", None, None, answer.position, answer.read_only, FOLLOWS_ANOTHER, answer.server
 			)
-		position, as_of = answer.position, self.history.as_of(answer.position)
+		position, as_of = answer.position, self.positions.as_of(answer.position)
 		lag = None if as_of is None else max(0.0, self._now() - as_of)
 		if wanted and answer.reached:
 			lag = 0.0 if position.covers(wanted) else self._now() - sampled_at

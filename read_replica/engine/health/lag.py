@@ -1,49 +1,50 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""How far replicas are behind, from sampled positions.
+"""Measures the lag of replicas by sampled positions of the primary.
 
-Every second the primary is asked for its position and its time. A replica that has that
-position has all that was committed until then; so the newest sample that it has tells its lag, also
-while its threads are stopped, its link hangs, or it is told to be late. While nothing is written the
-position stays, and so the replica stays fresh. Seconds_Behind_Master tells none of these.
+Every second the primary is asked for its position and its time. A replica that has reached that position has all
+that was committed until then, so the newest sample that it has reached tells its lag: also while its replication
+threads are stopped, its link to the primary hangs, or it is delayed on purpose. While nothing is written, the
+position stays the same, and the replica stays up to date. Seconds_Behind_Master gets all of these wrong.
 """
 
 from read_replica.engine.dialect import Position
+from read_replica.engine.health.verdict import Sample
 from read_replica.engine.locks import Lock
 
-LONGEST_HISTORY = 64
+MOST_SAMPLES = 64
 
 
 class PositionHistory:
-	"""Samples of the primary's position. Safe to share between threads."""
+	"""Samples of the primary's position over time. Safe to share between threads."""
 
-	def __init__(self):
+	def __init__(self) -> None:
 		self._lock = Lock()
-		# Position and the primary's time when it was last seen there, oldest first.
+		# Positions, each with the primary's time when it was seen there last; the oldest first.
 		self._samples: list[tuple[Position, float]] = []
 
 	def sample(self, position: Position, at: float) -> None:
-		"""Note where the primary was at a time."""
+		"""Note the primary's position at a time, by its clock, in seconds since 1970."""
 		with self._lock:
 			if self._samples and (at < self._samples[-1][1] or not position.covers(self._samples[-1][0])):
-				# Another primary, or one that was set back, or its clock: the old samples tell nothing now.
+				# Another primary, or the primary or its clock was set back: the old samples are worth nothing.
 				self._samples.clear()
 			if self._samples and self._samples[-1][0] == position:
 				self._samples.pop()
 			self._samples.append((position, at))
-			if len(self._samples) > LONGEST_HISTORY:
-				# Fewer old ones: a replica that is far behind is then said to be a little further.
-				half = LONGEST_HISTORY // 2
+			if len(self._samples) > MOST_SAMPLES:
+				# Drop every other old one: the lag of a replica that is far behind is then a little overstated.
+				half = MOST_SAMPLES // 2
 				self._samples = self._samples[:half:2] + self._samples[half:]
 
 	def forget_since(self, at: float) -> None:
-		"""Drop the samples since a time: another server than the primary may have told them."""
+		"""Drop the samples since a time, as they may be those of a server that was no longer the primary."""
 		with self._lock:
 			self._samples = [sample for sample in self._samples if sample[1] < at]
 
 	def as_of(self, position: Position) -> float | None:
-		"""The time up to which a replica at this position has all that was committed, if known."""
+		"""Return the time up to which a replica at this position has all that was committed; None if not known."""
 		with self._lock:
 			for sample, at in reversed(self._samples):
 				if position.covers(sample):
@@ -51,24 +52,24 @@ class PositionHistory:
 		return None
 
 	def is_behind(self, position: Position) -> bool:
-		"""Whether a position has what the primary did not have yet when it was sampled last."""
+		"""Return whether the newest sample lacks a transaction that a server at this position has."""
 		with self._lock:
 			return bool(self._samples) and position.is_ahead_of(self._samples[-1][0])
 
 	@property
-	def newest(self) -> float:
-		"""The time of the newest sample; 0 without any."""
+	def sampled_at(self) -> float:
+		"""Return the time of the newest sample, by the primary's clock; 0 without any."""
 		with self._lock:
 			return self._samples[-1][1] if self._samples else 0.0
 
 	@property
-	def history(self) -> list[tuple[str, float]]:
-		"""The samples as plain values, to hand to another process."""
+	def samples(self) -> list[Sample]:
+		"""Return the samples as plain values, to publish to other processes."""
 		with self._lock:
 			return [(str(position), at) for position, at in self._samples]
 
-	def begin_with(self, history: list) -> None:
-		"""Take over another process's samples, if there are none yet or only older ones."""
+	def adopt(self, samples: list[Sample]) -> None:
+		"""Take over the samples of another process, if this one has none or only older ones."""
 		with self._lock:
-			if history and (not self._samples or self._samples[-1][1] < history[-1][1]):
-				self._samples = [(Position(text), float(at)) for text, at in history]
+			if samples and (not self._samples or self._samples[-1][1] < samples[-1][1]):
+				self._samples = [(Position(text), at) for text, at in samples]

@@ -1,11 +1,11 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""Which replicas are alive and fresh: what this process knows, and how all of a site come to know it.
+"""The health monitor: which replicas are alive and how late they are, known to all processes of a site.
 
-One process of a site asks the replicas, once a second, and publishes its verdicts; which one is
-settled by a claim in Redis that runs out when its holder dies. The others read what is published.
-After MediaWiki's and MaxScale's monitors; a call never waits for one while a verdict is at hand.
+One process of a site, the prober, checks the replicas once a second and publishes its verdicts in Redis. Which
+process that is, a claim in Redis decides, which expires when its holder dies. The others read the verdicts. After
+the monitors of MediaWiki and MaxScale. No call waits for a health check while there is a verdict.
 """
 
 import hashlib
@@ -26,87 +26,89 @@ from read_replica.engine.settings import Settings
 
 SECONDS_BETWEEN_ROUNDS = 1.0
 
-# A claim outlives a round that is late, and its holder's death by not much.
+# Long enough for a round that is late, and short enough for another process to take over soon after a death.
 SECONDS_OF_A_CLAIM = 2.5
 
-# Until the next round, and the reading of what it has found, are overdue, a lag stands as measured.
+# For so long a lag counts as measured: until the next round, and the reading of its verdicts, are overdue.
 SECONDS_A_VERDICT_IS_NEW = 2.5
 
-# After that, a verdict is no longer at hand.
+# After so long, a verdict no longer counts.
 SECONDS_A_VERDICT_HOLDS = 5.0
 
-# A statement that runs for long is an occasion to ask: how long a server has to answer then, and how
-# long its answer counts.
-SECONDS_TO_SHOW_LIFE = 0.5
-SECONDS_BETWEEN_SIGNS = 10.0
+# While a statement runs for long, its server is pinged: how long it has to answer, and how long the answer counts.
+SECONDS_TO_ANSWER_PING = 0.5
+SECONDS_BETWEEN_PINGS = 10.0
 
-# How often a process that knows nothing yet asks whether the one that is looking has found something.
+# How often a process without verdicts asks Redis for those of the prober.
 SECONDS_UNTIL_ASKED_AGAIN = 0.02
 
 Judgement = Literal["good", "lagging", "down", "unknown"]
 
 
 class HealthMonitor:
-	"""The verdicts of one process about one site's replicas. Safe to share between threads."""
+	"""The verdicts on a site's replicas that one process has. Safe to share between threads."""
 
-	def __init__(self, replicas: list[Replica], settings: Settings, host: Host, events: Events):
-		self.check = HealthCheck(replicas, host, settings.connect_timeout)
-		# Processes that still work with other settings have verdicts, and a prober, of their own.
+	def __init__(self, replicas: list[Replica], settings: Settings, host: Host, events: Events) -> None:
+		self.health_check = HealthCheck(replicas, host, settings.connect_timeout)
+		# Processes with other settings, as during a change of them, have their own verdicts and their own prober.
 		self._fleet = _digest_of(replicas)
 		self._host = host
 		self._events = events
 		self._lock = Lock()
 		self._settings = settings
 		self._verdicts: dict[str, Verdict] = {}
-		self._heard_at = float("-inf")
+		self._updated_at = float("-inf")
 		self._found_at = float("-inf")
-		# Replicas that did not answer this process, whatever another one has found.
+		# The replicas that do not answer this process, whatever the prober has found.
 		self.silent: set[str] = set()
 		self._begin()
 		after_fork(self, HealthMonitor._begin_in_child)
 
 	def _begin_in_child(self) -> None:
-		self.check.begin_in_child()
+		self.health_check.begin_in_child()
 		self._begin()
 
 	def _begin(self) -> None:
-		"""A process has a name of its own for its claims."""
+		"""Take a name for the claims of this process."""
 		self._owner = f"{os.getpid()}-{secrets.token_hex(4)}"
 		self.is_prober = False
 
-	# What a call asks
+	# For calls
 
 	@property
 	def age(self) -> float:
-		"""Seconds since the verdicts were new to this process."""
-		return time.monotonic() - self._heard_at
+		"""Return the seconds since the verdicts of this process were new."""
+		return time.monotonic() - self._updated_at
 
 	def verdict_of(self, name: str) -> Verdict | None:
-		"""What is known of a replica now, its lag grown by the time that nothing was heard; else None."""
+		"""Return the verdict on a replica, or None if it is too old.
+
+		If no new verdict has come for a while, its lag grows by that time.
+		"""
 		verdict, age = self._verdicts.get(name), self.age
 		if verdict is None or age > SECONDS_A_VERDICT_HOLDS:
 			return None
 		return verdict.older_by(age - SECONDS_A_VERDICT_IS_NEW)
 
 	def has(self, name: str, position: Position) -> bool:
-		"""Whether a replica is known to have a position."""
+		"""Return whether a replica is known to have reached a position."""
 		verdict = self._verdicts.get(name)
 		return verdict is not None and verdict.position.covers(position)
 
 	def verdict_from(self, name: str, answer: HealthAnswer, wanted: Position) -> Verdict:
-		"""The verdict on a server that has just answered a question of health on a connection of a call's.
+		"""Return the verdict on a server that has just answered a health query on a call's own connection.
 
-		Its lag is told by the samples of the primary that this process knows, and by their age.
+		Its lag follows from the samples of the primary that this process has, and from their age.
 
 		:param wanted: the position that it was asked for
 		"""
 		position = answer.position.joined(wanted) if wanted and answer.reached else answer.position
-		as_of = self.check.history.as_of(position)
-		lag = None if as_of is None else self.check.history.newest - as_of + self.age
+		as_of = self.health_check.positions.as_of(position)
+		lag = None if as_of is None else self.health_check.positions.sampled_at - as_of + self.age
 		return Verdict(name, "up", lag, as_of, position, answer.read_only, "", answer.server)
 
 	def judge(self, verdict: Verdict | None, max_lag: float) -> Judgement:
-		"""Whether the replica of this verdict may answer a call that accepts a lag of `max_lag` seconds."""
+		"""Return whether the replica of this verdict may answer a call that accepts a lag of `max_lag` seconds."""
 		if verdict is None:
 			return "unknown"
 		if verdict.state == "down" or verdict.name in self.silent:
@@ -115,21 +117,21 @@ class HealthMonitor:
 			return "lagging"
 		return "good"
 
-	def look_now(self) -> None:
-		"""Look at the replicas, however well they are known."""
+	def check_now(self) -> None:
+		"""Check the replicas now, also if the verdicts are new."""
 		with self._lock:
-			self._look(wait_for_connections=True)
+			self._check(wait_for_connections=True)
 
-	def look_if_unknown(self) -> None:
-		"""Let there be a look at the replicas now, if that has been too long ago to say anything."""
+	def check_if_unknown(self) -> None:
+		"""Wait for a check of the replicas, by this process or another, if there are no verdicts that still count."""
 		if self.age <= SECONDS_A_VERDICT_HOLDS:
 			return
 		with self._lock:
-			if self.age > SECONDS_A_VERDICT_HOLDS and not (self._read_published() or self._is_told()):
-				self._look(wait_for_connections=True)
+			if self.age > SECONDS_A_VERDICT_HOLDS and not (self._read_published() or self._wait_for_prober()):
+				self._check(wait_for_connections=True)
 
-	def _is_told(self) -> bool:
-		"""Wait for the process that is looking now; False if that is this one's part, or takes too long."""
+	def _wait_for_prober(self) -> bool:
+		"""Wait for the verdicts of the prober; False if this process is the prober, or if that takes too long."""
 		deadline = time.monotonic() + self._settings.connect_timeout + 2 * SECONDS_TO_ANSWER
 		while time.monotonic() < deadline:
 			self.is_prober = self._host.shared.claim(self._fleet, self._owner, SECONDS_OF_A_CLAIM)
@@ -140,99 +142,100 @@ class HealthMonitor:
 			time.sleep(SECONDS_UNTIL_ASKED_AGAIN)
 		return False
 
-	# What the watchdog does
+	# For the watchdog
 
-	def shows_life(self, name: str, since: float | None) -> bool:
-		"""Whether a replica still answers, so far as that is known now.
+	def still_answers(self, name: str, since: float | None) -> bool:
+		"""Return whether a replica still answers, as far as is known now.
 
-		:param since: the time.monotonic() since which a statement has been running there for
-			suspiciously long; the replica is then asked, unless it has answered after that
+		:param since: the time.monotonic() since which a statement has been running there for suspiciously long; the
+			replica is then pinged, unless it has answered since
 		"""
-		probe = self.check.probes[name]
+		probe = self.health_check.probes[name]
 		if since is None and not probe.silent_for:
 			return True
 		with self._lock:
 			probe.answer()
-			if probe.silent_for > SECONDS_TO_SHOW_LIFE:
+			if probe.silent_for > SECONDS_TO_ANSWER_PING:
 				self.silent.add(name)
 				return False
 			if not probe.silent_for and probe.is_connected:
 				self.silent.discard(name)
 			if since is not None:
 				verdict = self._verdicts.get(name)
-				said_to_be_down = verdict is not None and verdict.state == "down"
+				is_found_down = verdict is not None and verdict.state == "down"
 				now = time.monotonic()
-				if probe.heard_at < max(since, now - (1 if said_to_be_down else SECONDS_BETWEEN_SIGNS)):
-					probe.open_meanwhile()
-					probe.ask(dialect.ping)
+				if probe.heard_at < max(since, now - (1 if is_found_down else SECONDS_BETWEEN_PINGS)):
+					probe.open_in_background()
+					probe.ask(dialect.PING)
 			return True
 
-	def keep_up(self) -> None:
-		"""Once a round: look at the replicas, if that is this process's part, or read what was found."""
+	def run_round(self) -> None:
+		"""Check the replicas, if this process is the prober, or read the prober's verdicts. Called once a second."""
 		with self._lock:
 			was_prober = self.is_prober
 			self.is_prober = self._host.shared.claim(self._fleet, self._owner, SECONDS_OF_A_CLAIM)
 			if self.is_prober:
-				self._look(wait_for_connections=not was_prober)
+				self._check(wait_for_connections=not was_prober)
 			else:
-				self.check.primary_probe.close()
+				self.health_check.primary_probe.close()
 				self._read_published()
 
-	def read_up(self) -> None:
-		"""Between rounds: read what another process has found."""
+	def refresh(self) -> None:
+		"""Read the prober's verdicts, if this process is another one. Called between rounds."""
 		if not self.is_prober:
 			with self._lock:
 				self._read_published()
 
-	def rest(self) -> None:
-		"""Close what is kept open for looking."""
+	def release(self) -> None:
+		"""Give up the claim and close the probes; the next round begins anew."""
 		with self._lock:
 			self._host.shared.give_up_claim(self._fleet, self._owner)
 			self.is_prober = False
-			self.check.close()
+			self.health_check.close()
 
 	def _read_published(self) -> bool:
-		"""Take over published verdicts; False if there are none that are new to this process."""
+		"""Take over the published verdicts; False if there are none that are new to this process."""
 		published = self._host.shared.read_health(self._fleet)
 		if not published:
 			return False
 		text, holds_for = published
 		try:
-			verdicts, history, found_at = from_text(text)
+			verdicts, samples, found_at = from_text(text)
 		except ValueError:
-			# Of another version of this app; its process will publish again, or lose its claim.
+			# Published by another version of this app. Its process publishes again soon, or loses its claim.
 			return False
 		if found_at == self._found_at:
 			return False
 		self._found_at = found_at
-		self.check.history.begin_with(history)
-		self._learn({verdict.name: verdict for verdict in verdicts}, SECONDS_A_VERDICT_HOLDS - holds_for)
+		self.health_check.positions.adopt(samples)
+		self._update({verdict.name: verdict for verdict in verdicts}, SECONDS_A_VERDICT_HOLDS - holds_for)
 		return True
 
-	def _learn(self, verdicts: dict[str, Verdict], age: float = 0) -> None:
+	def _update(self, verdicts: dict[str, Verdict], age: float = 0) -> None:
+		"""Replace the verdicts of this process by new ones, which may be some seconds old."""
 		self._verdicts = verdicts
-		self._heard_at = time.monotonic() - age
+		self._updated_at = time.monotonic() - age
 		for name, verdict in verdicts.items():
-			# Whoever found it up has had an answer; unless our own question still waits for one.
-			if verdict.state == "up" and not self.check.probes[name].silent_for:
+			# The prober had an answer from it, so it is no longer silent; unless our own query still waits for one.
+			if verdict.state == "up" and not self.health_check.probes[name].silent_for:
 				self.silent.discard(name)
 
-	def _look(self, wait_for_connections: bool) -> None:
-		"""Look at all servers, and let the other processes know what was found."""
-		verdicts = self.check.look(wait_for_connections)
+	def _check(self, wait_for_connections: bool) -> None:
+		"""Run a health check, and publish the verdicts to the other processes."""
+		verdicts = self.health_check.run(wait_for_connections)
 		for name, verdict in verdicts.items():
-			if verdict.state == "down" and self.check.probes[name].is_connected:
+			if verdict.state == "down" and self.health_check.probes[name].is_connected:
 				self.silent.add(name)
 			elif verdict.state == "up":
 				self.silent.discard(name)
-		self._tell(verdicts)
-		self._learn(verdicts)
+		self._log_changes(verdicts)
+		self._update(verdicts)
 		self._found_at = time.time()
-		text = to_text(verdicts.values(), self.check.history.history, self._found_at)
+		text = to_text(verdicts.values(), self.health_check.positions.samples, self._found_at)
 		self._host.shared.publish_health(self._fleet, text, SECONDS_A_VERDICT_HOLDS)
 
-	def _tell(self, verdicts: dict[str, Verdict]) -> None:
-		"""Log what has changed since the last look."""
+	def _log_changes(self, verdicts: dict[str, Verdict]) -> None:
+		"""Log what has changed since the last verdicts."""
 		for name, new in verdicts.items():
 			old = self._verdicts.get(name)
 			lagging = _is_lagging(new, self._settings.defaults.max_lag)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""A connection of our own to one server, for short questions that may not hold anybody up."""
+"""A probe: a connection of its own to one server, for short queries that no call waits for."""
 
 import threading
 import time
@@ -11,29 +11,29 @@ from typing import Any
 
 from read_replica.engine import dialect
 
-# How often a server that cannot be reached is tried again.
+# How long to wait before a server that cannot be reached is tried again.
 SECONDS_BETWEEN_TRIES = 1.0
 
-# An answer that is this late will not come any more; a new connection is tried.
+# An answer that is so late will not come any more: a new connection is opened.
 SECONDS_TO_GIVE_UP = 30.0
 
 
 class Probe:
-	"""Asks one server, and is told later. Used by one thread at a time.
+	"""Sends one server a query (`ask`), and reads its answer later (`answer`). Used by one thread at a time.
 
-	A question that is not answered stays open, so that a server that was frozen is noticed as soon as
-	it goes on. Connections are opened by a thread of their own, as that may take a second.
+	A query without an answer stays open, so that a server that was frozen is noticed as soon as it goes on.
+	Connections are opened by a thread of their own, as that may take a second.
 
-	:param max_age: seconds after which a new connection is opened; the last one is used until then
+	:param max_age: seconds after which a new connection is opened; the old one is used until then
 	"""
 
-	def __init__(self, connect: Callable[[], Any], max_age: float = float("inf")):
+	def __init__(self, connect: Callable[[], Any], max_age: float = float("inf")) -> None:
 		self._connect = connect
 		self._max_age = max_age
 		self._is_to_be_renewed = False
 		self._connection: Any = None
 		self.opened_at = float("-inf")
-		# One that was opened meanwhile, and when.
+		# A connection that was opened in the background, and when.
 		self._new: tuple[Any, float] | None = None
 		self._opening: threading.Thread | None = None
 		self._tried_at = float("-inf")
@@ -43,16 +43,17 @@ class Probe:
 
 	@property
 	def is_connected(self) -> bool:
+		"""Return whether there is an open connection."""
 		return self._connection is not None or self._new is not None
 
 	@property
 	def age(self) -> float:
-		"""Seconds since the connection that is used was opened."""
+		"""Return the seconds since the connection in use was opened."""
 		return time.monotonic() - self.opened_at
 
 	@property
 	def silent_for(self) -> float:
-		"""Seconds for which a question, or a new connection, has been waiting for the server."""
+		"""Return the seconds for which a query, or a new connection, has been waiting for the server; else 0."""
 		if self._asked_at is not None:
 			return time.monotonic() - self._asked_at
 		is_waiting = self._is_opening and not self.is_connected
@@ -62,9 +63,9 @@ class Probe:
 	def _is_opening(self) -> bool:
 		return self._opening is not None and self._opening.is_alive()
 
-	def open_meanwhile(self) -> None:
-		"""Connect in the background, unless that was tried a moment ago; see `error` for how it went."""
-		self._use_new_one()
+	def open_in_background(self) -> None:
+		"""Connect in the background, unless that was tried a moment ago. `error` tells why it failed."""
+		self._use_new_connection()
 		is_good = self._connection is not None and self.age < self._max_age and not self._is_to_be_renewed
 		if is_good or self._is_opening:
 			return
@@ -74,20 +75,23 @@ class Probe:
 			self._opening.start()
 
 	def renew(self) -> None:
-		"""Open a new connection in the background; the last one is used until then."""
+		"""Open a new connection in the background; the old one is used until then."""
 		self._is_to_be_renewed = True
-		self.open_meanwhile()
+		self.open_in_background()
 
-	def _use_new_one(self) -> None:
-		"""Use the connection that was opened meanwhile; a question that is open on the last one is given up."""
+	def _use_new_connection(self) -> None:
+		"""Switch to the connection that was opened in the background, if there is one.
+
+		An open query on the old one is dropped.
+		"""
 		if self._new is None:
 			return
-		last, (self._connection, self.opened_at), self._new = self._connection, self._new, None
+		old, (self._connection, self.opened_at), self._new = self._connection, self._new, None
 		self._asked_at, self._is_to_be_renewed = None, False
-		_close(last)
+		_close(old)
 
 	def wait_until_open(self, seconds: float) -> None:
-		"""Wait until it is settled whether a connection can be opened, for at most so many seconds."""
+		"""Wait until a connection is open, or has failed to open, for at most so many seconds."""
 		if self._opening is not None:
 			self._opening.join(max(0.0, seconds))
 
@@ -106,22 +110,22 @@ class Probe:
 		self.heard_at = time.monotonic()
 
 	def ask(self, statement: str) -> bool:
-		"""Send a question; False if there is no connection, or one is still open."""
-		self._use_new_one()
+		"""Send a query; False if there is no connection, or if another query is still open."""
+		self._use_new_connection()
 		if self._connection is None or self._asked_at is not None:
 			return False
 		try:
 			dialect.send(self._connection, statement)
 		except Exception as error:
 			self._fail(error)
-			if not dialect.is_of_connection(error):
+			if not dialect.is_driver_error(error):
 				raise
 			return False
 		self._asked_at = time.monotonic()
 		return True
 
-	def answer(self, seconds: float = 0) -> tuple | None:
-		"""The answer to the question, or None if there is none within `seconds`; see `error`."""
+	def answer(self, seconds: float = 0) -> tuple[Any, ...] | None:
+		"""Return the answer to the query, or None if it does not come within `seconds`; `error` may tell why."""
 		if self._asked_at is None:
 			return None
 		try:
@@ -132,7 +136,7 @@ class Probe:
 			row = dialect.receive(self._connection)
 		except Exception as error:
 			self._fail(error)
-			if not dialect.is_of_connection(error):
+			if not dialect.is_driver_error(error):
 				raise
 			return None
 		self._asked_at = None
@@ -145,8 +149,9 @@ class Probe:
 		self.close()
 
 	def close(self) -> None:
+		"""Close the connection; `open_in_background` opens another."""
 		self._opening = None
-		self._use_new_one()
+		self._use_new_connection()
 		connection, self._connection, self._asked_at = self._connection, None, None
 		self._is_to_be_renewed = False
 		_close(connection)
@@ -154,6 +159,6 @@ class Probe:
 
 def _close(connection: Any) -> None:
 	if connection is not None:
-		# Whatever it says: it is of no use any more.
+		# Errors do not matter: the connection is not used any more.
 		with suppress(Exception):
 			connection.close()

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""What is known of a replica: a verdict, and how it is told to other processes."""
+"""A verdict: what the last health check has found of a replica, and its form as text for other processes."""
 
 import json
 from collections.abc import Iterable
@@ -12,16 +12,19 @@ from read_replica.engine.dialect import Position
 
 State = Literal["up", "down"]
 
+# A position of the primary, and its time then.
+Sample = tuple[str, float]
+
 FOLLOWS_ANOTHER = "it has transactions that the primary does not have"
 
 
 @dataclass(frozen=True)
 class Verdict:
-	"""What the last look at a replica has shown.
+	"""What the last health check has found of a replica.
 
 	:param lag: seconds by which it is behind the primary; None if that could not be measured
-	:param as_of: up to when it has all that was committed, by the primary's clock; None if not known
-	:param position: what it has, at least
+	:param as_of: the time, by the primary's clock, up to which it has all that was committed; None if not known
+	:param position: the position that it has reached, at least
 	:param read_only: whether it refuses writes from ordinary users
 	:param error: why it is down, or why its lag cannot be measured
 	:param server: which server has answered, as an address may lead to one of several
@@ -37,24 +40,25 @@ class Verdict:
 	server: str = ""
 
 	def older_by(self, seconds: float) -> "Verdict":
-		"""The same verdict when nothing new has been heard for `seconds`."""
+		"""Return this verdict with its lag grown by `seconds` in which nothing new was heard."""
 		return self if self.lag is None or seconds <= 0 else replace(self, lag=self.lag + seconds)
 
 
-def to_text(verdicts: Iterable[Verdict], history: list, at: float) -> str:
-	"""Verdicts, the samples of the primary that they rest on, and when they were found, as JSON."""
+def to_text(verdicts: Iterable[Verdict], samples: list[Sample], at: float) -> str:
+	"""Return verdicts as JSON, with the samples of the primary that they rest on, and the time.time() of the check."""
 	rows = [asdict(verdict) | {"position": str(verdict.position)} for verdict in verdicts]
-	return json.dumps({"at": at, "verdicts": rows, "history": history})
+	return json.dumps({"at": at, "verdicts": rows, "history": samples})
 
 
-def from_text(text: str) -> tuple[list[Verdict], list, float]:
-	"""What to_text has made.
+def from_text(text: str) -> tuple[list[Verdict], list[Sample], float]:
+	"""Parse what `to_text` has returned.
 
 	:raises ValueError: if the text is something else
 	"""
 	try:
 		found = json.loads(text)
 		verdicts = [Verdict(**row | {"position": Position(row["position"])}) for row in found["verdicts"]]
-		return verdicts, found["history"], float(found["at"])
+		samples = [(str(position), float(at)) for position, at in found["history"]]
+		return verdicts, samples, float(found["at"])
 	except (TypeError, KeyError, AttributeError) as error:
 		raise ValueError(f"these are no verdicts: {error}") from None

@@ -19,7 +19,7 @@ from read_replica.engine.locks import Lock
 from read_replica.engine.replicas.replica import Replica
 
 # A frozen server is to hold the first call for at most 1.2 s: a statement that takes longer than this
-# lets the server be asked whether it is alive, and monitor.SECONDS_TO_SHOW_LIFE is its time to answer.
+# lets the server be asked whether it is alive, and monitor.SECONDS_TO_ANSWER_PING is its time to answer.
 SECONDS_UNTIL_ASKED = 0.3
 SECONDS_BETWEEN_LOOKS = 0.1
 
@@ -101,7 +101,7 @@ class Watchdog:
 			is_running = self._thread is not None and self._thread.is_alive()
 		if not is_running:
 			# A call may have looked at the replicas all the same.
-			self._health.rest()
+			self._health.release()
 
 	def _run(self) -> None:
 		next_round = 0.0
@@ -115,11 +115,11 @@ class Watchdog:
 							next_round + SECONDS_BETWEEN_ROUNDS, now + SECONDS_BETWEEN_ROUNDS / 2
 						)
 						next_reading = now + SECONDS_BETWEEN_ROUNDS / 2
-						self._health.keep_up()
+						self._health.run_round()
 						self._share_beside()
 					elif now >= next_reading:
 						next_reading = next_round
-						self._health.read_up()
+						self._health.refresh()
 					self._free_calls_that_hang()
 				except Exception as error:
 					# Whatever it is, calls must not be left without a watchdog.
@@ -127,7 +127,7 @@ class Watchdog:
 					time.sleep(SECONDS_BETWEEN_ROUNDS)
 				time.sleep(SECONDS_BETWEEN_LOOKS)
 		finally:
-			self._health.rest()
+			self._health.release()
 			self._server_probes.close_all_but(())
 			if self._sharing_thread is not None:
 				self._sharing_thread.join()
@@ -147,7 +147,7 @@ class Watchdog:
 			if self._health.is_prober:
 				self._host.shared.watch()
 		except Exception as error:
-			self._events.now_and_then("watchdog_failed", error=f"{type(error).__name__}: {error}")
+			self._events.log_throttled("watchdog_failed", error=f"{type(error).__name__}: {error}")
 
 	def _free_calls_that_hang(self) -> None:
 		now = time.monotonic()
@@ -166,11 +166,11 @@ class Watchdog:
 				else:
 					late[name] = min(since, late.get(name, since))
 		for replica in self._replicas:
-			if not self._health.shows_life(replica.name, late.get(replica.name)):
+			if not self._health.still_answers(replica.name, late.get(replica.name)):
 				self._free_calls_of(replica)
 		self._server_probes.close_all_but(late_at_servers)
 		for (_, server), calls in late_at_servers.items():
-			if not self._server_probes.shows_life(calls[0].replica, server):
+			if not self._server_probes.still_answers(calls[0].replica, server):
 				_free(call for call in calls if call.server == server)
 
 	def _free_calls_of(self, replica: Replica) -> None:

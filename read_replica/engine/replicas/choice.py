@@ -1,7 +1,7 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""The order in which the replicas are tried for a call."""
+"""The load balancer: the order in which the replicas are tried for a call."""
 
 import random
 from collections.abc import Sequence
@@ -11,10 +11,10 @@ from read_replica.engine.settings import DEFAULT_POOL
 
 
 def in_order(replicas: Sequence[Replica], pool: str | None, rng: random.Random) -> list[Replica]:
-	"""All replicas in the order in which to try them: those of the pool first, by weight at random.
+	"""Return all replicas in the order in which to try them: those of the pool first, each group at random by weight.
 
-	The weighted shuffle is that of Efraimidis and Spirakis (2006): each draws u ** (1 / weight),
-	and the highest goes first.
+	The weighted shuffle is that of Efraimidis and Spirakis (2006): each replica draws u ** (1 / weight), and the
+	highest goes first.
 	"""
 	wanted = pool or DEFAULT_POOL
 

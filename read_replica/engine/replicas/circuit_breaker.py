@@ -1,10 +1,11 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""A circuit breaker: how long a replica that failed is left alone.
+"""A circuit breaker: decides how long a replica that has failed is left alone.
 
-After M. Nygard, "Release It!": closed while all is well, open after a failure, and half open for
-one try once its time is up. Each process of a site keeps its own, and asks the others before it tries.
+After M. Nygard, "Release It!": closed while all is well, open after a failure, and half open for one try when its
+pause is over. Each process of a site has its own breakers, and asks Redis before a try, so that one process tries
+for all.
 """
 
 import random
@@ -19,20 +20,20 @@ LONGEST_PAUSE = 30.0
 
 
 class CircuitBreaker:
-	"""Says whether a replica may be tried; safe to share between threads.
+	"""Decides whether a replica may be tried. Safe to share between threads.
 
-	The pause doubles from 1 s to 30 s while failures go on, each with up to 20 % of jitter, so that
-	many processes do not come back in the same instant.
+	The pause doubles from 1 s to 30 s while failures go on, each with up to 20 % of jitter, so that many processes
+	do not come back in the same moment.
+
+	:param claim: called before a try with the seconds of the pause; False if another process tries in that time
+	:param clock: seconds that never go back
 	"""
 
 	def __init__(
 		self,
 		claim: Callable[[float], bool] = lambda seconds: True,
 		clock: Callable[[], float] = time.monotonic,
-	):
-		"""
-		:param claim: asked before a try; False if another process tries in these seconds
-		"""
+	) -> None:
 		self._claim = claim
 		self._clock = clock
 		self._lock = Lock()
@@ -42,10 +43,11 @@ class CircuitBreaker:
 
 	@property
 	def is_open(self) -> bool:
+		"""Return whether the replica has failed and has not recovered yet."""
 		return self._pause > 0
 
 	def allows(self) -> bool:
-		"""True if the replica may be tried. While open, one caller per pause is let through."""
+		"""Return whether the replica may be tried. While the breaker is open, one caller per pause may."""
 		if not self._pause:
 			return True
 		with self._lock:
@@ -57,7 +59,7 @@ class CircuitBreaker:
 		is_ours = not pause or self._claim(pause)
 		with self._lock:
 			if not is_ours:
-				# How that try went is asked soon.
+				# Another process tries. Ask again soon how it went.
 				self._retry_at = min(self._retry_at, self._clock() + FIRST_PAUSE)
 				return False
 			self._is_tried = self._pause > 0
@@ -67,7 +69,7 @@ class CircuitBreaker:
 		"""Note a failure; "opened" means that it is the first one of an outage."""
 		with self._lock:
 			if self._pause and not self._is_tried:
-				# Of a call that began before the first failure: many at once are no longer outage.
+				# A call that began before the first failure. Many of them at once do not make the outage longer.
 				return "still_open"
 			self._is_tried = False
 			outcome: Literal["opened", "still_open"] = "still_open" if self._pause else "opened"

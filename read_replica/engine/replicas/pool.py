@@ -74,7 +74,7 @@ class Lease:
 			dialect.end_later(self.connection)
 		except Exception as error:
 			self.throw_away()
-			if not dialect.is_of_connection(error):
+			if not dialect.is_driver_error(error):
 				raise
 			return False
 		return True

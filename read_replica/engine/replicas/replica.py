@@ -62,7 +62,7 @@ class Replica:
 		try:
 			self._make_ready(lease, timeout)
 		except Exception as error:
-			if not dialect.is_of_connection(error):
+			if not dialect.is_driver_error(error):
 				raise
 			self.pool.close_idle()
 			if isinstance(error, TimeoutError):

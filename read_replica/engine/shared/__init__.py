@@ -1,9 +1,9 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""What the processes of a site share in Redis, how it is asked, and the primary in its place where it cannot be.
+"""What the processes of a site share in Redis, and on the primary where their Redis differs or fails.
 
 Uses `dialect` alone. Used by all of the engine through `Host.shared`, and by the hosts that make it.
 Offers to others: shared_state.SharedState, several_redises.SeveralRedises, common_store.CommonStore,
-user_positions.Written, redis_state.impatient.
+user_positions.UserPosition, redis_state.impatient.
 """

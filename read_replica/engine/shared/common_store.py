@@ -1,7 +1,10 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""What the servers of a site have in common where their Redises differ: the primary, and what is known of them there."""
+"""The store that all servers of a site have in common if their Redises differ: the primary.
+
+The engine says here what it needs of that store; the host provides it.
+"""
 
 import json
 import time
@@ -12,35 +15,38 @@ from typing import NamedTuple, Protocol
 from redis.exceptions import RedisError
 
 from read_replica.engine.dialect import Position
-from read_replica.engine.shared.user_positions import SECONDS_POSITIONS_ARE_KEPT, Written
+from read_replica.engine.shared.user_positions import SECONDS_POSITIONS_ARE_KEPT, UserPosition
 
-# For as long as another Redis may hold a position that counts.
+# As long as another Redis may hold a position that is still needed.
 SECONDS_A_REDIS_COUNTS = SECONDS_POSITIONS_ARE_KEPT
 
-# Those who still read positions from the primary must find there what those have written who do not any more.
+# Processes that still read positions from the primary must find there what the others commit, who do not any more.
 SECONDS_OF_KEEPING_FOR_OTHERS = 60
 
-# For how long a process that the primary refuses goes by what was known before.
+# For how long a process that the primary refuses relies on what was known before.
 SECONDS_A_REFUSAL_IS_BORNE = 10.0
 
-# Noted in the place of a Redis by those who cannot reach the one they have, or whom it refuses to keep anything.
+# The id that is noted for a Redis that cannot be reached, or that refuses to keep anything.
 NO_REDIS = "none"
 
 
 class CommonStoreError(RedisError):
-	"""The primary could not keep, or tell, what is common to all servers; as if Redis could not."""
+	"""Raised when the primary cannot keep, or return, what all servers share; handled as a failure of Redis."""
 
 
 class PrimaryRefuses(CommonStoreError):
-	"""The primary has answered, and could not do it: others may be luckier, as it has too many connections, or is slow."""
+	"""Raised when the primary answers with an error: too many connections, or too slow.
+
+	Unlike a primary that is down, it may serve other processes meanwhile.
+	"""
 
 
-class Sighting(NamedTuple):
+class KnownRedis(NamedTuple):
 	"""A Redis that processes of the site use.
 
-	:param in_use_for: seconds since it was first seen
-	:param seen: seconds since it was last seen
-	:param seen_here: the same, by a process of this host; None: never
+	:param in_use_for: seconds since it was noted first
+	:param seen: seconds since it was noted last
+	:param seen_here: seconds since a process of this host has noted it; None: never
 	"""
 
 	redis_id: str
@@ -50,76 +56,87 @@ class Sighting(NamedTuple):
 
 
 class CommonStore(Protocol):
-	"""What all servers of the site have in common, whichever Redis they use: the primary.
+	"""The store that all servers of the site use, whichever Redis they have: the primary.
 
-	Each method raises CommonStoreError where it cannot be asked. Its answers are new: of no transaction's snapshot.
+	Each method raises CommonStoreError if the primary does not answer. Answers are current: they do not come from
+	the snapshot of a transaction.
 	"""
 
-	def sightings(self, host: str) -> list[Sighting]:
-		"""The Redises that were seen lately; for a given `seen_here`."""
+	def known_redises(self, host: str) -> list[KnownRedis]:
+		"""Return the Redises that were noted lately.
+
+		:param host: the host that `seen_here` is about
+		"""
 
 	def note(self, redis_id: str, host: str, address: str) -> None:
-		"""Note that a Redis is in use on a host."""
+		"""Note that a Redis is in use on a host, now."""
 
-	def let_pass(self, redis_id: str, seconds: float) -> None:
-		"""Let a Redis that was not seen for so long be as one that was not seen for as long as one counts."""
+	def expire(self, redis_id: str, seconds: float) -> None:
+		"""Let a Redis no longer count, if it was not noted for so many seconds."""
 
-	def keep_written(self, users: Iterable[str], position: Position) -> None:
-		"""Remember what has been committed on behalf of these users."""
+	def keep_position(self, users: Iterable[str], position: Position) -> None:
+		"""Keep a position that was committed on behalf of these users."""
 
-	def written_by(self, user: str) -> Written:
-		"""What a user has committed within the last hour, and since when that is complete."""
+	def position_of(self, user: str) -> UserPosition:
+		"""Return what a user has committed within the last hour."""
 
-	def begin_anew(self, seconds_ago: float) -> None:
-		"""Say that positions may have been lost up to then."""
+	def mark_incomplete(self, seconds_ago: float) -> None:
+		"""Mark that positions are missing which were committed until that many seconds ago."""
 
-	def replace_written(self, user: str, position: Position) -> None:
-		"""Put a position, also a lower one, in the place of what a user has written."""
+	def replace_position(self, user: str, position: Position) -> None:
+		"""Replace a user's position, also by a lower one."""
 
 	def close(self) -> None:
-		"""Close what is kept open."""
+		"""Close the connection to the primary."""
 
 
 class View(NamedTuple):
 	"""What a process knows of the Redises of its site.
 
 	:param redises: the ids of those that count
-	:param several_for: seconds since there are several; None: there is one
-	:param is_kept_for_others: whether positions are kept on the primary, too
-	:param is_refused: whether the primary has refused to say since then whether it is still so
-	:param at: when the primary was asked for it, by time.monotonic() of this process
+	:param several_for: seconds for which there had been several when the primary was asked; None: there was one
+	:param is_kept_on_primary: whether positions are kept on the primary as well
+	:param is_refused: whether the primary has refused since then to say whether this is still so
+	:param at: when the primary was asked, by time.monotonic() of this process
 	"""
 
 	redises: frozenset[str]
 	several_for: float | None
-	is_kept_for_others: bool
+	is_kept_on_primary: bool
 	is_refused: bool = False
 	at: float = 0.0
 
 	@property
 	def age(self) -> float:
+		"""Return the seconds since the primary was asked."""
 		return time.monotonic() - self.at
 
 	@property
 	def is_outdated(self) -> bool:
-		"""Whether others know better, if another Redis has come meanwhile: to them, the primary tells it."""
+		"""Return whether there may be a new Redis that this process does not know, as the primary refuses to answer it.
+
+		Other processes may get an answer, and keep positions elsewhere.
+		"""
 		return self.is_refused and self.age > SECONDS_A_REFUSAL_IS_BORNE
 
 
-def view_of(sightings: list[Sighting]) -> View:
-	"""Whether there are several Redises, and since when."""
-	counting = [one for one in sightings if one.seen < SECONDS_A_REDIS_COUNTS]
-	# Since the second one is there.
+def view_of(known_redises: list[KnownRedis]) -> View:
+	"""Return what follows from the Redises that were noted: whether there are several, and for how long."""
+	counting = [one for one in known_redises if one.seen < SECONDS_A_REDIS_COUNTS]
+	# There are several since the second one came.
 	in_use_for = sorted((one.in_use_for for one in counting), reverse=True)
 	several_for = in_use_for[1] if len(counting) > 1 else None
-	return View(frozenset(one.redis_id for one in counting), several_for, len(sightings) > 1)
+	return View(frozenset(one.redis_id for one in counting), several_for, len(known_redises) > 1)
 
 
 @lru_cache(maxsize=64)
 def view_in(text: bytes) -> tuple[View, float] | None:
-	"""What another process has found, and its age when it told that; None: it is of another version of this app."""
+	"""Parse a view that another process has published, and its age in seconds at that time.
+
+	None if another version of this app has published it.
+	"""
 	try:
-		redises, several_for, is_kept_for_others, is_refused, age = json.loads(text)
+		redises, several_for, is_kept_on_primary, is_refused, age = json.loads(text)
 	except (ValueError, TypeError):
 		return None
-	return View(frozenset(redises), several_for, is_kept_for_others, is_refused), age
+	return View(frozenset(redises), several_for, is_kept_on_primary, is_refused), age

@@ -1,36 +1,40 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""State in Redis, which is a help here, never a condition."""
+"""The base of what is kept in Redis, which is a help and never a condition: without it, calls go on."""
 
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import redis
 from redis.exceptions import RedisError
 
 from read_replica.engine.shared.thread_connections import Ask, ThreadConnections
 
-T = TypeVar("T")
+P = ParamSpec("P")
+Answer = TypeVar("Answer")
+Fallback = TypeVar("Fallback")
 
 # How long Redis may take to answer, and how long it is left alone after it did not.
 SECONDS_TO_ANSWER = 0.5
 SECONDS_LEFT_ALONE = 1.0
 
 
-def without_redis(answer: Callable[[], T]) -> Callable:
-	"""Answer so where Redis cannot be asked."""
+def without_redis(
+	fallback: Callable[[], Fallback],
+) -> Callable[[Callable[P, Answer]], Callable[P, Answer | Fallback]]:
+	"""Decorate a method that asks Redis: if Redis does not answer, the method returns `fallback()`."""
 
-	def decorate(fn):
+	def decorate(fn: Callable[P, Answer]) -> Callable[P, Answer | Fallback]:
 		@wraps(fn)
-		def wrapper(*args, **kwargs):
+		def wrapper(*args: P.args, **kwargs: P.kwargs) -> Answer | Fallback:
 			try:
 				return fn(*args, **kwargs)
 			except RedisError:
-				return answer()
+				return fallback()
 
 		return wrapper
 
@@ -38,14 +42,14 @@ def without_redis(answer: Callable[[], T]) -> Callable:
 
 
 def impatient(client: Any) -> redis.Redis:
-	"""A client of the same server that gives up soon: nobody waits for what is only a help.
+	"""Return a client of the same server that gives up after SECONDS_TO_ANSWER, and does not try again.
 
-	Newer clients try three times, with pauses of seconds, where a server refuses them.
+	Newer versions of redis-py try three times, with pauses of seconds, if a server refuses a connection.
 	"""
 	pool = client.connection_pool
 	limits: dict[str, Any] = {"socket_timeout": SECONDS_TO_ANSWER}
 	if not issubclass(pool.connection_class, redis.UnixDomainSocketConnection):
-		# Older clients do not take it for a socket of this host.
+		# Older versions of redis-py do not accept this for a Unix socket.
 		limits["socket_connect_timeout"] = SECONDS_TO_ANSWER
 	try:
 		from redis.backoff import NoBackoff
@@ -53,7 +57,7 @@ def impatient(client: Any) -> redis.Redis:
 
 		limits["retry"] = Retry(NoBackoff(), 0)
 	except ImportError:
-		# redis-py 3, of Frappe v14, does not try again by itself.
+		# redis-py 3, which Frappe v14 uses, has no such module, and does not try again by itself.
 		pass
 	settings = {**pool.connection_kwargs, **limits}
 	return redis.Redis(
@@ -62,20 +66,23 @@ def impatient(client: Any) -> redis.Redis:
 
 
 class RedisState:
-	"""Keys of one site in Redis. Safe to share between threads, as Redis clients are."""
+	"""Keys of one site in Redis. Safe to share between threads, as Redis clients are.
 
-	def __init__(self, client: redis.Redis, prefix: str):
+	:param prefix: what the keys of this site begin with
+	"""
+
+	def __init__(self, client: redis.Redis, prefix: str) -> None:
 		self.client = client
 		self._prefix = prefix
-		self._lines = ThreadConnections(self._greet)
+		self._connections = ThreadConnections(self._on_connect)
 		self._left_alone_until = 0.0
 
-	def _greet(self, ask: Ask) -> None:
-		"""What is asked first over each new connection that a thread keeps."""
+	def _on_connect(self, ask: Ask) -> None:
+		"""Called for each new connection of a thread before it is used; for subclasses."""
 
 	@contextmanager
 	def _redis(self) -> Iterator[redis.Redis]:
-		"""The client, for one round trip or more.
+		"""Lend the client. After a failure, Redis is left alone for SECONDS_LEFT_ALONE.
 
 		:raises RedisError: if Redis does not answer, or did not a moment ago
 		"""
@@ -91,14 +98,14 @@ class RedisState:
 		return f"{self._prefix}|{name}"
 
 	def watch(self) -> None:
-		"""Called by one process of the site, once a second."""
+		"""Called once a second by one process of the site; for subclasses."""
 
 	def close(self) -> None:
-		"""Close what is kept open beside Redis."""
+		"""Close connections to other servers than Redis; for subclasses."""
 
 	@without_redis(lambda: None)
 	def forget(self) -> None:
-		"""Delete all that is kept for the site."""
+		"""Delete all keys of the site."""
 		with self._redis() as client:
 			for key in client.scan_iter(match=self._key("*"), count=1000):
 				client.delete(key)

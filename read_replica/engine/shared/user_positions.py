@@ -1,24 +1,24 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""Up to which position each user has written, in Redis, where every server of a site finds it."""
+"""The positions of users' commits, in Redis, where every server of a site finds them."""
 
 import re
 import time
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from redis.exceptions import ResponseError
 
 from read_replica.engine.dialect import Position
 from read_replica.engine.shared.redis_state import RedisState, without_redis
-from read_replica.engine.shared.thread_connections import Ask
+from read_replica.engine.shared.thread_connections import Ask, Command
 
-# How long it is known what a user has written; a replica that is behind by more does not answer them.
+# How long a user's position is kept; a replica that is behind by more does not answer the user.
 SECONDS_POSITIONS_ARE_KEPT = 3600
 
-# Requests that end in the same moment may be stored in any order: in each domain, the later one stays.
+# Keeps the later position in each domain, as requests that end in the same moment may come in any order.
 KEEP_THE_LATER = """
 local both = (redis.call('GET', KEYS[1]) or '') .. ',' .. ARGV[1]
 local last, gtids = {}, {}
@@ -34,11 +34,11 @@ end
 redis.call('SET', KEYS[1], table.concat(kept, ','), 'EX', ARGV[2])
 """
 
-# When it answers again, others have yet to tell it what they could not: each leaves it alone for its own
-# second, and tries again in the next round of its watchdog, which may take two.
-SECONDS_UNTIL_ALL_IS_TOLD = 4.0
+# After an outage of Redis, until all processes have kept there what they could not keep meanwhile: each leaves Redis
+# alone for its own second, and tries again in the next round of its watchdog, which may take two.
+SECONDS_UNTIL_ALL_IS_KEPT = 4.0
 
-# Of the Redis, not of a site: made when it starts, and told by itself where it may be asked.
+# The key that holds the id of the Redis itself, not of a site: its run_id, where INFO is allowed, or a random one.
 ID_KEY = "read_replica|redis_id"
 
 _RUN_ID = re.compile(rb"run_id:(\w+)")
@@ -46,8 +46,12 @@ _RUN_ID = re.compile(rb"run_id:(\w+)")
 _TEN_YEARS = 10 * 365 * 24 * 3600 * 1000
 
 
-class Written(NamedTuple):
-	"""What a user has written, and for how many seconds it has been known of all users."""
+class UserPosition(NamedTuple):
+	"""The position of what a user has committed.
+
+	:param known_for: seconds for which the positions of all users have been kept without a gap: what was committed
+		before that may be missing in `position`
+	"""
 
 	position: Position
 	known_for: float
@@ -55,82 +59,85 @@ class Written(NamedTuple):
 
 @lru_cache(maxsize=1024)
 def _position_in(text: bytes) -> Position:
-	"""A position as it is kept; a user's last one is read with each of their requests."""
+	"""Parse a position as it is kept. Cached: each request of a user reads the same one."""
 	return Position(text.decode())
 
 
-class WrittenByUsers(RedisState):
-	"""Keeps and finds positions. What is not known, nobody is told."""
+class UserPositions(RedisState):
+	"""Keeps and finds users' positions in Redis."""
 
-	def keep_written(self, users: Iterable[str], position: Position) -> None:
-		"""Remember, in one round trip, what has been committed on behalf of these users.
+	def keep_position(self, users: Iterable[str], position: Position) -> None:
+		"""Keep a position that was committed on behalf of these users, in one round trip.
 
-		:raises RedisError: if that is not possible
+		:raises RedisError: if Redis does not keep it
 		"""
 		limits = (str(position), SECONDS_POSITIONS_ARE_KEPT)
 		commands = [("EVAL", KEEP_THE_LATER, 1, self._key(f"written|{user}"), *limits) for user in users]
-		beside = self._questions_beside()
+		extra = self._extra_commands()
 		with self._redis() as client:
-			answers = self._lines.ask(client, self._mark_beginning(), *commands, *beside)
-		self._hear(answers[len(answers) - len(beside) :])
+			answers = self._connections.ask(client, self._mark_beginning(), *commands, *extra)
+		self._read_extra(answers[len(answers) - len(extra) :])
 
-	def _questions_beside(self) -> tuple:
-		"""What else is asked of Redis in the same round trip; `_hear` gets the answers."""
+	def _extra_commands(self) -> tuple[Command, ...]:
+		"""Return commands that are sent to Redis in the same round trips; for subclasses."""
 		return ()
 
-	def _hear(self, answers: list) -> None:
-		"""Nothing was asked."""
+	def _read_extra(self, answers: list[Any]) -> None:
+		"""Called with the answers to `_extra_commands`; for subclasses."""
 
 	@without_redis(lambda: None)
-	def written_by(self, user: str) -> Written | None:
-		"""What a user has committed within the last hour, in one round trip; None: Redis cannot say."""
-		if time.monotonic() < self._left_alone_until + SECONDS_UNTIL_ALL_IS_TOLD:
+	def position_of(self, user: str) -> UserPosition | None:
+		"""Return what a user has committed within the last hour, in one round trip; None if Redis does not know."""
+		if time.monotonic() < self._left_alone_until + SECONDS_UNTIL_ALL_IS_KEPT:
 			return None
-		beside = self._questions_beside()
-		questions = (("PTTL", self._key("beginning")), ("GET", self._key(f"written|{user}")), *beside)
+		extra = self._extra_commands()
+		commands = (("PTTL", self._key("beginning")), ("GET", self._key(f"written|{user}")), *extra)
 		with self._redis() as client:
-			left, text, *answers = self._lines.ask(client, *questions)
+			left, text, *answers = self._connections.ask(client, *commands)
 			if left < 0:
-				_, left, text, *answers = self._lines.ask(client, self._mark_beginning(), *questions)
-		self._hear(answers)
+				_, left, text, *answers = self._connections.ask(client, self._mark_beginning(), *commands)
+		self._read_extra(answers)
 		known_for = min((_TEN_YEARS - left) / 1000, SECONDS_POSITIONS_ARE_KEPT)
-		return Written(_position_in(text or b""), known_for)
+		return UserPosition(_position_in(text or b""), known_for)
 
-	def _mark_beginning(self) -> tuple:
-		"""Notes since when positions are known: not before a Redis that has lost its memory came back."""
+	def _mark_beginning(self) -> Command:
+		"""Return the command that marks now as the beginning of the kept positions, unless Redis has a beginning.
+
+		Its time to live tells how long ago that was. A Redis that has lost its data has none.
+		"""
 		return ("SET", self._key("beginning"), 1, "PX", _TEN_YEARS, "NX")
 
-	def _greet(self, ask: Ask) -> None:
-		"""Begin anew with a Redis that was started, or has taken another's place, since it was noted who it is.
+	def _on_connect(self, ask: Ask) -> None:
+		"""Mark positions as incomplete if this Redis was restarted, or has replaced another one.
 
-		Its data may be that of a dump, or what another one had passed on until it died: older than it was.
+		Its data may be those of a dump, or what another Redis had replicated to it until it died: some are missing.
 		"""
 		try:
-			[told] = ask(("INFO", "server"))
+			[info] = ask(("INFO", "server"))
 		except ResponseError:
-			# It may not be asked.
+			# INFO is not allowed there.
 			return
-		found = _RUN_ID.search(told)
+		found = _RUN_ID.search(info)
 		if not found:
 			return
 		run_id = found[1]
 		[noted] = ask(("GET", self._key("run_id")))
 		if noted != run_id:
-			ask(self._begun(0), ("SET", ID_KEY, run_id), ("SET", self._key("run_id"), run_id))
+			ask(self._incomplete_until(0), ("SET", ID_KEY, run_id), ("SET", self._key("run_id"), run_id))
 
-	def begin_anew(self, seconds_ago: float = 0) -> None:
-		"""Say that positions may have been lost up to now, or up to a time that many seconds ago.
+	def mark_incomplete(self, seconds_ago: float = 0) -> None:
+		"""Mark that positions are missing which were committed until now, or until that many seconds ago.
 
-		:raises RedisError: if that is not possible
+		:raises RedisError: if Redis does not keep it
 		"""
 		with self._redis() as client:
-			self._lines.ask(client, self._begun(seconds_ago))
+			self._connections.ask(client, self._incomplete_until(seconds_ago))
 
-	def _begun(self, seconds_ago: float) -> tuple:
+	def _incomplete_until(self, seconds_ago: float) -> Command:
 		return ("SET", self._key("beginning"), 1, "PX", round(_TEN_YEARS - seconds_ago * 1000))
 
 	@without_redis(lambda: None)
-	def replace_written(self, user: str, position: Position) -> None:
-		"""Put a position, also a lower one, in the place of what a user has written: that was on another primary."""
+	def replace_position(self, user: str, position: Position) -> None:
+		"""Replace a user's position, also by a lower one, as the old one was that of another primary."""
 		with self._redis() as client:
 			client.set(self._key(f"written|{user}"), str(position), ex=SECONDS_POSITIONS_ARE_KEPT)

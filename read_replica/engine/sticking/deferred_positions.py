@@ -1,7 +1,7 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""Positions of commits that others are told of a second later, as their request had told one a moment before."""
+"""Positions that are kept in Redis a second after their commit, as their request has kept another one just before."""
 
 import threading
 import time
@@ -13,7 +13,7 @@ from read_replica.engine.dialect import Position
 from read_replica.engine.host import Host
 from read_replica.engine.locks import Lock, after_fork
 
-# How long it is left to the request itself, which is asked at its next commit, and at its end.
+# How long to leave it to the request itself, which keeps its position at a later commit, and at its end.
 SECONDS_LEFT_TO_REQUEST = 1.0
 
 SECONDS_TO_CONNECT = 1.0
@@ -21,14 +21,14 @@ SECONDS_TO_ANSWER = 1.0
 
 
 class DeferredPositions:
-	"""Whose commits are to be told yet, and the thread that tells them if their request does not.
+	"""The requests whose last commits are not kept yet, and a thread that keeps them if the requests do not.
 
 	The thread ends when there are none. Safe to share between threads.
 
-	:param keep_for: lets all processes know that a position was committed on behalf of these users
+	:param keep_for: keeps a position that was committed on behalf of these users
 	"""
 
-	def __init__(self, host: Host, keep_for: Callable[[set[str], Position], None]):
+	def __init__(self, host: Host, keep_for: Callable[[set[str], Position], None]) -> None:
 		self._host = host
 		self._keep_for = keep_for
 		self._lock = Lock()
@@ -36,12 +36,15 @@ class DeferredPositions:
 		after_fork(self, DeferredPositions._begin)
 
 	def _begin(self) -> None:
-		# By the request: on whose behalf it has committed, and when it did so first, by time.monotonic().
+		# By request: the users on whose behalf it has committed, and the time.monotonic() of its first such commit.
 		self._due: dict[int, tuple[set[str], float]] = {}
 		self._thread: threading.Thread | None = None
 
 	def defer(self, request: int, users: set[str]) -> None:
-		"""A request has committed, and has not told it."""
+		"""Note that a request has committed, and has not kept the position.
+
+		:param users: on whose behalf it has
+		"""
 		with self._lock:
 			before, since = self._due.get(request, (set(), time.monotonic()))
 			self._due[request] = (before | users, since)
@@ -51,8 +54,8 @@ class DeferredPositions:
 				)
 				self._thread.start()
 
-	def is_told(self, request: int) -> None:
-		"""A request tells what it has committed."""
+	def cancel(self, request: int) -> None:
+		"""Note that a request keeps its position itself."""
 		with self._lock:
 			self._due.pop(request, None)
 
@@ -76,11 +79,14 @@ class DeferredPositions:
 				self.defer(request, users)
 
 	def _position_of_primary(self) -> Position:
-		"""On a connection of its own, as the request uses its; an empty one if the primary cannot tell now."""
+		"""Ask the primary for its position; an empty one if it cannot tell now.
+
+		On a new connection, as the request is using its own.
+		"""
 		try:
 			connection = self._host.connect(None, SECONDS_TO_CONNECT)
 			try:
-				row = dialect.answer_within(connection, dialect.position_of_primary, SECONDS_TO_ANSWER)
+				row = dialect.answer_within(connection, dialect.PRIMARY_POSITION_QUERY, SECONDS_TO_ANSWER)
 			finally:
 				with suppress(Exception):
 					connection.close()

@@ -34,7 +34,7 @@ def state() -> str:
 
 	with connected():
 		router = router_of_site()
-		router.health.look_now()
+		router.health.check_now()
 		said = state_of(router.health.verdict_of(router.replicas[0].name))
 		if said.startswith("up"):
 			return f"up, {'encrypted' if cipher() else 'plain'}"

@@ -166,7 +166,7 @@ def until_late() -> None:
 	"""All replicas are known to be late by more than two seconds."""
 	router = router_of_site()
 	for _ in range(100):
-		router.health.look_now()
+		router.health.check_now()
 		lags = [router.health.verdict_of(replica.name).lag for replica in router.replicas]
 		if all(lag and lag > 2 for lag in lags):
 			return

@@ -61,10 +61,10 @@ def test_an_errors_number_says_what_follows_from_it(number, message, kind):
 
 def test_this_server_answers_each_question_that_is_put_to_it(shop):
 	[replica, _] = shop.replicas
-	[row] = replica.query(dialect.question_of_health(dialect.Position(), 0))
+	[row] = replica.query(dialect.health_query(dialect.Position(), 0))
 	answer = dialect.read_health(row)
 	assert answer.read_only and answer.position and answer.server.startswith("2 (")
-	[[position, at]] = shop.primary.query(dialect.position_of_primary)
+	[[position, at]] = shop.primary.query(dialect.PRIMARY_POSITION_QUERY)
 	assert dialect.Position(dialect.text(position)).covers(answer.position) and float(at) > 0
-	[row] = shop.primary.query(dialect.question_of_health(dialect.Position(), 0))
+	[row] = shop.primary.query(dialect.health_query(dialect.Position(), 0))
 	assert not dialect.read_health(row).read_only

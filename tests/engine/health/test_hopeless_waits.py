@@ -20,7 +20,7 @@ SESSION = Need(consistency="session")
 def router(shop, host):
 	"""One replica, which all depends on, and a process that keeps looking."""
 	router = make_router(host, endpoint(shop.replicas[0]))
-	router.health.look_if_unknown()
+	router.health.check_if_unknown()
 	yield router
 	close(router)
 

@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from read_replica.engine.dialect import Position, execute, position_of_primary
-from read_replica.engine.health.lag import LONGEST_HISTORY, PositionHistory
+from read_replica.engine.dialect import PRIMARY_POSITION_QUERY, Position, execute
+from read_replica.engine.health.lag import MOST_SAMPLES, PositionHistory
 from read_replica.engine.reasons import Reason
 from read_replica.engine.settings import Need
 
@@ -23,7 +23,7 @@ def answered_by(host, router, **need) -> int:
 
 
 def lags(router) -> list[float | None]:
-	router.health.keep_up()
+	router.health.run_round()
 	return [router.health.verdict_of(replica.name).lag for replica in router.replicas]
 
 
@@ -144,7 +144,7 @@ def test_a_server_that_follows_nobody_is_not_used(shop, host):
 def test_a_scope_says_how_fresh_its_data_is(shop, host, router):
 	shop.catch_up()
 	before = time.time()
-	router.health.keep_up()
+	router.health.run_round()
 	position = Position(shop.primary.query("SELECT @@gtid_binlog_pos")[0][0])
 	with router.read_only(EVENTUAL, "report") as scope:
 		assert before <= scope.as_of.time <= time.time()
@@ -207,38 +207,38 @@ def test_what_is_no_position_is_refused(text):
 
 
 def test_a_long_history_forgets_details_and_never_makes_a_replica_fresher():
-	history = PositionHistory()
+	positions = PositionHistory()
 	for number in range(1, 1001):
-		history.sample(Position(f"0-1-{number}"), at=float(number))
-	assert len(history.history) <= LONGEST_HISTORY
+		positions.sample(Position(f"0-1-{number}"), at=float(number))
+	assert len(positions.samples) <= MOST_SAMPLES
 	for number in range(1, 1001):
-		as_of = history.as_of(Position(f"0-1-{number}"))
+		as_of = positions.as_of(Position(f"0-1-{number}"))
 		assert as_of is None or as_of <= number
-	assert history.as_of(Position("0-1-1000")) == 1000
+	assert positions.as_of(Position("0-1-1000")) == 1000
 
 
 def test_samples_of_a_primary_that_was_set_back_are_forgotten():
-	history = PositionHistory()
-	history.sample(Position("0-1-100"), at=1.0)
-	history.sample(Position("0-2-90"), at=2.0)
-	assert history.as_of(Position("0-1-95")) == 2.0
-	assert history.as_of(Position("0-1-80")) is None
+	positions = PositionHistory()
+	positions.sample(Position("0-1-100"), at=1.0)
+	positions.sample(Position("0-2-90"), at=2.0)
+	assert positions.as_of(Position("0-1-95")) == 2.0
+	assert positions.as_of(Position("0-1-80")) is None
 
 
 def test_samples_of_a_clock_that_was_set_back_are_forgotten():
-	history = PositionHistory()
-	history.sample(Position("0-1-1"), 1000.0)
-	history.sample(Position("0-1-2"), 1010.0)
-	history.sample(Position("0-1-2"), 500.0)
-	assert history.as_of(Position("0-1-1")) is None
-	assert history.as_of(Position("0-1-2")) == 500.0
+	positions = PositionHistory()
+	positions.sample(Position("0-1-1"), 1000.0)
+	positions.sample(Position("0-1-2"), 1010.0)
+	positions.sample(Position("0-1-2"), 500.0)
+	assert positions.as_of(Position("0-1-1")) is None
+	assert positions.as_of(Position("0-1-2")) == 500.0
 
 
 def test_the_time_of_the_primary_is_none_that_summer_time_changes(shop, host):
 	for zone in ("+00:00", "+02:00"):
 		shop.primary.query("SET GLOBAL time_zone = %s", (zone,))
 		with shop.primary.admin() as connection:
-			_, at = execute(connection, position_of_primary)
+			_, at = execute(connection, PRIMARY_POSITION_QUERY)
 		assert abs(float(at) - time.time()) < 5
 	shop.primary.query("SET GLOBAL time_zone = 'SYSTEM'")
 
@@ -267,7 +267,7 @@ def test_a_replica_that_is_ahead_of_the_primary_follows_another_one_and_is_not_u
 
 def test_a_replica_that_is_ahead_of_the_last_question_alone_is_fresh(shop, host, router, monkeypatch):
 	"""Under load it has what was committed since the primary was asked."""
-	ask = router.health.check._ask_primary
+	ask = router.health.health_check._ask_primary
 	asked = []
 
 	def ask_and_commit():
@@ -276,7 +276,7 @@ def test_a_replica_that_is_ahead_of_the_last_question_alone_is_fresh(shop, host,
 		shop.catch_up()
 		return answer
 
-	monkeypatch.setattr(router.health.check, "_ask_primary", ask_and_commit)
+	monkeypatch.setattr(router.health.health_check, "_ask_primary", ask_and_commit)
 	assert all(lag is not None and lag < 0.5 for lag in lags(router))
 	assert len(asked) == 2
 
@@ -287,11 +287,11 @@ def test_a_server_whose_clock_is_wrong_measures_the_same_lag(stopped, host, rout
 	time.sleep(1)
 	other = another_process(host, stopped)
 	their_router = make_router(other, *[endpoint(replica) for replica in stopped.replicas])
-	router.health.keep_up()
-	router.health.rest()
+	router.health.run_round()
+	router.health.release()
 	now = time.time
 	monkeypatch.setattr(time, "time", lambda: now() - 1000)
-	their_router.health.read_up()
+	their_router.health.refresh()
 	time.sleep(0.5)
 	assert all(1 < lag < 5 for lag in lags(their_router))
 	close(their_router)
@@ -302,6 +302,6 @@ def test_a_verdict_is_as_old_as_it_was_when_it_was_read(stopped, host, router):
 	time.sleep(1)
 	other = another_process(host, stopped)
 	their_router = make_router(other, *[endpoint(replica) for replica in stopped.replicas])
-	their_router.health.read_up()
+	their_router.health.refresh()
 	assert their_router.health.age >= 1
 	close(their_router)

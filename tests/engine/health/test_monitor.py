@@ -77,7 +77,7 @@ def workers(shop: Cluster, name: str, count: int, seconds: float) -> Processes:
 		while time.monotonic() < until_then:
 			report.counts["by a replica" if answered_by(host, router) != 1 else "by the primary"] += 1
 			time.sleep(0.01)
-		report.counts["rounds"] += router.health.check.rounds
+		report.counts["rounds"] += router.health.health_check.rounds
 		report.counts["probers"] += router.health.is_prober
 		close(router)
 
@@ -123,18 +123,18 @@ def test_when_the_process_that_looks_is_gone_another_looks(two):
 	[prober] = [router for _, router in two if router.health.is_prober]
 	[(host, other)] = [(host, router) for host, router in two if router is not prober]
 	# As if it were killed: it takes no leave.
-	rest, prober.health.rest = prober.health.rest, lambda: None
+	release, prober.health.release = prober.health.release, lambda: None
 	close(prober)
 	until(lambda: answered_by(host, other) in (2, 3) and other.health.is_prober, seconds=SECONDS)
 	assert answered_by(host, other) in (2, 3)
-	rest()
+	release()
 
 
 def test_without_redis_each_process_looks_for_itself(two, host):
 	host.shared.client = impatient(redis.Redis("127.0.0.1", free_port()))
 	assert all(server in (2, 3) for server in call_all(two))
 	until(lambda: call_all(two) and all(router.health.is_prober for _, router in two))
-	assert all(router.health.check.rounds for _, router in two)
+	assert all(router.health.health_check.rounds for _, router in two)
 
 
 def test_no_call_waits_for_a_look_while_a_verdict_is_at_hand(revived, host, monkeypatch):
@@ -144,9 +144,9 @@ def test_no_call_waits_for_a_look_while_a_verdict_is_at_hand(revived, host, monk
 	assert answered_by(host, router) == 2
 	monkeypatch.setattr(health_check, "SECONDS_TO_ANSWER", 3.0)
 	second.freeze()
-	until(lambda: router.health.check.probes["replica02"].silent_for > 0.2)
+	until(lambda: router.health.health_check.probes["replica02"].silent_for > 0.2)
 	took = []
-	while router.health.check.probes["replica02"].silent_for < 2:
+	while router.health.health_check.probes["replica02"].silent_for < 2:
 		began = time.monotonic()
 		assert answered_by(host, router) == 2
 		took.append(time.monotonic() - began)
@@ -155,20 +155,20 @@ def test_no_call_waits_for_a_look_while_a_verdict_is_at_hand(revived, host, monk
 
 
 def looks_good(router) -> bool:
-	router.health.look_now()
+	router.health.check_now()
 	return judgement_of(router, "replica01") == "good"
 
 
 def test_a_look_that_got_no_answer_in_time_is_never_good_news(revived, two):
 	(_, first), (_, second) = two
-	first.health.look_if_unknown()
+	first.health.check_if_unknown()
 	assert judgement_of(first, "replica01") == "good"
 	revived.replicas[0].freeze()
-	first.health.keep_up()
+	first.health.run_round()
 	assert judgement_of(first, "replica01") == "down"
 	assert first.health.verdict_of("replica01").error == "no answer"
 	assert judgement_of(first, "replica02") == "good"
-	second.health.keep_up()
+	second.health.run_round()
 	assert judgement_of(second, "replica01") == "down", "the others are told"
 
 
@@ -179,14 +179,14 @@ def test_a_verdict_that_nobody_renews_is_not_believed_for_long(shop, host, route
 	until(lambda: judgement_of(router, "replica01") == "unknown")
 	# Calls look for themselves.
 	until(lambda: answered_by(host, router) in (2, 3), seconds=SECONDS)
-	router.health.rest()
+	router.health.release()
 
 
 def test_a_router_that_is_stopped_before_its_first_call_leaves_no_connection_behind(shop, host):
 	[replica, _] = shop.replicas
 	until(lambda: connections_of(replica) == 1)
 	router = make_router(host, endpoint(replica))
-	router.health.look_if_unknown()
+	router.health.check_if_unknown()
 	assert connections_of(replica) == 2
 	close(router)
 	until(lambda: connections_of(replica) == 1)

@@ -36,7 +36,7 @@ def address(shop):
 @pytest.fixture
 def router(host, address):
 	router = make_router(host, Endpoint(name="readers", host=address.host, port=address.port))
-	router.health.look_if_unknown()
+	router.health.check_if_unknown()
 	yield router
 	close(router)
 
@@ -76,7 +76,7 @@ def test_what_a_user_has_written_is_never_missed(one_late, host, router):
 	for number in range(60):
 		save(host, router, number)
 		# The probe has seen it on the server that it asks.
-		router.health.keep_up()
+		router.health.run_round()
 		on_another_connection(router)
 		with router.read_only(SESSION, "list"):
 			if quantity(host) != number:
@@ -90,7 +90,7 @@ def test_what_a_user_has_written_is_never_missed(one_late, host, router):
 def test_strong_is_never_stale(one_late, host, router, shop):
 	for number in range(20):
 		shop.primary.query("UPDATE shop.stock SET qty = %s WHERE item = 'bolt'", (number,))
-		router.health.keep_up()
+		router.health.run_round()
 		on_another_connection(router)
 		with router.read_only(STRONG, "list"):
 			assert quantity(host) == number
@@ -109,12 +109,12 @@ def long_late(shop):
 
 def let_it_be_late(router, shop) -> float:
 	"""Commit something, and return the time when that was more than 0.6 s ago and known."""
-	router.health.keep_up()
+	router.health.run_round()
 	shop.primary.query("UPDATE shop.stock SET qty = 77 WHERE item = 'bolt'")
 	shop.replicas[0].catch_up(shop.primary)
 	written_at = time.time()
 	time.sleep(0.7)
-	router.health.keep_up()
+	router.health.run_round()
 	return written_at
 
 
@@ -160,7 +160,7 @@ def test_how_fresh_data_is_said_to_be_is_true_of_the_server_that_answers(long_la
 def test_the_server_in_step_answers_also_while_the_probe_is_with_the_late_one(long_late, host, address, shop):
 	address.servers = [long_late]
 	router = make_router(host, Endpoint(name="readers", host=address.host, port=address.port))
-	router.health.look_now()
+	router.health.check_now()
 	address.servers = shop.replicas
 	let_it_be_late(router, shop)
 
@@ -242,7 +242,7 @@ def test_a_server_that_has_what_the_primary_never_had_is_not_taken_for_the_fresh
 	answered_by = []
 	for number in range(6):
 		save(host, router, number)
-		router.health.keep_up()
+		router.health.run_round()
 		on_another_connection(router)
 		with router.read_only(need, "list"):
 			answered_by.append((server_id(host), quantity(host) == number))
@@ -303,7 +303,7 @@ def test_a_late_server_that_the_probe_has_not_reached_is_not_waited_for_again_an
 		address.servers = [late]
 		for number in range(5):
 			save(host, router, number)
-			router.health.keep_up()
+			router.health.run_round()
 			with router.read_only(SESSION, "list"):
 				assert quantity(host) == number
 			host.end_request(router)

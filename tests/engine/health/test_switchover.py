@@ -54,7 +54,7 @@ def market_without_log_slave_updates(monkeypatch) -> Iterator[Cluster]:
 def before(market) -> Iterator[PlainHost]:
 	"""The program while the first server is the primary."""
 	host = PlainHost(market.primary.address("shop"), market.redis.client())
-	host.shared.begin_anew(seconds_ago=3600)
+	host.shared.mark_incomplete(seconds_ago=3600)
 	yield host
 	host.current().close()
 
@@ -163,7 +163,7 @@ def one_program(
 	with one_address(servers.primary) as address:
 		reached = servers.primary.address("shop") | {"host": address.host, "port": address.port}
 		host = PlainHost(reached, servers.redis.client())
-		host.shared.begin_anew(seconds_ago=3600)
+		host.shared.mark_incomplete(seconds_ago=3600)
 		router = make_router(host, endpoint(replica))
 
 		def move_to(server: MariaDB) -> None:
@@ -183,7 +183,7 @@ def test_once_an_address_leads_to_a_new_primary_replicas_of_the_old_one_are_late
 	new, still_follows_old = market.replicas
 	with one_program(market, still_follows_old) as (host, router, move_to):
 		read(host, router, "ann")
-		until(lambda: router.health.check.history.newest)
+		until(lambda: router.health.health_check.positions.sampled_at)
 		if old_is == "read-only":
 			market.primary.query("SET GLOBAL read_only = 1")
 		promote(new)
@@ -229,7 +229,7 @@ def late_program(market_without_log_slave_updates) -> Iterator[tuple[PlainHost, 
 	new, late = market.replicas
 	with one_program(market, late) as (host, router, move_to):
 		read(host, router, "bob")
-		until(lambda: router.health.check.history.newest)
+		until(lambda: router.health.health_check.positions.sampled_at)
 		late.query("STOP SLAVE")
 
 		def fail_over() -> None:
@@ -272,10 +272,10 @@ def test_while_an_address_leads_to_no_server_the_last_connection_to_the_primary_
 	monkeypatch.setattr(health_check, "SECONDS_UNTIL_RENEWED", 0.5)
 	nobody, replica = market.replicas
 	with one_program(market, replica) as (_host, router, move_to):
-		router.health.look_now()
+		router.health.check_now()
 		nobody.kill()
 		move_to(nobody)
 		for _ in range(4):
 			time.sleep(0.6)
-			router.health.look_now()
+			router.health.check_now()
 			assert router.health.verdict_of("replica02").lag < 0.5

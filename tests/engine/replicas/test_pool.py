@@ -247,7 +247,7 @@ def time_limit():
 
 def test_a_time_limit_that_strikes_during_the_wait_for_a_position_is_not_swallowed(stopped, host, time_limit):
 	router = make_router(host, *[endpoint(replica) for replica in stopped.replicas], wait=10)
-	host.shared.keep_written({"clerk"}, Position("0-1-999999999"))
+	host.shared.keep_position({"clerk"}, Position("0-1-999999999"))
 	with pytest.raises(TimeLimit), router.read_only(Need(), "report"):
 		raise AssertionError("the position was not waited for")
 	assert not any(replica.breaker.is_open for replica in router.replicas)

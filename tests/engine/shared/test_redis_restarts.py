@@ -43,7 +43,7 @@ def dumping() -> Iterator[RedisWithDumps]:
 def at_work_with(host, port: int) -> None:
 	"""As in a process that has had this Redis for an hour."""
 	host.shared.client = impatient(redis.Redis("127.0.0.1", port))
-	host.shared.begin_anew(seconds_ago=AN_HOUR)
+	host.shared.mark_incomplete(seconds_ago=AN_HOUR)
 
 
 def test_what_was_written_after_the_dump_that_redis_is_back_with_is_seen(stopped, host, router, dumping):
@@ -80,15 +80,15 @@ def test_a_redis_that_goes_on_is_asked_once_for_each_connection_who_it_is(host, 
 	dumping.client().config_resetstat()
 	at_work_with(host, dumping.port)
 	for number in range(1, 50):
-		host.shared.keep_written({"clerk"}, Position(f"0-1-{number}"))
-		assert host.shared.written_by("clerk").known_for == pytest.approx(AN_HOUR, abs=30)
+		host.shared.keep_position({"clerk"}, Position(f"0-1-{number}"))
+		assert host.shared.position_of("clerk").known_for == pytest.approx(AN_HOUR, abs=30)
 	assert dumping.client().info("commandstats")["cmdstat_info"]["calls"] == 1
 
 
 def test_a_redis_that_does_not_tell_who_it_is_goes_on_to_be_believed(host, dumping):
 	dumping.client().execute_command("ACL", "SETUSER", "default", "-info")
 	at_work_with(host, dumping.port)
-	host.shared.keep_written({"clerk"}, Position("0-1-5"))
-	found = host.shared.written_by("clerk")
+	host.shared.keep_position({"clerk"}, Position("0-1-5"))
+	found = host.shared.position_of("clerk")
 	assert found.position == Position("0-1-5")
 	assert found.known_for == pytest.approx(AN_HOUR, abs=30)

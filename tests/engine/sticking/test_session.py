@@ -15,7 +15,7 @@ from read_replica.engine.reasons import Reason
 from read_replica.engine.settings import Need
 from read_replica.engine.shared.redis_state import impatient
 from read_replica.engine.shared.shared_state import SharedState
-from read_replica.engine.shared.user_positions import Written
+from read_replica.engine.shared.user_positions import UserPosition
 from support.servers import free_port
 
 from ..conftest import another_process, close, endpoint, make_router, until
@@ -107,7 +107,7 @@ def test_it_is_seen_there_too_after_a_job_was_queued_in_the_block(stopped, host,
 		with router.primary():
 			host.current().sql("UPDATE stock SET qty = 12 WHERE item = 'bolt'")
 			host.current().commit()
-			router.session.for_a_job(host.current())
+			router.session.position_for_job(host.current())
 		assert host.current().sql("SELECT qty FROM stock WHERE item = 'bolt'") == ((12,),)
 
 
@@ -129,7 +129,7 @@ def test_many_commits_of_a_request_are_asked_for_once_a_second_and_at_its_end(sh
 	host.end_request(router)
 	assert len(host.questions) == 2
 	[[last]] = shop.primary.query("SELECT @@gtid_binlog_pos")
-	assert host.shared.written_by("clerk").position == Position(last)
+	assert host.shared.position_of("clerk").position == Position(last)
 
 
 def test_a_commit_a_moment_after_another_is_told_while_the_request_calculates(shop, host, router):
@@ -138,8 +138,8 @@ def test_a_commit_a_moment_after_another_is_told_while_the_request_calculates(sh
 		host.current().commit()
 		router.committed(host.current())
 	[[last]] = shop.primary.query("SELECT @@gtid_binlog_pos")
-	assert not host.shared.written_by("clerk").position.covers(Position(last))
-	until(lambda: host.shared.written_by("clerk").position.covers(Position(last)), seconds=4)
+	assert not host.shared.position_of("clerk").position.covers(Position(last))
+	until(lambda: host.shared.position_of("clerk").position.covers(Position(last)), seconds=4)
 
 
 def test_that_costs_nothing_where_the_request_commits_again_or_ends(shop, host, router):
@@ -195,14 +195,14 @@ def test_strong_shows_a_commit_that_is_newer_than_the_primarys_open_snapshot(sto
 
 
 def test_a_replica_that_is_late_by_more_than_positions_are_kept_shows_nobody_old_rows(host):
-	host.shared.begin_anew(seconds_ago=100 * 3600)
-	assert host.shared.written_by("clerk").known_for == 3600
+	host.shared.mark_incomplete(seconds_ago=100 * 3600)
+	assert host.shared.position_of("clerk").known_for == 3600
 
 
 def test_a_job_sees_what_the_request_that_queued_it_has_committed(stopped, host, router):
 	host.current().sql("UPDATE stock SET qty = 12 WHERE item = 'bolt'")
 	host.current().commit()
-	job, their_router = job_with(router.session.for_a_job(host.current()), host, stopped)
+	job, their_router = job_with(router.session.position_for_job(host.current()), host, stopped)
 	job.log_in("nobody who wrote")
 	assert read(job, their_router) == (12, 1)
 	close(their_router)
@@ -217,13 +217,13 @@ def job_with(carried, host, servers):
 
 def test_a_job_sees_what_its_user_had_committed_in_the_requests_before(stopped, host, router):
 	write(host, router, 12)
-	job, their_router = job_with(router.session.for_a_job(host.current()), host, stopped)
+	job, their_router = job_with(router.session.position_for_job(host.current()), host, stopped)
 	assert read(job, their_router) == (12, 1)
 	close(their_router)
 
 
 def test_a_job_does_not_wait_for_what_other_jobs_of_its_user_commit_meanwhile(stopped, host, router):
-	job, their_router = job_with(router.session.for_a_job(host.current()), host, stopped)
+	job, their_router = job_with(router.session.position_for_job(host.current()), host, stopped)
 	write(host, router, 12)
 	quantity, server = read(job, their_router)
 	assert quantity == 10 and server in (2, 3)
@@ -233,7 +233,7 @@ def test_a_job_does_not_wait_for_what_other_jobs_of_its_user_commit_meanwhile(st
 def test_a_job_sees_what_its_method_commits_and_not_what_was_committed_before_that_began(
 	stopped, host, router
 ):
-	job, their_router = job_with(Written(Position(), 3600), host, stopped)
+	job, their_router = job_with(UserPosition(Position(), 3600), host, stopped)
 	write_in(job, 11)
 	their_router.session.job_begins(job.current(), None)
 	assert read(job, their_router)[1] in (2, 3)
@@ -248,7 +248,7 @@ def write_in(host, quantity: int) -> None:
 
 
 def test_others_see_what_a_job_has_committed_before_and_after_its_method_began(stopped, host, router):
-	job, their_router = job_with(Written(Position(), 3600), host, stopped)
+	job, their_router = job_with(UserPosition(Position(), 3600), host, stopped)
 	write_in(job, 11)
 	their_router.session.job_begins(job.current(), None)
 	assert read(host, router) == (11, 1)
@@ -261,7 +261,7 @@ def test_others_see_what_a_job_has_committed_before_and_after_its_method_began(s
 
 
 def test_whoever_queued_a_job_sees_what_it_has_committed_for_another_user(stopped, host, router):
-	job, their_router = job_with(Written(Position(), 3600), host, stopped)
+	job, their_router = job_with(UserPosition(Position(), 3600), host, stopped)
 	job.state().asked_by = "clerk"
 	job.log_in("Administrator")
 	write(job, their_router, 12)
@@ -281,13 +281,13 @@ def test_a_scheduled_job_sees_what_its_earlier_runs_have_committed(stopped, host
 
 
 def run_of_a_scheduled_job(host, servers):
-	job, their_router = job_with(Written(Position(), 3600), host, servers)
+	job, their_router = job_with(UserPosition(Position(), 3600), host, servers)
 	their_router.session.job_begins(job.current(), "job nightly")
 	return job, their_router
 
 
 def test_a_scheduled_job_does_not_wait_for_what_was_committed_around_its_earlier_runs(stopped, host, router):
-	first, of_first = job_with(Written(Position(), 3600), host, stopped)
+	first, of_first = job_with(UserPosition(Position(), 3600), host, stopped)
 	write_in(first, 11)
 	of_first.session.job_begins(first.current(), "job nightly")
 	of_first.session.job_has_ended(first.current())
@@ -302,27 +302,27 @@ def test_a_scheduled_job_does_not_wait_for_what_was_committed_around_its_earlier
 
 def test_a_job_that_a_job_has_queued_sees_what_both_had_to_be_shown(stopped, host, router):
 	write(host, router, 12)
-	job, their_router = job_with(router.session.for_a_job(host.current()), host, stopped)
-	carried = their_router.session.for_a_job(job.current())
-	assert carried.position and carried.position == router.session.for_a_job(host.current()).position
+	job, their_router = job_with(router.session.position_for_job(host.current()), host, stopped)
+	carried = their_router.session.position_for_job(job.current())
+	assert carried.position and carried.position == router.session.position_for_job(host.current()).position
 	close(their_router)
 
 
 def test_a_job_queued_after_redis_has_lost_its_memory_misses_nothing(stopped, host, router):
 	write(host, router, 12)
 	stopped.redis.client().flushall()
-	job, their_router = job_with(router.session.for_a_job(host.current()), host, stopped)
+	job, their_router = job_with(router.session.position_for_job(host.current()), host, stopped)
 	assert read(job, their_router) == (12, 1)
 	close(their_router)
 
 
 def test_a_job_that_carries_a_position_of_a_primary_that_is_no_more_is_held_up_once(shop, host, router):
 	write(host, router, 12)
-	job, their_router = job_with(Written(Position("0-9-999999999"), 3600), host, shop)
+	job, their_router = job_with(UserPosition(Position("0-9-999999999"), 3600), host, shop)
 	shop.catch_up()
 	assert read(job, their_router)[1] == 1
 	assert read(job, their_router)[1] in (2, 3)
-	assert host.shared.written_by("clerk").position, "what its user has written is another thing"
+	assert host.shared.position_of("clerk").position, "what its user has written is another thing"
 	close(their_router)
 
 
@@ -420,7 +420,7 @@ def test_what_could_not_be_kept_is_kept_once_redis_is_back(stopped, host, router
 	host.shared.client = nobody_listens()
 	write(host, router, 11)
 	host.shared.client = client
-	until(lambda: not router.session.left)
+	until(lambda: not router.session.unkept)
 	other = another_process(host, stopped)
 	their_router = make_router(other, *[endpoint(replica) for replica in stopped.replicas])
 	assert read(other, their_router) == (11, 1)
@@ -445,7 +445,7 @@ def test_a_redis_that_was_away_is_not_believed_before_others_could_tell_it_what_
 
 
 def test_a_position_of_a_primary_that_is_no_more_holds_a_user_up_once(shop, host, router):
-	host.shared.keep_written({"clerk"}, Position("0-9-999999999"))
+	host.shared.keep_position({"clerk"}, Position("0-9-999999999"))
 	assert read(host, router)[1] == 1
 	host.end_request(router)
 	assert read(host, router)[1] in (2, 3)
@@ -453,7 +453,7 @@ def test_a_position_of_a_primary_that_is_no_more_holds_a_user_up_once(shop, host
 
 
 def test_what_a_user_commits_on_the_new_primary_is_not_forgotten_with_what_was_lost(stopped, host, router):
-	host.shared.keep_written({"clerk"}, Position("0-9-999999999"))
+	host.shared.keep_position({"clerk"}, Position("0-9-999999999"))
 	write(host, router, 11)
 	for _ in range(3):
 		assert read(host, router) == (11, 1), "no replica has it"
@@ -462,24 +462,24 @@ def test_what_a_user_commits_on_the_new_primary_is_not_forgotten_with_what_was_l
 
 
 def test_nor_is_what_the_same_request_has_committed_before_it_reads(stopped, host, router):
-	host.shared.keep_written({"clerk"}, Position("0-9-999999999"))
+	host.shared.keep_position({"clerk"}, Position("0-9-999999999"))
 	host.current().sql("UPDATE stock SET qty = 11 WHERE item = 'bolt'")
 	host.current().commit()
 	assert [read(host, router) for _ in range(3)] == [(11, 1)] * 3
 
 
 def test_nor_what_another_request_of_the_user_commits_in_that_moment(stopped, host, router, monkeypatch):
-	host.shared.keep_written({"clerk"}, Position("0-9-999999999"))
-	replace = host.shared.replace_written
+	host.shared.keep_position({"clerk"}, Position("0-9-999999999"))
+	replace = host.shared.replace_position
 
 	def after_another_commit(*args) -> None:
-		monkeypatch.setattr(host.shared, "replace_written", replace)
+		monkeypatch.setattr(host.shared, "replace_position", replace)
 		stopped.primary.query("UPDATE shop.stock SET qty = 12 WHERE item = 'bolt'")
 		[[position]] = stopped.primary.query("SELECT @@gtid_binlog_pos")
-		host.shared.keep_written({"clerk"}, Position(position))
+		host.shared.keep_position({"clerk"}, Position(position))
 		replace(*args)
 
-	monkeypatch.setattr(host.shared, "replace_written", after_another_commit)
+	monkeypatch.setattr(host.shared, "replace_position", after_another_commit)
 	read(host, router)
 	host.end_request(router)
 	assert read(host, router) == (12, 1)
@@ -487,12 +487,12 @@ def test_nor_what_another_request_of_the_user_commits_in_that_moment(stopped, ho
 
 def test_requests_that_end_together_keep_the_later_position_in_any_order(host):
 	for number in (7, 9, 8, *range(1, 7)):
-		host.shared.keep_written({"clerk"}, Position(f"0-1-{number}"))
-	assert host.shared.written_by("clerk").position == Position("0-1-9")
+		host.shared.keep_position({"clerk"}, Position(f"0-1-{number}"))
+	assert host.shared.position_of("clerk").position == Position("0-1-9")
 
 
 def test_a_position_of_a_new_domain_is_kept_beside_the_old_ones(host):
 	for number in range(1000, 1020):
-		host.shared.keep_written({"clerk"}, Position(f"0-1-{number}"))
-	host.shared.keep_written({"clerk"}, Position("2-2-51"))
-	assert host.shared.written_by("clerk").position == Position("0-1-1019,2-2-51")
+		host.shared.keep_position({"clerk"}, Position(f"0-1-{number}"))
+	host.shared.keep_position({"clerk"}, Position("2-2-51"))
+	assert host.shared.position_of("clerk").position == Position("0-1-1019,2-2-51")
