@@ -20,10 +20,13 @@ from support.bench import SITE, Sites
 from support.servers import Cluster
 
 OF = "x the plain query"
+OF_ROLLBACK = "x a ROLLBACK"
 ROUNDS = 40
 CALLS = 30
 
 EVENTUAL, SESSION, CORE = "read_replica, eventual", "read_replica, session", "core's frappe.read_only"
+
+EMPTY, FIRST = "an empty call", "an empty call, the first of its request"
 
 # Twenty rows by an index, and one by its key.
 LIST = "select name, fieldname, fieldtype, options from `tabDocField` where parent = 'User' limit 20"
@@ -34,14 +37,17 @@ def measure(servers: Cluster) -> list[Figure]:
 	question = f"A decorated call on a site of Frappe {frappe.__version__}"
 	with _site(servers) as sites:
 		_configure(sites, servers, enabled=1)
-		ours = {query: _compare(query, _ours_with(query)) for query in (LIST, ROW)}
+		ours = {query: _compare(_plain(query), _ours_with(query)) for query in (LIST, ROW)}
+		empty = _compare(_rollback, {EMPTY: _empty, FIRST: _first})
 		cache = _on_the_site(cache_frappe.measure)
 		redises = _on_the_site(lambda: redises_frappe.measure(servers))
 		growth = growth_frappe.measure(servers, sites)
 		_configure(sites, servers, enabled=0)
-		core = {query: _compare(query, {CORE: _core(query)}) for query in (LIST, ROW)}
+		core = {query: _compare(_plain(query), {CORE: _core(query)}) for query in (LIST, ROW)}
 		ticks = tick_frappe.measure(servers, sites.config()["db_name"])
 	return [
+		_figure(question, empty, EMPTY, 2.5, of=OF_ROLLBACK),
+		_figure(question, empty, FIRST, None, of=OF_ROLLBACK),
 		_figure(question, ours[LIST], EVENTUAL, 1.25),
 		_figure(question, ours[LIST], SESSION, 1.6),
 		_figure(question, core[LIST], CORE, None),
@@ -54,9 +60,14 @@ def measure(servers: Cluster) -> list[Figure]:
 	]
 
 
-def _figure(question: str, found: Comparison, way: str, target: float | None, what: str = "") -> Figure:
-	measured = {"plain query, us": found.seconds("plain") * 1e6, "this, us": found.seconds(way) * 1e6}
-	return Figure(question, what + way, found.ratio(way, "plain"), OF, target, measured)
+def _figure(
+	question: str, found: Comparison, way: str, target: float | None, what: str = "", of: str = OF
+) -> Figure:
+	measured = {
+		f"{of.removeprefix('x ')}, us": found.seconds("plain") * 1e6,
+		"this, us": found.seconds(way) * 1e6,
+	}
+	return Figure(question, what + way, found.ratio(way, "plain"), of, target, measured)
 
 
 def _on_the_site(work: Callable[[], list[Figure]]) -> list[Figure]:
@@ -98,8 +109,8 @@ def _configure(sites: Sites, servers: Cluster, enabled: int) -> None:
 	)
 
 
-def _compare(query: str, ways: dict[str, Callable[[], None]]) -> Comparison:
-	"""Each way as a request of its own, against the same query on an open connection to the replica."""
+def _compare(plain: Callable[[Any], Callable[[], None]], ways: dict[str, Callable[[], None]]) -> Comparison:
+	"""Each way, against what `plain` makes of an open connection to the replica."""
 	frappe.init(site=SITE, sites_path=".")
 	frappe.connect()
 	try:
@@ -109,7 +120,7 @@ def _compare(query: str, ways: dict[str, Callable[[], None]]) -> Comparison:
 				# As on a site that has been running for a while.
 				router.host.shared.mark_incomplete(seconds_ago=3600)
 				router.health.check_if_unknown()
-			found = interleaved({"plain": _plain(replica, query)} | ways, ROUNDS, CALLS)
+			found = interleaved({"plain": plain(replica)} | ways, ROUNDS, CALLS)
 			if router:
 				check_that_all_were_routed(router)
 			return found
@@ -133,12 +144,38 @@ def _open_replica() -> Iterator[Any]:
 		replica.close()
 
 
-def _plain(replica: Any, query: str) -> Callable[[], None]:
-	def plain() -> None:
-		replica.sql(query, as_dict=True)
-		replica._conn.rollback()
+def _plain(query: str) -> Callable[[Any], Callable[[], None]]:
+	def on(replica: Any) -> Callable[[], None]:
+		def plain() -> None:
+			replica.sql(query, as_dict=True)
+			replica._conn.rollback()
 
-	return plain
+		return plain
+
+	return on
+
+
+def _rollback(replica: Any) -> Callable[[], None]:
+	"""One round trip to the replica, and no more."""
+	replica.sql("select 1")
+	return replica._conn.rollback
+
+
+@read_only
+def _empty() -> None:
+	"""Nothing but what the decorator does, in a request that has made such calls before."""
+
+
+def _first() -> None:
+	"""The same as the first call of its request, and that request's end."""
+	_empty()
+	_end_request()
+
+
+def _end_request() -> None:
+	site.finish()
+	# The next request begins anew, as after frappe.destroy().
+	del frappe.local.read_replica_state
 
 
 def _ours_with(query: str) -> dict[str, Callable[[], None]]:
@@ -152,9 +189,7 @@ def _ours(query: str, consistency: str) -> Callable[[], None]:
 
 	def request() -> None:
 		call()
-		site.finish()
-		# The next request begins anew, as after frappe.destroy().
-		del frappe.local.read_replica_state
+		_end_request()
 
 	return request
 
