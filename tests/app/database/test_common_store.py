@@ -561,8 +561,10 @@ def test_a_row_that_somebody_keeps_locked_is_waited_for_and_not_for_ever(two, se
 	with servers.primary.admin(frappe.conf.db_name) as connection, connection.cursor() as cursor:
 		cursor.execute("begin")
 		cursor.execute("select * from `tabUser Position` for update")
-		threading.Timer(1.4, connection.rollback).start()
+		rollback = threading.Timer(1.4, connection.rollback)
+		rollback.start()
 		one.keep_position({SOMEBODY}, Position("0-1-6"))
+		rollback.join()
 		assert other.position_of(SOMEBODY).position == Position("0-1-6")
 		cursor.execute("begin")
 		cursor.execute("select * from `tabUser Position` for update")
