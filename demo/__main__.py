@@ -16,7 +16,6 @@ from demo.ways import WAYS, Result, Shop, run
 from support.servers import Cluster, cluster, pin_apart
 
 ROWS = 240_000
-SECONDS_PER_WAY = 20
 
 
 def main() -> None:
@@ -58,15 +57,9 @@ def _show(servers: Cluster, shop: Shop, console: Console) -> list[Result]:
 		servers.catch_up()
 		results = []
 		for way in WAYS:
-			task = progress.add_task(way.title, total=SECONDS_PER_WAY)
+			task = progress.add_task(way.title, total=way.seconds)
 			results.append(
-				run(
-					shop,
-					way,
-					servers,
-					SECONDS_PER_WAY,
-					lambda t, task=task: progress.update(task, completed=t),
-				)
+				run(shop, way, servers, lambda seconds, task=task: progress.update(task, completed=seconds))
 			)
 	return results
 

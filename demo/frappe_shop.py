@@ -11,7 +11,8 @@ from pathlib import Path
 
 import frappe
 
-from read_replica import lifecycle, read_only, routing, site
+from read_replica import lifecycle, read_only, routing
+from read_replica.database.host import shared_of_site
 from support.bench import SITE, Sites
 from support.servers import Cluster
 
@@ -71,6 +72,8 @@ class FrappeShop:
 				)
 				frappe.db.commit()
 				yield first + CHUNK
+			# As on a site that has been running for a while.
+			shared_of_site().begin_anew(seconds_ago=3600)
 
 	def prepare(self, routed: bool) -> None:
 		replicas = [{"name": r.folder.name, "host": r.host, "port": r.port} for r in self._servers.replicas]

@@ -8,17 +8,20 @@ from pathlib import Path
 
 import matplotlib
 from jinja2 import Environment, FileSystemLoader, select_autoescape
+from matplotlib.ticker import MultipleLocator
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from demo.ways import Result
+from demo.ways import ORDERS_ALONE, Result
 
 matplotlib.use("Agg")
 
 COLUMNS = ("Way", "Orders/s", "p50", "p95", "p99", "Reports", "Answered by", "Failed")
 SERVERS = ("primary", "replica01", "replica02")
 COLOURS = {"primary": "#b5651d", "replica01": "#2a6f97", "replica02": "#61a5c2"}
-WAY_COLOURS = ("#b5651d", "#2a6f97", "#61a5c2")
+ALONE_COLOUR = "#6c757d"
+WAY_COLOURS = (ALONE_COLOUR, "#b5651d", "#2a6f97", "#61a5c2")
 
 
 def percentile(latencies: list[float], percent: int) -> float:
@@ -34,7 +37,7 @@ def row(result: Result) -> tuple[str, ...]:
 	)
 	return (
 		result.way.title,
-		f"{len(result.orders) / result.seconds:.0f}",
+		f"{len(result.orders) / result.way.seconds:.0f}",
 		*(f"{percentile(result.orders, percent):.1f}" for percent in (50, 95, 99)),
 		str(len(result.reports)),
 		answered,
@@ -43,7 +46,13 @@ def row(result: Result) -> tuple[str, ...]:
 
 
 def print_table(console: Console, results: list[Result]) -> None:
-	table = Table(title="Orders (latency in ms) and stock balance reports, side by side")
+	table = Table(
+		title="Orders (latency in ms) and stock balance reports, side by side",
+		# Narrow enough for a terminal of 80 columns.
+		box=box.HORIZONTALS,
+		padding=(0, 1, 0, 0),
+		show_edge=False,
+	)
 	for column in COLUMNS:
 		table.add_column(
 			column,
@@ -52,7 +61,7 @@ def print_table(console: Console, results: list[Result]) -> None:
 			overflow="fold",
 		)
 	for result in results:
-		table.add_row(*row(result))
+		table.add_row(*row(result), end_section=result.way == ORDERS_ALONE)
 	console.print(table)
 	for failure in {failure for result in results for failure in result.failures}:
 		console.print(f"Failed: {failure}", markup=False)
@@ -79,15 +88,27 @@ def _draw_latencies(axes, results: list[Result]) -> None:
 	width = 0.8 / len(results)
 	for index, result in enumerate(results):
 		heights = [percentile(result.orders, percent) for percent in percents]
-		places = [place + (index - 1) * width for place in range(len(percents))]
-		bars = axes.bar(places, heights, width, label=result.way.title, color=WAY_COLOURS[index])
-		axes.bar_label(bars, fmt="%.0f", fontsize=8, padding=2)
+		offset = (index - (len(results) - 1) / 2) * width
+		places = [place + offset for place in range(len(percents))]
+		label = result.way.title
+		if result.way == ORDERS_ALONE:
+			label += " (dashed: to judge the others by)"
+			_draw_lines_to_judge_by(axes, heights)
+		bars = axes.bar(places, heights, width, label=label, color=WAY_COLOURS[index])
+		axes.bar_label(bars, fmt="%.1f", fontsize=8, padding=3)
 	axes.set_xticks(range(len(percents)), [f"p{percent}" for percent in percents])
 	axes.set_ylabel("latency of an order, ms")
-	axes.set_title("Orders, while two reports run all the time")
+	axes.set_title("Orders alone, and while two clients make reports all the time")
 	axes.margins(y=0.28)
 	axes.legend(fontsize=8, loc="upper left")
 	axes.spines[["top", "right"]].set_visible(False)
+
+
+def _draw_lines_to_judge_by(axes, heights: list[float]) -> None:
+	"""Draw a dashed line at each percentile of orders alone, through the bars of the other ways."""
+	places = range(len(heights))
+	begins, ends = [place - 0.4 for place in places], [place + 0.4 for place in places]
+	axes.hlines(heights, begins, ends, color="#222", linestyles="dashed", lw=1, zorder=3)
 
 
 def _draw_timeline(axes, result: Result) -> None:
@@ -99,7 +120,8 @@ def _draw_timeline(axes, result: Result) -> None:
 		axes.text(sum(result.down) / 2, 2.35, "replica01 is down", ha="center", color="#d62828", fontsize=9)
 	axes.set_yticks(range(len(SERVERS)), SERVERS)
 	axes.set_ylim(-0.6, 2.7)
-	axes.set_xlim(0, result.seconds)
+	axes.set_xlim(0, result.way.seconds)
+	axes.xaxis.set_major_locator(MultipleLocator(5))
 	axes.set_xlabel("seconds")
 	axes.set_title("Which server answered each report, while a replica is killed and comes back")
 	axes.spines[["top", "right"]].set_visible(False)
