@@ -93,7 +93,7 @@ class Sites:
 			raise AssertionError(f"bench {' '.join(arguments)} failed:\n{result.stdout}\n{result.stderr}")
 		return result.stdout + result.stderr
 
-	def new_site(self, site: str = SITE) -> None:
+	def new_site(self, site: str = SITE, **environment: str) -> None:
 		"""Make a site whose database user may log in from the test servers' addresses."""
 		import frappe
 
@@ -113,6 +113,7 @@ class Sites:
 			f"--admin-password={ADMIN_PASSWORD}",
 			*scope,
 			timeout=900,
+			**environment,
 		)
 
 

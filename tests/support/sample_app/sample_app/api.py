@@ -95,6 +95,11 @@ def publishes_and_enqueues(key: str):
 	return server_id()
 
 
+@frappe.whitelist()
+def enqueues_a_look(key: str):
+	frappe.enqueue("sample_app.jobs.looking_job", key=key)
+
+
 @frappe.whitelist(allow_guest=True)
 def saves_as_administrator():
 	"""What an endpoint for visitors does."""

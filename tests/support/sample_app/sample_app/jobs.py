@@ -67,9 +67,9 @@ def reading_job():
 	frappe.cache().set("sample_app_read", json.dumps([before, server_id()]))
 
 
-def looking_job():
+def looking_job(key: str = "sample_app_looked"):
 	"""Leaves in Redis which server its undecorated read came from."""
-	frappe.cache().set("sample_app_looked", server_id())
+	frappe.cache().set(key, server_id())
 
 
 def copying_job():
