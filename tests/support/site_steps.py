@@ -25,12 +25,13 @@ RESULT = "result: "
 
 
 def set_up(rules: list[dict], methods: list[str]) -> str:
-	"""Make rules, and let no other scheduled jobs be due than these; the path of this app's code."""
+	"""Make rules, and let only these scheduled methods be due; returns the path of this app's code."""
 	for rule in rules:
 		frappe.get_doc({"doctype": "Scheduler Config", "enabled": 1, **rule}).insert()
 	# On a site that nobody uses, core schedules once a day.
 	frappe.get_doc({"doctype": "Activity Log", "subject": "of the tests"}).insert()
 	frappe.db.sql("update `tabScheduled Job Type` set stopped = 1 where method not in %s", (methods,))
+	# As a migrate does, which takes longer: it looks up what @run_on says.
 	for path in frappe.get_hooks("after_migrate", app_name="read_replica"):
 		frappe.get_attr(path)()
 	let_be_due(methods, since="2020-01-01")
