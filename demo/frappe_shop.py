@@ -73,7 +73,7 @@ class FrappeShop:
 				frappe.db.commit()
 				yield first + CHUNK
 			# As on a site that has been running for a while.
-			shared_of_site().begin_anew(seconds_ago=3600)
+			shared_of_site().mark_incomplete(seconds_ago=3600)
 
 	def prepare(self, routed: bool) -> None:
 		replicas = [{"name": r.folder.name, "host": r.host, "port": r.port} for r in self._servers.replicas]

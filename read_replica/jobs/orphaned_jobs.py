@@ -14,6 +14,7 @@ from read_replica.database.bookkeeping import execute_and_commit
 from read_replica.database.event_log import log_event
 from read_replica.jobs import queues, takeovers
 from read_replica.jobs.placement import Place, Placement
+from read_replica.jobs.positions import RUN_ONCE
 from read_replica.jobs.rules import DEFAULT_SERVER, rule_for
 
 # May pass between reading the list of workers and reading when their server was last seen.
@@ -106,7 +107,7 @@ def _note_takeover(job: Any, server_id: str, target: str, placement: Placement) 
 
 
 def _is_run(job: Any) -> bool:
-	return job.kwargs.get("method") == "read_replica.execution.run_once"
+	return job.kwargs.get("method") == RUN_ONCE
 
 
 def _limit_of(job: Any) -> float:
