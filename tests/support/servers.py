@@ -224,6 +224,8 @@ class MariaDB(Server):
 		)
 		self.query("START SLAVE")
 		self.query("SET GLOBAL read_only = 1")
+		# Also when it is started again.
+		self._options.append("--read-only=1")
 
 	def catch_up(self, primary: "MariaDB", timeout: float = 30) -> None:
 		"""Return once all that the primary has committed is here."""
