@@ -13,8 +13,6 @@ class Reason(str, Enum):
 	"""
 
 	REPLICA = "replica"
-	ROUTING_OFF = "routing_off"
-	CONFIGURATION = "configuration"
 	IN_SCOPE = "in_scope"
 	IN_PRIMARY_BLOCK = "in_primary_block"
 	PENDING_WRITES = "pending_writes"
