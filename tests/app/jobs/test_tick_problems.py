@@ -3,6 +3,8 @@
 
 """No step of a tick, and no job in it, keeps the other jobs from being scheduled; status names what failed."""
 
+from types import SimpleNamespace
+
 import frappe
 import pytest
 from frappe.utils.background_jobs import generate_qname, get_queue, get_redis_conn
@@ -73,7 +75,8 @@ def test_a_step_that_fails_holds_up_no_job_and_status_names_it_until_it_is_well_
 	with monkeypatch.context() as broken:
 		if step == "queues":
 			# The tests' own connections need it as well.
-			broken.setattr(ticks.enqueue_hook, "install", fails)
+			hook = SimpleNamespace(**vars(ticks.enqueue_hook) | {"install": fails})
+			broken.setattr(ticks, "enqueue_hook", hook)
 		else:
 			broken.setattr(*STEPS[step], fails)
 		assert sorted(tick(monkeypatch, None)) == [DAILY, HOURLY]
