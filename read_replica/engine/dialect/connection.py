@@ -158,18 +158,35 @@ def ended(connection: Any, seconds: float) -> bool:
 	return True
 
 
+class _NotUsed:
+	"""Stands where PyMySQL keeps the result of the last statement, and says that there is none.
+
+	PyMySQL takes it away as it sends the next command, also one that the server refuses: that may leave a
+	transaction open, and locks of its tables.
+	"""
+
+	unbuffered_active = False
+	has_next = False
+
+	def __bool__(self) -> bool:
+		return False
+
+
+_NOT_USED = _NotUsed()
+
+
 def note_no_use(connection: Any) -> None:
-	"""From now on, let `may_be_in_use` tell whether a statement was sent."""
+	"""From now on, let `may_be_in_use` tell whether a command was sent."""
 	if _is_pymysql(connection):
-		connection._result = None
+		connection._result = _NOT_USED
 
 
 def may_be_in_use(connection: Any) -> bool:
-	"""Whether a statement may have been sent since `note_no_use`, and so a transaction be open.
+	"""Whether a command may have been sent since `note_no_use`, and so a transaction be open.
 
-	PyMySQL keeps the result of the last statement; mysqlclient does not tell.
+	mysqlclient does not tell.
 	"""
-	return not _is_pymysql(connection) or connection._result is not None
+	return not _is_pymysql(connection) or connection._result is not _NOT_USED
 
 
 def cut(connection: Any, port: int) -> bool:
@@ -195,7 +212,7 @@ def abandon(connection: Any, port: int) -> None:
 	Without this, drivers read a result to its end before they close its cursor.
 	"""
 	cut(connection, port)
-	if _is_pymysql(connection) and connection._result is not None:
+	if _is_pymysql(connection) and connection._result:
 		connection._result.unbuffered_active = False
 
 

@@ -3,6 +3,7 @@
 
 """Connections are reused, never shared by two threads, never carried over a fork, and given up in time."""
 
+import contextlib
 import gc
 import os
 import signal
@@ -13,6 +14,7 @@ import traceback
 from collections import Counter
 
 import psutil
+import pymysql
 import pytest
 
 from read_replica.engine import dialect
@@ -316,4 +318,22 @@ def test_a_snapshot_that_was_opened_on_the_raw_connection_is_not_left_to_the_nex
 		shop.catch_up()
 		with router.read_only(Need(), "report"):
 			assert host.current().sql("SELECT qty FROM stock WHERE item = 'bolt'") == ((quantity,),)
+	close(router)
+
+
+@pytest.mark.parametrize(
+	"statement",
+	[
+		"INSERT INTO stock VALUES ('washer', 1)",
+		"SELECT missing FROM stock",
+		"SELECT * FROM stock WHERE item = (SELECT item FROM stock)",
+	],
+)
+def test_a_statement_that_the_replica_refuses_leaves_no_lock_to_the_pool(shop, host, statement):
+	router = make_router(host, endpoint(shop.replicas[0]))
+	with router.read_only(Need(), "report"), contextlib.suppress(pymysql.Error):
+		host.current().sql(statement)
+	host.current().rollback()
+	shop.primary.query("ALTER TABLE shop.stock COMMENT = 'locked by nobody'")
+	shop.replicas[0].catch_up(shop.primary, timeout=5)
 	close(router)
