@@ -32,8 +32,8 @@ def routed(scope: Scope, connection: Any) -> Any:
 	state.update(
 		scope=scope,
 		primary=primary,
-		# None until the replica is read: what core keeps for the request until then was not made from its rows.
-		scope_cache=None,
+		# On the primary, what core keeps for the request may stay there, until a call inside this one reads a replica.
+		scope_cache=ScopeCache() if connection else None,
 		value_cache=_empty_like(primary.value_cache),
 		transaction_writes=0,
 	)
@@ -118,7 +118,8 @@ class RoutedMethods:
 
 	def begin_reading(self) -> None:
 		"""From now on, the scope's values are kept apart from the request's."""
-		self.scope_cache = ScopeCache()
+		if self.scope_cache is None:
+			self.scope_cache = ScopeCache()
 
 	def _sql_on_primary(self, query, *args, **kwargs):
 		self.transaction_writes = 0

@@ -15,27 +15,35 @@ LOCAL_CACHES = ("document_cache", "meta_cache", "role_permissions", "new_doc_tem
 class ScopeCache:
 	"""What a scope has put into the caches of its request, so that it can be taken out again."""
 
-	def __init__(self):
+	def __init__(self) -> None:
 		self._set: list[tuple[bytes, Any]] = []
 		self._before = {name: frozenset(getattr(frappe.local, name, None) or ()) for name in LOCAL_CACHES}
 		self._user_perms = getattr(frappe.local, "user_perms", None)
-		# What functions have returned, for each of them: the scope has one of its own.
-		self._request_cache = getattr(frappe.local, "request_cache", None) or defaultdict(dict)
-		frappe.local.request_cache = defaultdict(dict)
+		if getattr(frappe.local, "request_cache", None) is None:
+			frappe.local.request_cache = defaultdict(dict)
+		# What functions have returned, for each of them. Emptied and filled again, not replaced: v16's wrapper holds
+		# it while its function is at work, and to set a name in frappe.local copies all others.
+		self._request_cache = frappe.local.request_cache
+		self._returned_before = dict(self._request_cache)
+		self._request_cache.clear()
 
 	def keep(self, key: bytes, value: Any) -> None:
+		"""Keep a value under a key of the request's cache until the scope ends."""
 		frappe.local.cache[key] = value
 		self._set.append((key, None))
 
 	def keep_field(self, key: bytes, field: Any, value: Any) -> None:
+		"""Keep a value of one field of a hash until the scope ends."""
 		frappe.local.cache.setdefault(key, {})[field] = value
 		self._set.append((key, field))
 
 	def forget(self, has_written: bool) -> None:
 		"""Take out what the scope has put in; and what functions returned before it, if it has written."""
-		if has_written:
-			self._request_cache.clear()
-		frappe.local.request_cache = self._request_cache
+		self._request_cache.clear()
+		if not has_written:
+			self._request_cache.update(self._returned_before)
+		if frappe.local.request_cache is not self._request_cache:
+			frappe.local.request_cache = self._request_cache
 		for key, field in self._set:
 			if field is None:
 				frappe.local.cache.pop(key, None)
@@ -45,6 +53,5 @@ class ScopeCache:
 			cache = getattr(frappe.local, name, None) or {}
 			for key in set(cache) - before:
 				del cache[key]
-		# To set a name in frappe.local copies all others.
 		if getattr(frappe.local, "user_perms", None) is not self._user_perms:
 			frappe.local.user_perms = self._user_perms

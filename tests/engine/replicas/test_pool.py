@@ -337,3 +337,28 @@ def test_a_statement_that_the_replica_refuses_leaves_no_lock_to_the_pool(shop, h
 	shop.primary.query("ALTER TABLE shop.stock COMMENT = 'locked by nobody'")
 	shop.replicas[0].catch_up(shop.primary, timeout=5)
 	close(router)
+
+
+@pytest.mark.parametrize(
+	"last",
+	[
+		"SELECT missing FROM stock",
+		"SELECT * FROM missing",
+		"INSERT INTO stock VALUES ('washer', 1)",
+		"SELECT SLEEP(2)",
+	],
+)
+def test_a_snapshot_does_not_outlive_a_call_whose_last_statement_has_failed(shop, host, last):
+	router = make_router(host, endpoint(shop.replicas[0]))
+	read = "SELECT qty FROM stock WHERE item = 'bolt'"
+	need = Need(timeout=1)
+	with contextlib.suppress(pymysql.Error), router.read_only(need, "report"):
+		assert host.current().sql(read) == ((10,),)
+		host.current().sql(last)
+	host.current().rollback()
+	shop.primary.query("UPDATE shop.stock SET qty = 41 WHERE item = 'bolt'")
+	shop.catch_up()
+	with router.read_only(need, "another") as scope:
+		assert scope
+		assert host.current().sql(read) == ((41,),)
+	close(router)
