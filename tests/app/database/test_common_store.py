@@ -32,6 +32,7 @@ from read_replica.watch import cache_redises
 from support.one_address import OneAddress, one_address
 from support.servers import Redis, free_port
 from support.trouble import standing_still
+from support.waiting import until
 
 from ..conftest import connected, overheard
 
@@ -470,11 +471,13 @@ def test_who_has_just_committed_does_not_go_by_what_was_known_long_ago(process_o
 
 
 def test_whom_the_primary_refuses_to_tell_it_does_not_go_by_what_was_known_long_ago(
-	process_on, redises, user_of_one_connection
+	process_on, redises, user_of_one_connection, servers
 ):
 	watching, other = process_on(redises[0].port, user_of_one_connection), process_on(redises[0].port)
 	watching.keep_position({SOMEBODY}, Position("0-1-5"))
 	watching._common.close()
+	# The server learns of it a moment later.
+	until(lambda: connections_of("of_one_connection", servers) == 0)
 	held = user_of_one_connection.connect(None, 5)
 	try:
 		with pytest.raises(CommonStoreError):
@@ -511,6 +514,13 @@ def user_of_one_connection(unrouted, servers) -> Iterator[Connector]:
 	connector._settings.update(user="of_one_connection", password="of_one")
 	yield connector
 	servers.primary.query("drop user of_one_connection@'%'")
+
+
+def connections_of(user: str, servers) -> int:
+	[[count]] = servers.primary.query(
+		"select count(*) from information_schema.processlist where user = %s", (user,)
+	)
+	return count
 
 
 def unreachable() -> Connector:
