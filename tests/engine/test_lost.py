@@ -101,6 +101,18 @@ def test_a_call_that_may_only_run_on_a_replica_never_moves_to_the_primary(revive
 	close(router)
 
 
+def test_a_call_that_may_only_run_on_a_replica_gets_no_second_snapshot(shop, host, router):
+	with (
+		pytest.raises(ReplicaUnavailable),
+		router.read_only(Need(on_unavailable="error"), "report") as scope,
+	):
+		[[number, connection]] = host.current().sql("SELECT @@server_id, CONNECTION_ID()")
+		shop.replicas[number - 2].query(f"KILL {connection}")
+		assert scope.statements == 1, "the next one is the second"
+		server_id(host)
+	assert server_id(host) == 1
+
+
 def test_a_replica_that_has_lost_what_it_had_and_is_back_is_not_believed_to_have_it(shop, host):
 	"""It crashed, and what it had not synced is gone; the last verdict is of the time before."""
 	[replica, _] = shop.replicas

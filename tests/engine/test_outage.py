@@ -218,7 +218,7 @@ def test_a_breaker_doubles_its_pause_to_thirty_seconds_and_lets_one_caller_try()
 	pauses = []
 	for expected in (1, 2, 4, 8, 16, 30, 30):
 		breaker.failed()
-		assert not breaker.allows()
+		assert breaker.is_open and not breaker.allows()
 		clock.now += expected * 0.99
 		assert not breaker.allows(), "jitter only makes it longer"
 		clock.now += expected * 0.22

@@ -99,6 +99,35 @@ def test_a_nested_call_that_needs_newer_rows_gets_a_scope_of_its_own(shop, host,
 		assert stock_of(host, "bolt") == 10, "the outer call keeps its snapshot"
 
 
+def test_a_call_uses_the_innermost_scope_that_is_good_enough(host, router):
+	with (
+		router.read_only(Need(), "outer"),
+		router.read_only(Need(on_write="error"), "between") as between,
+		router.read_only(Need(on_write="error"), "inner"),
+	):
+		assert host.current() is between.database
+		assert server_id(host) in (2, 3)
+
+
+def test_what_a_replica_has_answered_is_known_in_the_scope_around_and_no_further_out_yet(host, router):
+	with router.read_only(Need(consistency="eventual"), "outer") as outer:
+		with router.read_only(Need(consistency="session"), "between") as between:
+			with router.read_only(Need(consistency="strong"), "inner"):
+				server_id(host)
+			assert (between.statements, outer.statements) == (1, 0)
+		assert outer.statements == 1
+
+
+def test_the_end_of_a_request_closes_all_scopes_that_were_left_open(host, router):
+	primary = host.current()
+	router.open(Need(consistency="eventual"), "outer")
+	router.open(Need(consistency="session"), "inner")
+	assert len(host.state().frames) == 2
+	router.finish(primary)
+	assert host.state().frames == [] and host.current() is primary
+	assert not router.scopes and all(replica.pool.lent == 0 for replica in router.replicas)
+
+
 def test_a_primary_block_inside_a_scope_reads_the_primary_and_returns(host, router):
 	with router.read_only(Need(), "report"):
 		with router.primary():
