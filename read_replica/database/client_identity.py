@@ -1,7 +1,7 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""Which of a user's clients makes a request, where several share the user.
+"""Tells apart the clients that share one user: programs with one API key, and visitors, who are all Guest.
 
 Many programs log in with the API keys of one user, and all visitors are Guest: if each had to be shown
 what all of them have committed, all would wait for each other, and read the primary on a busy site. So each
@@ -21,7 +21,7 @@ SEPARATOR = " "
 
 
 def reader(user: str, asked_by: str | None) -> str:
-	"""Whose commits a call must be shown that works for this user.
+	"""Returns the name under which the commits are kept that a call for this user must be shown.
 
 	:param asked_by: who has made the request, where that is known already
 	"""
@@ -33,12 +33,12 @@ def reader(user: str, asked_by: str | None) -> str:
 
 
 def user_of(reader: str) -> str:
-	"""The user that a reader works for."""
+	"""Returns the user in a name that `reader` has made."""
 	return reader.partition(SEPARATOR)[0]
 
 
 def _has_session() -> bool:
-	"""Whether somebody has logged in: core puts the user's name where it sets a user without a session."""
+	"""Returns whether the request has a session: core puts the user's name in the place of its id if not."""
 	session = getattr(frappe.local, "session", None) or {}
 	return session.get("sid") not in (None, session.get("user"), "Guest")
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""Frappe as the Host that the engine works in; the only file that assigns frappe.local.db."""
+"""Implements the engine's Host for a Frappe site; the only file that puts a routed database into frappe.local.db."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -27,7 +27,7 @@ SECONDS_TO_CONNECT = 1
 
 
 class FrappeHost:
-	"""The current site. What any thread may ask for is prepared here, where there is a request.
+	"""The current site as a Host. What other threads need is prepared when it is made, within a request.
 
 	:param log_doctypes: the doctypes that the site's configuration counts among the logs
 	"""
@@ -45,7 +45,7 @@ class FrappeHost:
 
 	def put(self, db: Any, state: RequestState) -> None:
 		frappe.local.db = db
-		# What core's write_only goes by, to leave a scope and to come back to it.
+		# Core's write_only uses these two names to leave a scope and to come back to it.
 		if isinstance(db, routed.RoutedMethods):
 			if getattr(frappe.local, "primary_db", None) is not db.primary:
 				frappe.local.primary_db = db.primary
@@ -69,13 +69,13 @@ class FrappeHost:
 		return transaction.pending_writes(db)
 
 	def end_transaction(self, db: Any) -> None:
-		# In maintenance mode the transaction is a read-only one, and has to stay so.
+		# In maintenance mode core has begun a read-only transaction, which must not be ended.
 		if not frappe.flags.read_only:
 			transaction.end_transaction(db)
 
 	def ask_primary(self, db: Any, statement: str) -> tuple:
 		if transaction.is_giving_rows(db):
-			# On the same connection, the rows that are left would be lost.
+			# A query on the same connection would lose the rows that are not read yet.
 			connection = self._connector.connect(None, SECONDS_TO_CONNECT)
 			try:
 				return dialect.execute(connection, statement)
@@ -101,7 +101,7 @@ def _ask_primary(query: str, values: tuple) -> list:
 
 
 def shared_of_site() -> SharedState:
-	"""What the processes of the current site share: in its Redis cache, under keys that clear-cache leaves."""
+	"""Returns the state that the processes of the current site share in Redis, under keys that clear-cache leaves."""
 	return SharedState(*_redis_of_site())
 
 

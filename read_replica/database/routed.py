@@ -1,7 +1,7 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""Frappe's own Database class, reading from a replica, writing to the primary.
+"""Routes the statements of Frappe's own Database class: reads to a replica, writes to the primary.
 
 The site's class is subclassed as it is found, whatever its driver and version, and an object of it
 begins as a copy of the primary's state: so it shares the primary's callbacks and type map, and no
@@ -21,18 +21,18 @@ from read_replica.engine.scope import Scope
 
 
 def routed(scope: Scope, connection: Any) -> Any:
-	"""A database object that reads through `connection` for as long as `scope` is open."""
+	"""Returns a database object that reads through `connection` while `scope` is open."""
 	primary = scope.primary
 	database = object.__new__(_routed_class(type(primary)))
 	state = vars(database)
 	state.update(vars(primary))
-	# Methods that were replaced on the primary object alone are bound to it; they stay behind.
+	# Methods that were replaced on the primary object are bound to it, and are not copied.
 	for name in state.keys() & _names_in(type(primary)):
 		del state[name]
 	state.update(
 		scope=scope,
 		primary=primary,
-		# On the primary, what core keeps for the request may stay there, until a call inside this one reads a replica.
+		# A scope on the primary needs none, until a call inside it has read from a replica.
 		scope_cache=ScopeCache() if connection else None,
 		value_cache=_empty_like(primary.value_cache),
 		transaction_writes=0,
@@ -46,7 +46,7 @@ def routed(scope: Scope, connection: Any) -> Any:
 
 
 def _empty_like(cache: dict) -> dict:
-	"""v16's makes what is missing in it."""
+	"""Returns an empty cache of the same type; in v16 it is a defaultdict."""
 	makes = getattr(cache, "default_factory", None)
 	return type(cache)(makes) if makes else type(cache)()
 
@@ -71,7 +71,7 @@ def _routed_class(base: type) -> type:
 
 @contextmanager
 def _unbuffered_cursor(self):
-	"""As core's, which reads all rows that are left at the end: that may be cut off like any statement."""
+	"""As core's; reading the rest of the rows at its end may be cut off like any statement."""
 	if self.scope.pinned or self.scope.ended:
 		with self.primary.unbuffered_cursor():
 			yield
@@ -92,19 +92,19 @@ def _of_primary(name: str) -> property:
 
 
 class RoutedMethods:
-	"""What differs from the site's Database class; stands before it in the method order."""
+	"""The methods that differ from the site's Database class, which it is mixed into."""
 
-	# What core sets on frappe.db to say how the primary's transaction may end.
+	# Core sets these on frappe.db to say how the primary's transaction may end.
 	_disable_transaction_control = _of_primary("_disable_transaction_control")
 	auto_commit_on_many_writes = _of_primary("auto_commit_on_many_writes")
 
 	def adopt(self, connection: Any | None) -> None:
-		"""Read through this connection from now on; None lets go of the last one."""
+		"""Read through this connection from now on; None releases the present one."""
 		self._conn = connection
 		self._cursor = connection.cursor() if connection else None
 
 	def connect(self) -> None:
-		"""Reached only when the scope's connection is gone: from then on it is the primary's."""
+		"""Use the primary's connection; called by core once the scope's connection is gone."""
 		if not self.primary._conn:
 			type(self.primary).connect(self.primary)
 		self._follow_primary()
@@ -117,7 +117,7 @@ class RoutedMethods:
 		)
 
 	def begin_reading(self) -> None:
-		"""From now on, the scope's values are kept apart from the request's."""
+		"""Keep the scope's cached values apart from the request's from now on."""
 		if self.scope_cache is None:
 			self.scope_cache = ScopeCache()
 
@@ -140,7 +140,7 @@ class RoutedMethods:
 		self.value_cache = self.primary.value_cache
 
 	def is_read_only_mode_error(self, error: Exception) -> bool:
-		"""False, so that a refused write reaches the scope instead of the user as a message."""
+		"""Returns False, so that core raises a refused write to the scope instead of showing it to the user."""
 		return False
 
 	def commit(self, *args, **kwargs):
@@ -167,7 +167,7 @@ class RoutedMethods:
 			primary.release_savepoint(*args, **kwargs)
 
 	def sql_ddl(self, query, *args, **kwargs):
-		# The name says that it writes; asking the replica first would only commit one time more.
+		# It writes for sure; asking the replica first would only cause one more commit.
 		if not self.scope.ended:
 			self.scope.note_write(query)
 		with self.scope.primary_in_place() as primary:
@@ -201,15 +201,15 @@ class RoutedMethods:
 		)
 
 	def closed(self) -> None:
-		"""The scope has ended: nothing that was made from the replica's rows stays in the request."""
+		"""Take values that were made from the replica's rows out of the request's caches, as the scope has ended."""
 		if self.scope_cache:
 			self.scope_cache.forget(has_written=self.scope.pinned)
 
 	def close(self) -> None:
-		"""Core's read_only ends its scope by closing the database that connect_replica gave it."""
+		"""End the scope: core's read_only closes the database that connect_replica has put in place."""
 		self.scope.close()
 
 
 def primary_of(database: Any) -> Any:
-	"""The primary's database object, whether it is in place or a scope is."""
+	"""Returns the primary's database object, whether that or a scope's is given."""
 	return database.primary if isinstance(database, RoutedMethods) else database

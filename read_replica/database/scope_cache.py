@@ -1,19 +1,19 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""What a scope puts into the caches of its request, and takes out again at its end."""
+"""Keeps values of a scope in the caches of its request, and takes them out again at its end."""
 
 from collections import defaultdict
 from typing import Any
 
 import frappe
 
-# Caches of one request that core fills by itself, beside frappe.local.cache.
+# Core's caches of one request, beside frappe.local.cache.
 LOCAL_CACHES = ("document_cache", "meta_cache", "role_permissions", "new_doc_templates")
 
 
 class ScopeCache:
-	"""What a scope has put into the caches of its request, so that it can be taken out again."""
+	"""The values that a scope has put into the caches of its request."""
 
 	def __init__(self) -> None:
 		self._set: list[tuple[bytes, Any]] = []
@@ -21,8 +21,8 @@ class ScopeCache:
 		self._user_perms = getattr(frappe.local, "user_perms", None)
 		if getattr(frappe.local, "request_cache", None) is None:
 			frappe.local.request_cache = defaultdict(dict)
-		# What functions have returned, for each of them. Emptied and filled again, not replaced: v16's wrapper holds
-		# it while its function is at work, and to set a name in frappe.local copies all others.
+		# The results of functions with @request_cache. Emptied and filled again, not replaced: v16's wrapper holds the
+		# object while its function runs, and setting a name in frappe.local copies all others.
 		self._request_cache = frappe.local.request_cache
 		self._returned_before = dict(self._request_cache)
 		self._request_cache.clear()
@@ -38,7 +38,7 @@ class ScopeCache:
 		self._set.append((key, field))
 
 	def forget(self, has_written: bool) -> None:
-		"""Take out what the scope has put in; and what functions returned before it, if it has written."""
+		"""Take the scope's values out; and, if it has written, results of functions from before it as well."""
 		self._request_cache.clear()
 		if not has_written:
 			self._request_cache.update(self._returned_before)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""What the engine must know of the primary's transaction, and of the request that it is in."""
+"""Tracks the primary's transaction of a request: its pending writes, and its commits of writes."""
 
 import os
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from read_replica.engine.request import RequestState
 
 
 def request_state() -> RequestState:
-	"""What the engine keeps for the length of this request or job."""
+	"""Returns the engine's state of the current request or job, and makes it if there is none yet."""
 	state = getattr(frappe.local, "read_replica_state", None)
 	if state is None or state.pid != os.getpid():
 		state = frappe.local.read_replica_state = RequestState()
@@ -22,12 +22,12 @@ def request_state() -> RequestState:
 
 
 def is_watched(primary: Any) -> bool:
-	"""Whether a primary's database object knows what its transaction must keep."""
+	"""Returns whether the transactions of a primary's database object are tracked."""
 	return "check_transaction_status" in vars(primary)
 
 
 def watch(primary: Any, after_commit: Callable[[Any], None], before_close: Callable[[], None]) -> None:
-	"""Let a primary's database object know, from now on, what its transaction must keep, and its commits.
+	"""Track the transactions and commits of a primary's database object from now on.
 
 	Core counts INSERT, UPDATE and DELETE, and forgets them at `rollback to savepoint`. A row lock, a
 	savepoint or a REPLACE must keep a read on the primary just as well.
@@ -38,7 +38,7 @@ def watch(primary: Any, after_commit: Callable[[Any], None], before_close: Calla
 	check = primary.check_transaction_status
 	close = primary.close
 	primary.read_replica_pending = 0
-	# What a transaction has done that was not watched from its start is not known: it is left alone.
+	# A transaction that was not tracked from its start may hold anything, so it is never ended here.
 	primary.read_replica_is_seen = primary._conn is None
 	primary.read_replica_in_transaction = primary.read_replica_is_seen
 
@@ -61,7 +61,7 @@ def watch(primary: Any, after_commit: Callable[[Any], None], before_close: Calla
 
 
 def _note(primary: Any, query: str, pending: bool) -> None:
-	"""Note what a statement, which is about to run on the primary, does to its transaction."""
+	"""Note what a statement that is about to run on the primary does to the transaction."""
 	if dialect.commits_implicitly(query) or (pending and dialect.commits(query)):
 		request_state().committed = True
 	if dialect.closes_transaction(query):
@@ -73,12 +73,12 @@ def _note(primary: Any, query: str, pending: bool) -> None:
 
 
 def note_that_it_only_read(primary: Any) -> None:
-	"""The transaction is known after all: nothing but core's reads was in it before it was watched."""
+	"""Note that nothing but core's reads was in the transaction before it was tracked, so that it may be ended."""
 	primary.read_replica_is_seen = primary.read_replica_in_transaction = True
 
 
 def pending_writes(primary: Any) -> int:
-	"""Grows with each write, row lock and savepoint of the primary's transaction; 0 without.
+	"""Returns a number that grows with each write, row lock and savepoint of the primary's transaction; 0 without.
 
 	A result that is being read row by row counts as well: to end the transaction would end it.
 	"""
@@ -87,7 +87,7 @@ def pending_writes(primary: Any) -> int:
 
 
 def is_giving_rows(primary: Any) -> bool:
-	"""Whether a result may be read row by row: a statement on the same connection would end it."""
+	"""Returns whether a result may still be read row by row, which a statement on the same connection would end."""
 	return "SSCursor" in type(getattr(primary, "_cursor", None)).__name__
 
 

@@ -46,7 +46,7 @@ class ReplicaScope(Scope):
 		selection: Selection,
 	):
 		self.replica = selection.replica
-		# It stays so if the replica is lost and another goes on.
+		# Kept if the replica is lost and another one goes on.
 		self.as_of = selection.as_of
 		# Since when the replica has been working on a statement, by time.monotonic().
 		self.running_since: float | None = None
@@ -99,13 +99,13 @@ class ReplicaScope(Scope):
 		self._judge(statement)
 		result = on_primary()
 		if goes == "to_look_there":
-			# It was missing on the replica alone; so may the rest be.
+			# A table or column was missing on the replica alone; others may be missing, too.
 			self.pin()
 			self._router.fallback(Reason.MISSING, self.method)
 		return result
 
 	def _goes_on(self, error: Exception, statement: str) -> Direction:
-		"""Where a statement goes after a replica's error, which is raised if that would not help."""
+		"""Return where to run a statement after a replica's error; raise the error if no other server would help."""
 		kind = dialect.kind_of(error)
 		if kind is ErrorKind.LOST:
 			return self._move_on(error, Reason.LOST)
@@ -115,10 +115,10 @@ class ReplicaScope(Scope):
 			self.note_write(statement)
 			return "on_primary"
 		if kind in (ErrorKind.DENIED, ErrorKind.MISSING) and self.need.on_unavailable == "error":
-			# The call wants no other server, and whose fault it is cannot be told without asking one.
+			# Whether only the replica lacks it could be told by asking another server, which the call does not want.
 			raise error
 		if kind in (ErrorKind.DENIED, ErrorKind.MISSING) and self._left_state:
-			# The statement may need what others have left on the connection.
+			# The statement may need a variable or lock that an earlier one has left on the connection.
 			self.pin()
 		if kind is ErrorKind.DENIED:
 			self._router.denied(self.replica, error)
@@ -130,7 +130,7 @@ class ReplicaScope(Scope):
 		raise error
 
 	def _move_on(self, error: Exception, why: Reason) -> Direction:
-		"""After a lost connection, find another replica that is at least as fresh, or the primary.
+		"""Fail over after a lost connection: to another replica that is at least as fresh, or to the primary.
 
 		:raises ReplicaLost: if what earlier statements have left on the connection is lost with it
 		:raises ReplicaUnavailable: if the call wants no other snapshot than the one that is lost, or no
@@ -143,7 +143,7 @@ class ReplicaScope(Scope):
 		if self.replica.name in self._failed or why is Reason.TROUBLE:
 			self._router.failed(self.replica, error)
 			self._failed.add(self.replica.name)
-		# The broken connection stays in place, so that a caller who goes on is told again.
+		# The broken connection stays in place, so that a caller who goes on gets the error again.
 		if self._left_state:
 			raise ReplicaLost(self.method, self.replica.name) from error
 		if self.statements > 1 and self.need.on_unavailable == "error":
@@ -161,7 +161,7 @@ class ReplicaScope(Scope):
 		return "on_replica"
 
 	def _adopt(self, selection: Selection) -> None:
-		"""Read from this replica from now on."""
+		"""Continue on this replica."""
 		self.replica, self._lease = selection.replica, selection.lease
 		self._failed.add(self.replica.name)
 		self._doubtful = False
@@ -172,7 +172,7 @@ class ReplicaScope(Scope):
 	# Where a statement belongs
 
 	def belongs_to_primary(self, statement: str) -> bool:
-		"""Whether the primary answers a statement without a replica being asked."""
+		"""Return whether a statement goes to the primary at once."""
 		if self.ended or self.pinned:
 			return True
 		# A loop, as a search by a pattern takes as long as a tenth of a small query.
@@ -204,7 +204,7 @@ class ReplicaScope(Scope):
 
 	@property
 	def server(self) -> str:
-		"""Which server answers, where its connection knows that; another thread may ask."""
+		"""The server that answers, if its connection knows that, else "". May be read by another thread."""
 		lease = self._lease
 		return lease.server if lease else ""
 
@@ -214,7 +214,7 @@ class ReplicaScope(Scope):
 		return self.need.timeout
 
 	def cut(self) -> None:
-		"""Let the statement that is running fail at once; for another thread, when its server hangs."""
+		"""Let the running statement fail at once. Called by the watchdog thread when the server hangs."""
 		if lease := self._lease:
 			dialect.cut(lease.connection, self.replica.endpoint.port)
 
@@ -223,7 +223,7 @@ class ReplicaScope(Scope):
 		if not self._lease or self.ended:
 			return
 		if not self._lease.server:
-			# Behind such a proxy, another server than the one that was judged may answer from now on.
+			# Behind such a proxy, another server may answer from now on, whose freshness is not known.
 			self.pin()
 			return
 		with self.working(), self.ending_a_result():
@@ -231,7 +231,7 @@ class ReplicaScope(Scope):
 
 	@contextmanager
 	def working(self) -> Iterator[None]:
-		"""The replica is asked for something: if it hangs, this is cut off."""
+		"""Let the watchdog cut off what is done inside if the replica hangs."""
 		self.running_since = time.monotonic()
 		try:
 			yield
@@ -240,7 +240,7 @@ class ReplicaScope(Scope):
 
 	@contextmanager
 	def ending_a_result(self) -> Iterator[None]:
-		"""What is read to its end has no reader any more: if its connection is lost, nobody needs to know."""
+		"""Read the rest of a result that nobody needs; a connection that is lost meanwhile is no error."""
 		try:
 			yield
 			self.giving_rows = 0
@@ -251,7 +251,7 @@ class ReplicaScope(Scope):
 				raise
 
 	def lost_while_reading(self, error: Exception) -> None:
-		"""Raise what a caller understands if a connection was lost after it gave some of its rows."""
+		"""Raise ReplicaLost if the connection was lost after it had given some of the rows."""
 		if dialect.kind_of(error) is ErrorKind.LOST:
 			self._doubtful = True
 			self._router.metrics.count(self.replica.name, Reason.LOST, self.method)
@@ -262,13 +262,13 @@ class ReplicaScope(Scope):
 		self._doubtful = True
 
 	def _abandon_rows(self) -> None:
-		"""Leave a result unread: that would take its time, and for ever where the server hangs."""
+		"""Leave a result unread: reading its rest may take long, or for ever if the server hangs."""
 		self._doubtful = True
 		if self._lease:
 			dialect.abandon(self._lease.connection, self.replica.endpoint.port)
 
 	def _release(self) -> None:
-		"""Give the connection back, or close it if it is in doubt."""
+		"""Return the connection to the pool, or close it if its state is in doubt."""
 		if not self._lease:
 			return
 		if self.giving_rows:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""What is kept for the length of one request, job or thread."""
+"""The state of one request, job or thread: its open scopes, and the positions that it must be shown."""
 
 import os
 from typing import Any, NamedTuple
@@ -11,7 +11,7 @@ from read_replica.engine.shared.user_positions import UserPosition
 
 
 class AsOf(NamedTuple):
-	"""How fresh data is: it has all that was committed up to a time, and up to a position.
+	"""The freshness of data: it has everything that was committed up to a time, and up to a position.
 
 	:param time: seconds since 1970 by the primary's clock
 	"""
@@ -21,7 +21,7 @@ class AsOf(NamedTuple):
 
 
 class RequestState:
-	"""The open scopes of a request, and what its routing has learned. Kept by the host."""
+	"""The open scopes of a request, and what routing has learned during it. Kept by the host."""
 
 	__slots__ = (
 		"as_of",
@@ -43,35 +43,35 @@ class RequestState:
 	)
 
 	def __init__(self) -> None:
-		# In a forked process, the scopes of its parent are not its own.
+		# A forked process must not close the scopes of its parent.
 		self.pid = os.getpid()
 		self.frames: list[Any] = []
-		# Whether there was a commit of writes whose position has not been asked for.
+		# Whether writes were committed whose position has not been read yet.
 		self.committed = False
-		# What this request has committed; of a job, what its method has.
+		# The position of what this request has committed; of a job, of what its method has.
 		self.own = Position()
-		# Of a job: what the request that queued it had to be shown. None: not a job, or that is not known.
+		# Of a job: the position that the request which queued it had to be shown. None: no job, or not known.
 		self.carried: UserPosition | None = None
-		# Whose commits it must be shown, where it is not whoever the host works for.
+		# The name whose commits it must be shown, if that is not the host's reader().
 		self.reader: str | None = None
-		# How much of `own` the other processes have been told, and when, by time.monotonic().
+		# How much of `own` other processes know, and since when, by time.monotonic().
 		self.kept = Position()
 		self.kept_at = float("-inf")
-		# Who made the request, or queued the job, and on whose behalf it has committed: they are to see it.
+		# Who made the request or queued the job, and for whom it has committed: all of them must see it.
 		self.asked_by: str | None = None
 		self.users: set[str] = set()
-		# What a user had written before; None until it is asked for.
+		# The position of what a user had written before; None until it is read from Redis.
 		self.written: UserPosition | None = None
 		self.written_for = ""
 		self.written_at = 0.0
-		# The oldest data that it has been shown, if a replica showed it any.
+		# The freshness of the oldest data that a replica has shown it; None if none has.
 		self.as_of: AsOf | None = None
 		self.servers: set[str] = set()
 		# Of a job: the seconds that it may take, which a statement of its may take as well.
 		self.timeout_at_least = 0.0
 
 	def note_use(self, server: str, as_of: AsOf) -> None:
-		"""Note that a replica has shown data that is so fresh."""
+		"""Note that a replica has shown data of this freshness."""
 		self.servers.add(server)
 		if self.as_of is None or as_of.time < self.as_of.time:
 			self.as_of = as_of

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""Opens and closes scopes: the way of a decorated call, from its need to a server."""
+"""Routes calls: decides whether a replica or the primary answers a call, and opens and closes its scope."""
 
 import random
 import time
@@ -90,11 +90,11 @@ class Router:
 		after_fork(self, Router._begin_in_child)
 
 	def _begin_in_child(self) -> None:
-		"""The open scopes are the parent's: to cut them off here would cut them off there."""
+		"""Forget the parent's open scopes: cutting off their connections here would cut them off there."""
 		self.scopes = set()
 
 	def read_only(self, need: Need, method: str) -> ReadOnly:
-		"""As `with`: work on a replica, if there is one for it; then the primary is in place again.
+		"""Return a context manager: inside it a replica is in place, if there is one for the need; then the primary again.
 
 		:raises ReplicaUnavailable: if there is none, and the need says on_unavailable="error"
 		"""
@@ -110,7 +110,7 @@ class Router:
 			self.close(block)
 
 	def open(self, need: Need, method: str) -> Frame | Reason | None:
-		"""Put the right database in place. A frame is to be closed; else what is in place is right.
+		"""Put the right database in place for a call. A frame that is returned must be closed.
 
 		:returns: None inside another scope, or the reason why a call of its own stays on the primary
 		:raises ReplicaUnavailable: as read_only does
@@ -126,7 +126,7 @@ class Router:
 				return self._put(Scope(self, state, primary, current, complete, method, reason))
 			return None
 		if need.on_write is None and frames and not _may_write(frames[-1]):
-			# What may not write calls nothing that may, unless that says so itself.
+			# A call inside one that may not write may not write either, unless it says so itself.
 			need = replace(need, on_write="error")
 		complete = self._complete(need, state.timeout_at_least)
 		found = self._choose(complete, method, primary)
@@ -135,7 +135,7 @@ class Router:
 			self._end_old_snapshot(complete.consistency, primary)
 			if complete.on_write == "error":
 				return self._put(Scope(self, state, primary, current, complete, method, found))
-			# Inside a scope that is not good enough for this call, the primary is not in place yet.
+			# The database in place is that of a scope which is not good enough for this call.
 			return self._open_primary_block(state) if frames else found
 		try:
 			self.host.end_transaction(primary)
@@ -149,7 +149,7 @@ class Router:
 		return self._put(scope)
 
 	def _end_old_snapshot(self, consistency: Consistency | None, primary: Any) -> None:
-		"""Before the primary answers a strong call: the snapshot that is open there is older than the call.
+		"""End the primary's snapshot before it answers a strong call, as that is older than the call.
 
 		What is written and not committed stays in its transaction, and the call in that one's snapshot.
 		"""
@@ -165,7 +165,7 @@ class Router:
 		frames = state.frames
 		previous = self.host.current()
 		primary = frames[-1].primary if frames else previous
-		# Asked for now, so that what was committed before is not taken for the block's.
+		# Read now, so that an earlier commit is not taken for one of the block's.
 		own = self.session.committed_position(primary) if frames else state.own
 		block = PrimaryBlock(state, primary, previous, own, self.host.pending_writes(primary))
 		frames.append(block)
@@ -173,7 +173,7 @@ class Router:
 		return block
 
 	def _complete(self, need: Need, timeout_at_least: float) -> CompleteNeed:
-		"""A need with nothing left open. No statement of a job is ended before the job itself would be."""
+		"""Return the need completed by the site's defaults. A statement may take as long as the job it is part of."""
 		complete = self._needs.get(need)
 		if complete is None:
 			defaults = self.settings.defaults_of(need.pool)
@@ -185,7 +185,7 @@ class Router:
 		return complete
 
 	def close(self, frame: Frame) -> None:
-		"""Take a frame, and what was left open inside it, off the stack, and restore what was in place."""
+		"""End a frame, and frames that were left open inside it, and restore the database that was in place before."""
 		# Not the frame's own state: code inside may have begun another request, or have forked.
 		frames = self.host.state().frames
 		if frame not in frames:
@@ -217,7 +217,7 @@ class Router:
 		frame.end()
 
 	def _stay_with_writes_of(self, block: PrimaryBlock) -> None:
-		"""What a block has written may be on no replica yet: its scopes stay on the primary."""
+		"""Keep the scopes around a primary block on the primary if it has written, as no replica may have that yet."""
 		state = block.state
 		scopes = [frame for frame in state.frames if isinstance(frame, Scope) and not frame.pinned]
 		committed = state.committed or state.own != block.committed_before
@@ -225,7 +225,7 @@ class Router:
 			_pin_all(scopes)
 
 	def _stays(self, innermost: Frame, need: Need, method: str) -> Reason | None:
-		"""Why a call inside an open frame uses what is in place; None: it looks for a replica of its own."""
+		"""Return why a call inside a frame uses the database in place; None if it needs a replica of its own."""
 		if isinstance(innermost, PrimaryBlock):
 			self.metrics.count(PRIMARY, Reason.IN_PRIMARY_BLOCK, method)
 			return Reason.IN_PRIMARY_BLOCK
@@ -240,7 +240,7 @@ class Router:
 		return None
 
 	def _choose(self, need: CompleteNeed, method: str, primary: Any) -> Selection | Reason:
-		"""A replica with a connection to it, or the reason for the primary; cheapest question first."""
+		"""Select a replica, or return the reason to stay on the primary. The cheapest checks come first."""
 		if self.host.pending_writes(primary):
 			return Reason.PENDING_WRITES
 		if method in self.writers:
@@ -269,17 +269,17 @@ class Router:
 		return self.selector.find(need, position, primary, known_for, exclude)
 
 	def committed(self, primary: Any) -> None:
-		"""After a commit of writes: other processes are to know of it while this request goes on."""
+		"""Tell other processes, after a commit of writes, what must be shown to the user from now on."""
 		self.session.keep_position_soon(primary)
 
 	def finish(self, primary: Any) -> None:
-		"""At the end of a request or job: close what is open, and remember what was committed."""
+		"""End a request or job: close the frames that are still open, and keep the position of its commits."""
 		frames = self.host.state().frames
 		if frames:
 			self.close(frames[0])
 		self.session.keep_position(primary)
 		if self.session.unkept:
-			# Redis did not take it; the watchdog tries again.
+			# Redis was not reached; the watchdog tries again.
 			self._watchdog.notice_call()
 
 	def share_counts(self) -> None:
@@ -298,7 +298,7 @@ class Router:
 			self.share_counts()
 
 	def stop(self) -> None:
-		"""Close all that is kept open; for settings that are no longer in force."""
+		"""Close all connections, when these settings are no longer in force."""
 		self._watchdog.stop()
 		for replica in self.replicas:
 			replica.pool.close_idle()

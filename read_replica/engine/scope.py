@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 
 class Owner(Protocol):
-	"""What a scope asks of the router that has opened it."""
+	"""The interface of the router that a scope uses."""
 
 	host: Host
 	metrics: Metrics
@@ -36,10 +36,10 @@ class Owner(Protocol):
 	def find(
 		self, need: CompleteNeed, position: Position, primary: Any, *, exclude: Collection[str]
 	) -> Selection | Reason:
-		"""Another replica that has this position, or why none will do."""
+		"""Return another replica that has this position, or the reason why there is none."""
 
 	def close(self, frame: Any) -> None:
-		"""Take a scope off the stack, and restore what was in place."""
+		"""End a scope, and restore the database that was in place before."""
 
 	def failed(self, replica: Replica, error: Exception) -> None:
 		"""Leave a replica alone for a while, as it has failed."""
@@ -79,7 +79,7 @@ class PrimaryBlock:
 		self.pending_before = pending_before
 
 	def end(self) -> None:
-		"""Nothing to give back."""
+		"""Do nothing: a block holds no connection."""
 
 
 class Scope:
@@ -139,14 +139,14 @@ class Scope:
 			)
 
 	def _judge(self, statement: str) -> None:
-		"""Take note of a write that no replica is asked to refuse, by its words."""
+		"""Note a write by the words of its statement, where no replica is asked to refuse it."""
 		if self.ended or (self.pinned and self.need.on_write != "error"):
 			return
 		if dialect.writes(statement) and dialect.table_of(statement) not in self._router.host.always_primary:
 			self.note_write(statement)
 
 	def note_write(self, statement: str) -> None:
-		"""Take note of a write: the rest of the call, or at least of the table, is the primary's.
+		"""Note a write: from now on the primary answers, either for the whole call or for that table.
 
 		:raises WriteInReadOnlyScope: if the call was declared on_write="error"
 		"""
@@ -159,26 +159,26 @@ class Scope:
 		self._note_other_write(table)
 
 	def _note_log(self, names: tuple[str, ...]) -> None:
-		"""A session or a log was written, under these names; a replica's scope goes on there."""
+		"""Note a write to a session or log table; statements with one of these names go to the primary."""
 
 	def _note_other_write(self, table: str) -> None:
-		"""The call may write, and has written."""
+		"""Note a write to any other table, by a call that may write."""
 		self.wrote = True
 
 	def note_statements(self, count: int) -> None:
-		"""Take note of statements that a replica has answered, here or in a scope inside this one."""
+		"""Count statements that a replica has answered, in this scope or in one inside it."""
 		if count and not self.statements and self.database:
 			self.database.begin_reading()
 		self.statements += count
 
 	def pin(self) -> None:
-		"""Keep the rest of the call on the primary: so it is."""
+		"""Keep the rest of the call on the primary, where it is already."""
 
 	def refresh(self) -> None:
-		"""Let the next statement see what has been committed since the scope began: the primary does."""
+		"""Let the next statement see later commits: nothing to do on the primary."""
 
 	def doubt(self) -> None:
-		"""Do not use the scope's connection again after it: there is none."""
+		"""Do nothing: there is no connection to be in doubt."""
 
 	@contextmanager
 	def primary_in_place(self) -> Iterator[Any]:
@@ -192,19 +192,19 @@ class Scope:
 			host.put(before, self.state)
 
 	def close(self) -> None:
-		"""End the scope: what was in place before is in place again. Ending it twice is harmless."""
+		"""End the scope and restore the database that was in place before. Harmless if it has ended already."""
 		self._router.close(self)
 
 	def end(self) -> None:
-		"""From now on the database object asks the primary."""
+		"""Release the connection; from now on the scope's database object asks the primary."""
 		if self.ended:
 			return
 		self.ended = True
 		self._release()
-		# Whoever keeps the database knows its scope; the way back would leave both to the garbage collector.
+		# The database refers to its scope; a reference back would leave both to the garbage collector.
 		database, self.database = self.database, None
 		if database:
 			database.closed()
 
 	def _release(self) -> None:
-		"""Give back what the scope holds: nothing."""
+		"""Return the connection: there is none."""

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""Finds a replica for a call: alive, fresh enough, and with a connection to spare."""
+"""Selects a replica for a call: one that is alive, is fresh enough, and has a connection to spare."""
 
 import random
 import time
@@ -24,10 +24,10 @@ from read_replica.engine.replicas.replica import Replica
 from read_replica.engine.request import AsOf
 from read_replica.engine.settings import CompleteNeed, Settings
 
-# How late a server may answer, after a wait that it was asked to end itself.
+# How many seconds later than asked a server may end a wait for a position.
 GRACE = 0.5
 
-# How old a verdict may be when it reaches another process that reads it.
+# How old a verdict may be, in seconds, when another process reads it.
 DELAY_OF_VERDICTS = 1.5
 
 # How many connections are tried where an address leads to several servers.
@@ -35,7 +35,7 @@ MOST_CONNECTIONS_TRIED = 3
 
 
 class Selection(NamedTuple):
-	"""A replica that may answer, an open connection to it, and how fresh it is."""
+	"""A replica that was selected, a connection to it, and how fresh its data is."""
 
 	replica: Replica
 	lease: Lease
@@ -43,7 +43,7 @@ class Selection(NamedTuple):
 
 
 class Search:
-	"""What one call asks for, and the time that it has left to wait for it."""
+	"""The requirements of one call, and the seconds that it may still wait for a replica to meet them."""
 
 	__slots__ = ("known_for", "need", "patience", "position", "primary")
 
@@ -86,7 +86,7 @@ class ReplicaSelector:
 		known_for: float = float("inf"),
 		exclude: Collection[str] = (),
 	) -> Selection | Reason:
-		"""The best replica that answers and has this position; or why none will do.
+		"""Return the first replica in order that answers and has this position, or the reason why none does.
 
 		:param primary: the primary's database object, as the host has it
 		:param known_for: seconds since which `position` is sure to be all that it should be
@@ -113,11 +113,11 @@ class ReplicaSelector:
 		return reason
 
 	def are_several(self, name: str) -> bool:
-		"""Whether a replica's address is known to lead to several servers."""
+		"""Return whether a replica's address is known to lead to several servers."""
 		return self._servers.are_several(name)
 
 	def _reason_against(self, verdict: Verdict, search: Search) -> Reason | None:
-		"""Why a server that is fresh enough for a need does not have what its user has written."""
+		"""Return why a server that is fresh enough cannot be used for the user's own writes; None if it can."""
 		if verdict.lag is None or verdict.lag + self._health.age + DELAY_OF_VERDICTS > search.known_for:
 			return Reason.BEHIND
 		if verdict.position.covers(search.position):
@@ -125,7 +125,7 @@ class ReplicaSelector:
 		return Reason.BEHIND if self._waits.is_hopeless(verdict, search.position, search.patience) else None
 
 	def _connections_to_try(self, name: str, against: Reason | None) -> int:
-		"""How many connections to an address to try: one, if what its probe has reached will do."""
+		"""Return how many connections to an address to try: one, if the server that its probe has reached will do."""
 		if self.are_several(name) or (against and self._servers.may_look_for_others(name)):
 			return MOST_CONNECTIONS_TRIED
 		return 0 if against else 1
@@ -133,7 +133,7 @@ class ReplicaSelector:
 	def _try(
 		self, replica: Replica, verdict: Verdict, against: Reason | None, search: Search, tries: int
 	) -> Selection | Reason | None:
-		"""A connection to a server that will do, at an address that may lead to several; else why there is none.
+		"""Try connections to an address, which may lead to several servers, and return the first that meets the call.
 
 		:param against: why the server that the probe has reached will not do
 		"""
@@ -154,7 +154,7 @@ class ReplicaSelector:
 				reason = answer
 			return reason
 		finally:
-			# The pool would lend the same ones again, and new ones may lead to a server that will do.
+			# The pool would lend the same connections again; new ones may lead to another server.
 			are_renewed = (
 				not found and len(passed_over) > 1 and self._servers.may_look_for_others(replica.name)
 			)
@@ -164,7 +164,7 @@ class ReplicaSelector:
 	def _judge_as_probed(
 		self, replica: Replica, lease: Lease, verdict: Verdict, against: Reason | None, search: Search
 	) -> AsOf | Reason:
-		"""How fresh the server is that the probe has reached, too; or why it will not do."""
+		"""Return how fresh a server is by its probe's verdict, or the reason why it cannot be used."""
 		if against or verdict.as_of is None:
 			return against or Reason.LAGGING
 		if not search.position or (
@@ -176,20 +176,20 @@ class ReplicaSelector:
 		return Reason.BEHIND
 
 	def _may_have_restarted(self, lease: Lease) -> bool:
-		"""Whether the verdict may be older than a connection: a server that crashed may have lost what it had."""
+		"""Return whether the server may have crashed since the verdict, and lost commits that the verdict has seen."""
 		return lease.opened_at + DELAY_OF_VERDICTS > time.monotonic() - self._health.age
 
 	def _judge_by_itself(
 		self, replica: Replica, lease: Lease, verdict: Verdict, against: Reason | None, search: Search
 	) -> AsOf | Reason:
-		"""How fresh a server is that the probe has not reached, as it says itself; or why it will not do."""
+		"""Return how fresh a server is that the probe has not reached, by asking it, or why it cannot be used."""
 		seen = self._servers.get(replica.name, lease.server) if lease.server else None
 		own = seen.verdict.older_by(time.monotonic() - seen.at) if seen and seen.is_fresh else None
 		if own is None or not own.position.covers(search.position):
 			is_hopeless = seen and self._waits.is_hopeless(seen.verdict, search.position, search.patience)
 			if own and is_hopeless:
 				return Reason.BEHIND
-			# Of one that was late a while ago, it is asked whether it still is, and not waited for.
+			# If it was late a while ago, ask whether it still is, but do not wait for it.
 			own = self._ask(replica, lease, search, 0.0 if is_hopeless else max(search.patience, 0.0))
 		if own.state == "down":
 			return Reason.NO_REPLICA
@@ -200,7 +200,7 @@ class ReplicaSelector:
 		return AsOf(own.as_of, own.position)
 
 	def _ask(self, replica: Replica, lease: Lease, search: Search, patience: float) -> Verdict:
-		"""What a server says of itself, after a wait for the position."""
+		"""Ask a server for its health, after waiting for it to reach the position."""
 		question = dialect.health_query(search.position, patience)
 		began = time.monotonic()
 		try:
@@ -222,7 +222,7 @@ class ReplicaSelector:
 		return own
 
 	def _has_what_the_primary_lacks(self, position: Position, primary: Any) -> bool:
-		"""Whether a server follows another primary, so that its higher numbers tell nothing.
+		"""Return whether a server follows another primary, so that the higher numbers of its position prove nothing.
 
 		One that is in step is ahead of the last sample as well, while the site is written to. A primary that
 		does not answer is not judged by; nor does the probe, then.
@@ -238,7 +238,7 @@ class ReplicaSelector:
 		return position.is_ahead_of(Position(dialect.text(text)))
 
 	def _in_order(self, pool: str | None, position: Position) -> list[Replica]:
-		"""Those first that need not be waited for."""
+		"""Return the replicas in the order to try them: first those that have the position already."""
 		if len(self._replicas) == 1:
 			return self._replicas
 		replicas = in_order(self._replicas, pool, self._rng)
@@ -262,7 +262,7 @@ class ReplicaSelector:
 		return lease
 
 	def _reaches(self, replica: Replica, lease: Lease, verdict: Verdict, search: Search) -> bool:
-		"""Whether a replica has a position soon enough."""
+		"""Wait for a replica to reach the position; return whether it has in time."""
 		began = time.monotonic()
 		try:
 			if dialect.wait_for(lease.connection, search.position, search.patience, GRACE):
@@ -279,7 +279,7 @@ class ReplicaSelector:
 		return False
 
 	def _throw_away(self, replica: Replica, lease: Lease, error: BaseException) -> None:
-		"""Close a connection on which a question has failed.
+		"""Close a connection after a query on it has failed.
 
 		:raises BaseException: the error, if it is not the connection's
 		"""
@@ -290,13 +290,13 @@ class ReplicaSelector:
 			self.failed(replica, error)
 
 	def recovered(self, replica: Replica) -> None:
-		"""A replica that was left alone has answered a statement."""
+		"""Close a replica's circuit breaker, as it has answered a statement; log the recovery once per site."""
 		if replica.breaker.succeeded() == "closed":
 			self._host.shared.note_try(replica.name, went_well=True)
 			self._events.back(replica.name)
 
 	def failed(self, replica: Replica, error: Exception) -> None:
-		"""Leave a replica alone for a while."""
+		"""Open a replica's circuit breaker, so that it is left alone for a while; log the outage once per site."""
 		if replica.breaker.failed() == "opened":
 			self._host.shared.note_try(replica.name, went_well=False)
 			self._events.down(replica.name, dialect.summary_of(error))

@@ -28,7 +28,7 @@ class Lease:
 		self._returned = returned
 		self._pid = os.getpid()
 		self._is_lent = True
-		# Which server it leads to; "" where a proxy may send each statement to another one.
+		# The server that it leads to; "" behind a proxy that may send each statement to another server.
 		self.server = ""
 		# When it was opened, by time.monotonic().
 		self.opened_at = 0.0
@@ -38,7 +38,7 @@ class Lease:
 		return self._proxied.dbapi_connection
 
 	def make_ready(self, timeout: float, patience: float) -> None:
-		"""Let the server end statements after `timeout` seconds; asks it only where that changes.
+		"""Set the time limit of statements on the server, if it is not set to `timeout` seconds already.
 
 		:raises TimeoutError: if the server does not answer within `patience` seconds
 		"""
@@ -55,7 +55,7 @@ class Lease:
 		dialect.note_no_use(self.connection)
 
 	def give_back(self) -> None:
-		"""Return the connection to the pool, while the server ends what is open on it; nothing if it is gone."""
+		"""Return the connection to the pool without waiting for the end of its transaction. Does nothing twice."""
 		if not self._is_ours() or not self._is_lent:
 			return
 		if not self._end_transaction():
@@ -66,7 +66,7 @@ class Lease:
 		self._returned()
 
 	def _end_transaction(self) -> bool:
-		"""Let the server end what may be open on the connection; False if it is gone."""
+		"""Begin to end the transaction that may be open on the connection; False if the connection is lost."""
 		if not dialect.may_be_in_use(self.connection):
 			return True
 		self._proxied.info["ending"] = True
@@ -80,7 +80,7 @@ class Lease:
 		return True
 
 	def throw_away(self) -> None:
-		"""Close the connection: something about it is in doubt."""
+		"""Close the connection instead of returning it, as its state is in doubt."""
 		if self._is_ours() and self._is_lent:
 			self._is_lent = False
 			self._proxied.invalidate()
@@ -133,8 +133,8 @@ class ConnectionPool:
 		pool = self._pool
 		proxied = pool.connect()
 		while proxied.info.get("lent"):
-			# Whoever had it was interrupted, and the garbage collector has returned it: an answer that they
-			# did not wait for may still be on its way.
+			# Its borrower was interrupted, and the garbage collector has returned it: an answer that nobody has
+			# waited for may still be on its way.
 			proxied.invalidate()
 			proxied.close()
 			proxied = pool.connect()
@@ -142,7 +142,7 @@ class ConnectionPool:
 		return Lease(proxied, lambda: self._close_if_old(pool))
 
 	def _close_if_old(self, pool: QueuePool) -> None:
-		# Nobody borrows from it any more, and a reference cycle keeps its connections open.
+		# This pool was replaced, and a reference cycle would keep its connections open.
 		if pool is not self._pool:
 			pool.dispose()
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""One replica: where it is, its connections, and whether it may be tried."""
+"""One replica: its endpoint, its pool of connections, and its circuit breaker."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from read_replica.engine.settings import Endpoint, Settings
 
 
 class Replica:
-	"""Lends connections of one endpoint and remembers, by its breaker, whether that went well."""
+	"""A replica that lends connections. Its circuit breaker says whether it may be tried."""
 
 	def __init__(self, endpoint: Endpoint, settings: Settings, host: Host):
 		self.endpoint = endpoint
@@ -28,7 +28,7 @@ class Replica:
 		)
 
 	def connect(self) -> Any:
-		"""Open a connection of its own to the replica, on which nothing can be written."""
+		"""Open a read-only connection to the replica, outside the pool."""
 		connection = self._host.connect(self.endpoint, self._connect_timeout)
 		try:
 			dialect.prepare(connection, self._connect_timeout)
@@ -38,7 +38,7 @@ class Replica:
 		return connection
 
 	def servers(self, connections: int = 4) -> set[str]:
-		"""The servers that so many new connections lead to; "" where a proxy may change them in between.
+		"""Return the servers that new connections lead to; "" for a proxy that may change the server in between.
 
 		:raises Exception: what the driver raises if one cannot be opened
 		"""
@@ -66,9 +66,9 @@ class Replica:
 				raise
 			self.pool.close_idle()
 			if isinstance(error, TimeoutError):
-				# It is silent, and would be so on a new connection: that is waited for once, not twice.
+				# The server is silent, and would be on a new connection as well: wait for it once, not twice.
 				raise
-			# Idle connections die with a restart that we did not see; a new one tells what is so now.
+			# The server may have been restarted, which ends idle connections: a new one shows how it is now.
 			lease = self.pool.lend()
 			self._make_ready(lease, timeout)
 		return lease
@@ -81,5 +81,5 @@ class Replica:
 			raise
 		self.is_behind_proxy = self.is_behind_proxy or not lease.server
 		if self.is_behind_proxy:
-			# Another connection through it may seem direct, as both count theirs: by chance, the numbers meet.
+			# A connection through the proxy may seem direct, as its number and the server's may be equal by chance.
 			lease.server = ""
