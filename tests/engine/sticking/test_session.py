@@ -67,6 +67,19 @@ def test_a_call_waits_for_a_replica_that_comes_up_to_what_the_user_wrote(stopped
 	close(router)
 
 
+def test_a_replica_that_has_what_the_user_wrote_is_tried_before_one_that_would_be_waited_for(stopped, host):
+	has_it, late = stopped.replicas
+	router = make_router(host, endpoint(has_it), endpoint(late, weight=10_000), wait=5)
+	router.health.check_now()
+	write(host, router, 11)
+	has_it.query("START SLAVE SQL_THREAD")
+	has_it.catch_up(stopped.primary)
+	router.health.check_now()
+	assert read(host, router) == (11, 2)
+	assert not host.logged("position_timeout")
+	close(router)
+
+
 def test_another_user_is_answered_by_the_late_replica(stopped, host, router):
 	write(host, router, 11)
 	host.log_in("another clerk")
