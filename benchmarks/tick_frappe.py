@@ -65,7 +65,9 @@ def _make_jobs(servers: Cluster, database: str) -> None:
 	with servers.primary.admin(database) as connection, connection.cursor() as cursor:
 		cursor.execute("update `tabSingles` set value = 1 where field = 'enable_scheduler'")
 		# On a site that nobody uses, core schedules once a day.
-		cursor.execute("insert ignore into `tabActivity Log` (name, creation, modified) values (1, now(), now())")
+		cursor.execute(
+			"insert ignore into `tabActivity Log` (name, creation, modified) values (1, now(), now())"
+		)
 		cursor.execute("delete from `tabScheduled Job Type`")
 		cursor.executemany(
 			"insert into `tabScheduled Job Type` (name, creation, modified, method, frequency, stopped, create_log)"
