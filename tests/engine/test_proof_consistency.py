@@ -4,7 +4,7 @@
 """A consistency checker: many users write and read in several processes while the replicas lag.
 
 Each request of a user is served by another process than the last one, or by the same, as it happens.
-5,000 requests; with READ_REPLICA_LONG set, 100,000. A failure names its seed: READ_REPLICA_SEED.
+5,000 requests, at 400 a second at most; with READ_REPLICA_LONG set, 100,000. A failure names its seed: READ_REPLICA_SEED.
 """
 
 import os
@@ -37,6 +37,9 @@ from .conftest import endpoint, make_router
 REQUESTS, SECONDS = (100_000, 1800) if os.environ.get("READ_REPLICA_LONG") else (5_000, 150)
 PROCESSES = 5
 USERS = 150
+# Of each process. Unbounded, a fast machine is through before much has befallen the replicas, and its
+# users write so often that hardly any replica ever has what they wrote last.
+REQUESTS_PER_SECOND = 80
 
 
 def test_no_user_misses_an_own_write_while_replicas_lag_at_random(shop: Cluster):
@@ -52,7 +55,9 @@ def test_no_user_misses_an_own_write_while_replicas_lag_at_random(shop: Cluster)
 		# Short, as a wait that is in vain holds up a process of the checker.
 		router = make_router(host, *[endpoint(replica) for replica in shop.replicas], wait=0.1)
 		rng = random.Random(f"{seed} {number}")
-		for _ in range(REQUESTS // PROCESSES):
+		began = time.monotonic()
+		for served in range(REQUESTS // PROCESSES):
+			time.sleep(max(0, began + served / REQUESTS_PER_SECOND - time.monotonic()))
 			with users.one_at_random(rng) as user:
 				host.log_in(f"user{user}")
 				serve(host, router, users, user, rng, report)
@@ -107,7 +112,7 @@ def check_that_lag_was_met(total: Report, summary: str) -> None:
 	"""Without lag, or without replicas that answer, the checker would prove nothing."""
 	counts = total.counts
 	assert counts["write"] + counts["session"] + counts["eventual"] == REQUESTS, summary
-	assert counts["session", "by a replica"] > 0.3 * counts["session"], summary
+	assert counts["session", "by a replica"] > 0.2 * counts["session"], summary
 	assert total.by_primary(Reason.BEHIND) > 0.002 * counts["session"], summary
 	# Who does not ask for own writes misses some of them: the lag that the others were spared.
 	assert counts["eventual", "stale"] > 0.01 * counts["eventual"], summary
