@@ -14,6 +14,7 @@ from read_replica.database.common_store import DatabaseStore
 from read_replica.database.connector import Connector
 from read_replica.database.event_log import line_of, logger_of_site
 from read_replica.database.log_tables import ALWAYS_PRIMARY, log_names
+from read_replica.database.revision import REVISION
 from read_replica.database.routed import primary_of
 from read_replica.engine import dialect
 from read_replica.engine.request import RequestState
@@ -33,6 +34,7 @@ class FrappeHost:
 	"""
 
 	always_primary = ALWAYS_PRIMARY
+	revision = REVISION
 
 	def __init__(self, log_doctypes: Callable[[], Iterable[str]]):
 		self._log_doctypes = log_doctypes

@@ -32,6 +32,10 @@ class Host(Protocol):
 	# Statements that contain one of these texts always go to the primary: what they read is written back later.
 	always_primary: tuple[str, ...]
 
+	# An SQL expression that the primary works out once a second. Its value, as text, comes to all processes with the
+	# health of the replicas: another value tells that what the host keeps on the primary has changed.
+	revision: str
+
 	# State that all processes of the program share in Redis.
 	shared: SharedState
 

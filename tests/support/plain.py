@@ -103,6 +103,8 @@ class PlainHost:
 	"""Keeps one database per thread; `events` holds what was logged."""
 
 	always_primary = ("__UserSettings",)
+	# Nothing of this program is read with the health of the replicas.
+	revision = "''"
 
 	def __init__(self, primary: dict, redis: redis.Redis, user: str = "clerk"):
 		self._primary = primary

@@ -32,6 +32,11 @@ def prepare(connection: Any, seconds: float) -> None:
 	answer_within(connection, "SET SESSION TRANSACTION READ ONLY", seconds)
 
 
+def commit_each(connection: Any) -> None:
+	"""Let each statement of a new connection be a transaction, as a later one would read in the first one's snapshot."""
+	connection.autocommit(True)
+
+
 def _notice_silence(connection: Any) -> None:
 	"""Have the kernel give up a connection that a firewall has dropped, as no answer will ever come on it.
 

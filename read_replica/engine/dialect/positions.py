@@ -95,16 +95,18 @@ class HealthAnswer(NamedTuple):
 
 
 class PrimaryAnswer(NamedTuple):
-	"""The primary's answer to PRIMARY_HEALTH_QUERY.
+	"""The primary's answer to `primary_health_query`.
 
 	:param at: the time by its clock, in seconds since 1970
 	:param read_only: whether it refuses writes from ordinary users, as one that was demoted does
+	:param revision: the value of the host's expression
 	:param server: which server has answered, as `identity.server_in` names it
 	"""
 
 	position: Position
 	at: float
 	read_only: bool
+	revision: str
 	server: str
 
 
@@ -112,12 +114,19 @@ class PrimaryAnswer(NamedTuple):
 # not do, as it is set back at the end of daylight saving time.
 PRIMARY_POSITION_QUERY = "SELECT @@gtid_binlog_pos, @@timestamp"
 
-# Asks which server it is, too: after a failover, the address of the primary may lead to another one.
-PRIMARY_HEALTH_QUERY = f"SELECT @@gtid_binlog_pos, @@timestamp, @@global.read_only, {IDENTITY}"
-
 # The position of this session's last commit; the primary's position, for a session that was lost after the commit;
 # and whether the primary has positions at all.
 COMMITTED_POSITION_QUERY = "SELECT @@last_gtid, @@gtid_binlog_pos, @@log_bin"
+
+
+def primary_health_query(revision: str) -> str:
+	"""Return the query that asks the primary for its position and its time, and which server it is.
+
+	After a failover, the address of the primary may lead to another one.
+
+	:param revision: an SQL expression, as `Host.revision` is
+	"""
+	return f"SELECT @@gtid_binlog_pos, @@timestamp, @@global.read_only, {revision}, {IDENTITY}"
 
 
 def health_query(position: Position, seconds: float) -> str:
@@ -137,9 +146,11 @@ def read_health(row: Sequence[Any]) -> HealthAnswer:
 
 
 def read_primary(row: Sequence[Any]) -> PrimaryAnswer:
-	"""Parse the primary's answer to PRIMARY_HEALTH_QUERY."""
-	position, at, read_only, *identity = row
-	return PrimaryAnswer(Position(text(position)), float(at), is_on(read_only), server_in(identity))
+	"""Parse the primary's answer to `primary_health_query`."""
+	position, at, read_only, revision, *identity = row
+	return PrimaryAnswer(
+		Position(text(position)), float(at), is_on(read_only), text(revision), server_in(identity)
+	)
 
 
 def is_on(value: Any) -> bool:

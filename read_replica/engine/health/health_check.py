@@ -4,6 +4,7 @@
 """The health check: asks the primary of a site for its position, and all replicas for theirs."""
 
 import time
+from typing import Any
 
 from read_replica.engine import dialect
 from read_replica.engine.dialect import HealthAnswer, Position
@@ -39,14 +40,20 @@ class HealthCheck:
 
 	def begin(self) -> None:
 		"""Begin without connections, as in a new process."""
-		timeout = self._connect_timeout
-		self.primary_probe = Probe(lambda: self._host.connect(None, timeout), SECONDS_UNTIL_RENEWED)
+		self.primary_probe = Probe(self._connect_to_primary, SECONDS_UNTIL_RENEWED)
 		self.probes = {replica.name: Probe(replica.connect) for replica in self._replicas}
 		self.rounds = 0
+		# The value of the host's `revision`; None if the primary did not tell it in the last check.
+		self.revision: str | None = None
 		# The primary's clock minus time.monotonic(), once the primary has told its time.
 		self._primarys_clock: float | None = None
 		# The server that the last sample is of, and when the connection to it was opened.
 		self._primary = ("", 0.0)
+
+	def _connect_to_primary(self) -> Any:
+		connection = self._host.connect(None, self._connect_timeout)
+		dialect.commit_each(connection)
+		return connection
 
 	def begin_in_child(self) -> None:
 		"""Begin again in a forked process, and leave the connections to the parent."""
@@ -98,8 +105,9 @@ class HealthCheck:
 		The position is empty if the primary keeps no binary log, or does not answer.
 		"""
 		probe = self.primary_probe
-		probe.ask(dialect.PRIMARY_HEALTH_QUERY)
+		probe.ask(dialect.primary_health_query(self._host.revision))
 		row = probe.answer(SECONDS_TO_ANSWER)
+		self.revision = None
 		if not row:
 			return Position(), self._now()
 		answer = dialect.read_primary(row)
@@ -108,6 +116,7 @@ class HealthCheck:
 			probe.renew()
 			if probe.age > SECONDS_A_CONNECTION_IS_NEW:
 				return Position(), self._now()
+		self.revision = answer.revision
 		server, connected_at = self._primary
 		if server and server != answer.server:
 			self.positions.forget_since(answer.at - (time.monotonic() - connected_at))

@@ -18,7 +18,7 @@ from read_replica.engine import dialect
 from read_replica.engine.dialect import HealthAnswer, Position
 from read_replica.engine.events import Events
 from read_replica.engine.health.health_check import SECONDS_TO_ANSWER, HealthCheck
-from read_replica.engine.health.verdict import Verdict, from_text, to_text
+from read_replica.engine.health.verdict import Published, Verdict, from_text, to_text
 from read_replica.engine.host import Host
 from read_replica.engine.locks import Lock, after_fork
 from read_replica.engine.replicas.replica import Replica
@@ -59,6 +59,9 @@ class HealthMonitor:
 		self._verdicts: dict[str, Verdict] = {}
 		self._updated_at = float("-inf")
 		self._found_at = float("-inf")
+		# The last value of the host's `revision` that this process has heard of.
+		self.revision: str | None = None
+		self._revised_at = float("-inf")
 		# The replicas that do not answer this process, whatever the prober has found.
 		self.silent: set[str] = set()
 		self._begin()
@@ -79,6 +82,11 @@ class HealthMonitor:
 	def age(self) -> float:
 		"""Return the seconds since the verdicts of this process were new."""
 		return time.monotonic() - self._updated_at
+
+	@property
+	def revision_age(self) -> float:
+		"""Return the seconds since the primary has told `revision`; infinite if it never has."""
+		return time.monotonic() - self._revised_at
 
 	def verdict_of(self, name: str) -> Verdict | None:
 		"""Return the verdict on a replica, or None if it is too old.
@@ -200,16 +208,22 @@ class HealthMonitor:
 			return False
 		text, holds_for = published
 		try:
-			verdicts, samples, found_at = from_text(text)
+			found = from_text(text)
 		except ValueError:
 			# Published by another version of this app. Its process publishes again soon, or loses its claim.
 			return False
-		if found_at == self._found_at:
+		if found.at == self._found_at:
 			return False
-		self._found_at = found_at
-		self.health_check.positions.adopt(samples)
-		self._update({verdict.name: verdict for verdict in verdicts}, SECONDS_A_VERDICT_HOLDS - holds_for)
+		self._found_at = found.at
+		self.health_check.positions.adopt(found.samples)
+		age = SECONDS_A_VERDICT_HOLDS - holds_for
+		self._update({verdict.name: verdict for verdict in found.verdicts}, age)
+		self._note_revision(found.revision, age)
 		return True
+
+	def _note_revision(self, revision: str | None, age: float = 0) -> None:
+		if revision is not None:
+			self.revision, self._revised_at = revision, time.monotonic() - age
 
 	def _update(self, verdicts: dict[str, Verdict], age: float = 0) -> None:
 		"""Replace the verdicts of this process by new ones, which may be some seconds old."""
@@ -231,8 +245,11 @@ class HealthMonitor:
 		self._log_changes(verdicts)
 		self._update(verdicts)
 		self._found_at = time.time()
-		text = to_text(verdicts.values(), self.health_check.positions.samples, self._found_at)
-		self._host.shared.publish_health(self._fleet, text, SECONDS_A_VERDICT_HOLDS)
+		revision = self.health_check.revision
+		self._note_revision(revision)
+		samples = self.health_check.positions.samples
+		published = Published([*verdicts.values()], samples, self._found_at, revision)
+		self._host.shared.publish_health(self._fleet, to_text(published), SECONDS_A_VERDICT_HOLDS)
 
 	def _log_changes(self, verdicts: dict[str, Verdict]) -> None:
 		"""Log what has changed since the last verdicts."""

@@ -4,9 +4,8 @@
 """A verdict: what the last health check has found of a replica, and its form as text for other processes."""
 
 import json
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from read_replica.engine.dialect import Position
 
@@ -44,13 +43,28 @@ class Verdict:
 		return self if self.lag is None or seconds <= 0 else replace(self, lag=self.lag + seconds)
 
 
-def to_text(verdicts: Iterable[Verdict], samples: list[Sample], at: float) -> str:
-	"""Return verdicts as JSON, with the samples of the primary that they rest on, and the time.time() of the check."""
-	rows = [asdict(verdict) | {"position": str(verdict.position)} for verdict in verdicts]
-	return json.dumps({"at": at, "verdicts": rows, "history": samples})
+class Published(NamedTuple):
+	"""What the process that checks the replicas publishes.
+
+	:param samples: those of the primary that the verdicts rest on
+	:param at: the time.time() of the check
+	:param revision: the value of the host's `revision`; None if the primary did not tell it in this check
+	"""
+
+	verdicts: list[Verdict]
+	samples: list[Sample]
+	at: float
+	revision: str | None
 
 
-def from_text(text: str) -> tuple[list[Verdict], list[Sample], float]:
+def to_text(published: Published) -> str:
+	"""Return as JSON what a process publishes."""
+	rows = [asdict(verdict) | {"position": str(verdict.position)} for verdict in published.verdicts]
+	found = {"at": published.at, "verdicts": rows, "history": published.samples}
+	return json.dumps(found | {"revision": published.revision})
+
+
+def from_text(text: str) -> Published:
 	"""Parse what `to_text` has returned.
 
 	:raises ValueError: if the text is something else
@@ -59,6 +73,7 @@ def from_text(text: str) -> tuple[list[Verdict], list[Sample], float]:
 		found = json.loads(text)
 		verdicts = [Verdict(**row | {"position": Position(row["position"])}) for row in found["verdicts"]]
 		samples = [(str(position), float(at)) for position, at in found["history"]]
-		return verdicts, samples, float(found["at"])
+		# An older version of this app publishes none, and may still run in some processes.
+		return Published(verdicts, samples, float(found["at"]), found.get("revision"))
 	except (TypeError, KeyError, AttributeError) as error:
 		raise ValueError(f"these are no verdicts: {error}") from None
