@@ -1,0 +1,177 @@
+# Copyright (c) 2026, read_replica contributors
+# For license information, please see license.txt
+
+"""The shipped list: each method answers from a replica as from the primary, and writes nothing.
+
+A site of its own has those of ERPNext, HRMS and CRM that the bench has. The requests are real; the scope around
+each is opened by the sample app, as the header X-Open-Scope asks.
+"""
+
+import importlib.util
+import inspect
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from typing import Any
+
+import frappe
+import pytest
+
+from read_replica.database.host import shared_of_site
+from read_replica.policy.shipped import NEVER, READS, REMEMBERS_NO_WRITES, SUBJECTS
+from read_replica.watch.freshness_header import HEADER
+from support.bench import Sites
+from support.browser import Browser
+from support.frappe_request import connected
+from support.servers import Cluster, MariaDB
+
+from ..conftest import as_after_an_hour, full_form, in_another_worker
+from . import documents
+from .cases import CASES, Case
+
+SITE = "shipped.test"
+VERSION = int(frappe.__version__.split(".")[0])
+APPS = [app for app in documents.ROWS if importlib.util.find_spec(app)]
+CASES_HERE = [case for case in CASES if case.app in APPS and VERSION in case.versions]
+ROUTED = READS | REMEMBERS_NO_WRITES
+
+# Of core's functions that are decorated already.
+DECORATED = (
+	"frappe.desk.reportview.",
+	"frappe.desk.notifications.",
+	"frappe.desk.desktop.",
+	"frappe.desk.query_report.",
+)
+# The noise of an answer that says nothing.
+EMPTY = (None, "", [], {}, "empty", False)
+
+
+def to_case(case: Case) -> str:
+	return case.name
+
+
+@pytest.fixture(scope="module")
+def site(sites: Sites, servers: Cluster) -> Iterator[Sites]:
+	"""A site with all apps of the bench and with documents for the cases; nothing is routed yet."""
+	names = sites.path / "apps.txt"
+	before = names.read_text()
+	names.write_text("\n".join((*APPS, "read_replica", "sample_app")) + "\n")
+	sites.new_site(SITE)
+	for app in (*APPS[1:], "read_replica", "sample_app"):
+		sites.bench("--site", SITE, "install-app", app, timeout=900)
+	in_another_worker(documents.make, APPS, site=SITE)
+	servers.catch_up()
+	yield sites
+	names.write_text(before)
+
+
+def new_reader() -> Browser:
+	"""A browser without warm caches: all that a method reads, it reads from the database."""
+	in_another_worker(frappe.clear_cache, site=SITE)
+	reader = Browser(SITE)
+	reader.log_in(documents.READER, documents.PASSWORD)
+	return reader
+
+
+@pytest.fixture(scope="module")
+def from_primary(site: Sites) -> dict[Case, Any]:
+	"""What the primary answers to all cases, on a site on which nothing is routed."""
+	reader = new_reader()
+	answers = {case: ask(reader, case) for case in CASES_HERE}
+	reader.close()
+	return answers
+
+
+@pytest.fixture(scope="module")
+def reader(from_primary: dict, site: Sites, servers: Cluster) -> Iterator[Browser]:
+	"""The browser of the same user, on a site with replicas."""
+	site.configure(SITE, read_replica=full_form(servers))
+	reader = new_reader()
+	servers.catch_up()
+	in_another_worker(as_after_an_hour, site=SITE)
+	yield reader
+	reader.close()
+
+
+def ask(reader: Browser, case: Case, **headers: str) -> Any:
+	if case.path:
+		return reader.request(case.path, query_string=case.arguments, headers=headers)
+	return reader.ask(case.name, headers, **case.arguments)
+
+
+def committed(server: MariaDB) -> str:
+	"""How far the server has come in its own transactions: what is written moves it."""
+	return server.query("select @@gtid_binlog_pos")[0][0]
+
+
+def writers() -> set[str]:
+	return {name.partition("(")[0] for name in shared_of_site().load_writers()}
+
+
+@pytest.mark.parametrize("case", CASES_HERE, ids=to_case)
+def test_a_shipped_method_answers_from_a_replica_as_from_the_primary_and_writes_nothing(
+	case, from_primary, reader, servers
+):
+	expected = from_primary[case]
+	assert expected.status_code == 200, expected.text
+	assert any(part not in EMPTY for part in expected.json.values()), (
+		"the case finds nothing, and so proves nothing"
+	)
+	before = committed(servers.primary)
+	answer = ask(reader, case, **{"X-Open-Scope": case.name})
+	wrote = committed(servers.primary) != before
+	assert answer.status_code == 200, answer.text
+	assert answer.headers[HEADER].startswith("server=replica")
+	assert answer.json == expected.json
+	remembers = case.name in REMEMBERS_NO_WRITES
+	assert (wrote, case.name in in_another_worker(writers, site=SITE)) == (remembers, remembers)
+
+
+def test_each_shipped_method_is_called_by_a_case():
+	assert {case.name for case in CASES} == ROUTED.keys()
+
+
+def test_no_method_is_shipped_as_read_and_as_never_read():
+	assert not READS.keys() & REMEMBERS_NO_WRITES.keys()
+	assert not [name for name in ROUTED for glob in NEVER if fnmatchcase(name, glob)]
+
+
+def test_each_entry_has_a_sentence_as_its_reason():
+	for name, reason in (ROUTED | NEVER).items():
+		assert reason[0].isupper() and reason.endswith("."), name
+
+
+def functions(names: Any) -> Iterator[tuple[str, Any]]:
+	"""The whitelisted functions among these that this bench has."""
+	for name in names:
+		if "." not in name or "*" in name or name.partition(".")[0] not in APPS:
+			continue
+		try:
+			yield name, frappe.get_attr(name)
+		except (AttributeError, ImportError, frappe.AppNotInstalledError):
+			continue
+
+
+def test_a_shipped_method_exists_on_the_versions_of_its_cases_and_is_whitelisted(site):
+	with connected(SITE):
+		here = dict(functions(ROUTED))
+		named = {case.name for case in CASES_HERE if not case.path}
+		assert here.keys() >= named
+		for name in here:
+			versions = {version for case in CASES if case.name == name for version in case.versions}
+			assert VERSION in versions or name not in named
+		for function in here.values():
+			frappe.is_whitelisted(function)
+
+
+def test_a_subject_is_an_argument_of_its_method(site):
+	assert [name for name in SUBJECTS if name not in ROUTED and not name.startswith(DECORATED)] == []
+	with connected(SITE):
+		checked = 0
+		for name, function in functions(SUBJECTS):
+			parameters = inspect.signature(inspect.unwrap(function)).parameters
+			for subject in SUBJECTS[name]:
+				# Core's lists and exports take their arguments from the request itself.
+				if parameters and not any(one.kind == one.VAR_KEYWORD for one in parameters.values()):
+					assert subject.partition(".")[0] in parameters, name
+					checked += 1
+		assert checked > 20
