@@ -22,6 +22,7 @@ _TIMELINE = "It reads what stands below a form: comments, mails, versions, assig
 _FUNNEL = "It adds up leads, opportunities and quotations for a page that is only looked at."
 _SETUP = "It reads how forms and reports are set up, which a page keeps for as long as it is open."
 _STOCK = "It shows quantities in stock on a page that is only looked at; transactions look them up again."
+_DEFINITION = "It loads how something is drawn, which the desk keeps until it is loaded anew; a form that saves it must have the last."
 _MINE = "It lists an employee's own documents in the app for employees."
 
 # Methods that are read on a replica, with the reason. Dotted paths as requests call them; `/api/resource` and
@@ -58,6 +59,16 @@ READS: dict[str, str] = {
 	"frappe.apps.get_apps": "It names the apps that a user may open.",
 	"frappe.utils.goal.get_monthly_goal_graph_data": "It adds up a year by months for the graph on a form.",
 	"frappe.desk.doctype.route_history.route_history.frequently_visited_links": "It counts where a user goes most.",
+	**dict.fromkeys(
+		(
+			"frappe.client.get(Dashboard Chart)",
+			"frappe.desk.form.load.getdoc(Custom HTML Block)",
+			"frappe.desk.form.load.getdoc(Dashboard Chart)",
+			"frappe.desk.form.load.getdoc(Number Card)",
+			"frappe.desk.form.load.getdoc(Report)",
+		),
+		_DEFINITION,
+	),
 	# Trees and calendars.
 	**dict.fromkeys(("frappe.desk.treeview.get_children", "frappe.desk.treeview.get_all_nodes"), _TREE),
 	**dict.fromkeys(
@@ -243,7 +254,8 @@ _PRINTS = "Papers that leave the house must be the last state; printing also log
 _DOCUMENT = "It may run any method of a document's controller."
 _MONEY = "What it answers is copied into a document that is posted."
 
-# Methods that no scope is opened for, and that are never suggested: names, or globs as in fnmatch.
+# Methods that no scope is opened for, and that are never suggested: names, or globs as in fnmatch. They do not hold for
+# the subjects that are named above.
 NEVER: dict[str, str] = {
 	**dict.fromkeys(
 		(
@@ -251,7 +263,6 @@ NEVER: dict[str, str] = {
 			"logout",
 			"web_logout",
 			"frappe.auth.*",
-			"frappe.boot.*",
 			"frappe.handler.logout",
 			"frappe.handler.web_logout",
 			"frappe.sessions.*",
@@ -368,8 +379,9 @@ NEVER: dict[str, str] = {
 SUBJECTS: dict[str, tuple[str, ...]] = {
 	**dict.fromkeys(
 		(
-			"frappe.client.get_list",
+			"frappe.client.get",
 			"frappe.client.get_count",
+			"frappe.client.get_list",
 			"frappe.core.api.file.get_attached_images",
 			"frappe.desk.calendar.get_events",
 			"frappe.desk.doctype.kanban_board.kanban_board.get_kanban_boards",
@@ -377,6 +389,7 @@ SUBJECTS: dict[str, tuple[str, ...]] = {
 			"frappe.desk.form.linked_with.get",
 			"frappe.desk.form.load.get_communications",
 			"frappe.desk.form.load.get_docinfo",
+			"frappe.desk.form.load.getdoc",
 			"frappe.desk.form.utils.get_next",
 			"frappe.desk.link_preview.get_preview_data",
 			"frappe.desk.listview.get_group_by_count",

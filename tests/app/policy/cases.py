@@ -33,6 +33,11 @@ class Case:
 	app: str = "frappe"
 	path: str = ""
 
+	@property
+	def method(self) -> str:
+		"""The name without its subject."""
+		return self.name.partition("(")[0]
+
 
 PERIOD = {"start": day(-10), "end": day(10), "filters": "[]"}
 FUNNEL = {"from_date": day(-10), "to_date": day(10), "company": COMPANY}
@@ -89,6 +94,16 @@ FRAPPE = [
 		"frappe.desk.doctype.sidebar_item_group.sidebar_item_group.get_reports",
 		{"module_name": "Shipped"},
 		(16,),
+	),
+	Case("frappe.client.get(Dashboard Chart)", {"doctype": "Dashboard Chart", "name": "Shipped Definition"}),
+	*(
+		Case(f"frappe.desk.form.load.getdoc({doctype})", {"doctype": doctype, "name": name})
+		for doctype, name in (
+			("Custom HTML Block", "Shipped Block"),
+			("Dashboard Chart", "Shipped Definition"),
+			("Number Card", "Shipped Card"),
+			("Report", "Shipped Report"),
+		)
 	),
 	Case("frappe.desk.desktop.get_workspace_sidebar_items"),
 	Case("frappe.desk.doctype.route_history.route_history.frequently_visited_links"),

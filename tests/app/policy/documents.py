@@ -182,18 +182,23 @@ FRAPPE: list[dict[str, Any]] = [
 		"stats_time_interval": "Monthly",
 		"filters_json": "[]",
 	},
-	{
-		"doctype": "Dashboard Chart",
-		"name": "Shipped Chart",
-		"chart_name": "Shipped Chart",
-		"chart_type": "Group By",
-		"document_type": "ToDo",
-		"group_by_type": "Count",
-		"group_by_based_on": "status",
-		"type": "Bar",
-		"is_public": 1,
-		"filters_json": "[]",
-	},
+	*(
+		{
+			"doctype": "Dashboard Chart",
+			"name": name,
+			"chart_name": name,
+			"chart_type": "Group By",
+			"document_type": "ToDo",
+			"group_by_type": "Count",
+			"group_by_based_on": "status",
+			"type": "Bar",
+			"is_public": 1,
+			"filters_json": "[]",
+		}
+		# The second is never drawn: a chart that is drawn changes.
+		for name in ("Shipped Chart", "Shipped Definition")
+	),
+	{"doctype": "Custom HTML Block", "name": "Shipped Block", "html": "<b>Shipped</b>"},
 	{"doctype": "Dashboard", "name": "Shipped", "dashboard_name": "Shipped"},
 	*children("Dashboard", "Shipped", "cards", {"doctype": "Number Card Link", "card": "Shipped Card"}),
 	*children(
