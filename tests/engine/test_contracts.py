@@ -33,7 +33,7 @@ TOP = {
 	"scheduler_split.py",
 	"site.py",
 }
-ROOMS = {"cache", "config", "core", "database", "engine", "jobs", "watch"}
+ROOMS = {"cache", "config", "core", "database", "engine", "jobs", "policy", "watch"}
 ROOMS_OF_ENGINE = {"dialect", "health", "replicas", "shared", "sticking"}
 
 # Not imported before they are needed, as they cost each process of bench, or each request, time and memory.

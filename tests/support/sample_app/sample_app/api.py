@@ -6,6 +6,8 @@
 import frappe
 
 from read_replica import primary, read_only
+from read_replica.engine.settings import Need
+from read_replica.site import router_of_site
 
 
 def server_id() -> int:
@@ -16,6 +18,12 @@ def raise_if_asked(response, request):
 	"""A custom app's after_request hook that is broken."""
 	if request.headers.get("X-Raise-After-Request"):
 		raise RuntimeError("a broken after_request hook")
+
+
+def open_scope_if_asked():
+	"""Opens a scope for the whole request, under the name that a header gives (hook auth_hooks)."""
+	if (name := frappe.get_request_header("X-Open-Scope")) and (router := router_of_site()):
+		router.open(Need(), name)
 
 
 @frappe.whitelist()
