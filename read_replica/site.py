@@ -19,7 +19,7 @@ from read_replica.config.source import fingerprint
 from read_replica.core.callers import caller_of_connect_replica
 from read_replica.core.replacements import install_in_reads
 from read_replica.core.replica_switch import is_entering_maintenance
-from read_replica.database import transaction
+from read_replica.database import request_counts, transaction
 from read_replica.database.event_log import log_event
 from read_replica.database.host import FrappeHost
 from read_replica.database.routed import primary_of
@@ -190,7 +190,7 @@ def _watch_primary(router: Router) -> None:
 	if not transaction.is_watched(primary):
 		# If it is connected, it may have committed before.
 		transaction.request_state().committed = primary._conn is not None
-		transaction.watch(primary, after_commit=router.committed, before_close=finish)
+		transaction.watch(primary, after_commit=router.committed, before_close=_finish_and_count)
 
 
 def finish() -> None:
@@ -201,6 +201,17 @@ def finish() -> None:
 	"""
 	if router := router_of_site():
 		router.finish(primary_of(frappe.local.db))
+
+
+def _finish_and_count() -> None:
+	finish()
+	count_request()
+
+
+def count_request() -> None:
+	"""Count the request or job if it has ended: a request once its connection is closed, as v16 writes until then."""
+	if router := router_of_site():
+		request_counts.count(router, primary_of(frappe.local.db))
 
 
 def __getattr__(name: str) -> Any:

@@ -57,7 +57,9 @@ from read_replica.engine.dialect.statements import (
 	is_logged_always,
 	leaves_state,
 	opens_transaction,
+	reads,
 	table_of,
+	target_of,
 	writes,
 )
 
@@ -101,6 +103,7 @@ __all__ = [
 	"prepare",
 	"read_health",
 	"read_primary",
+	"reads",
 	"receive",
 	"require_tls",
 	"send",
@@ -110,6 +113,7 @@ __all__ = [
 	"stay_in_transaction",
 	"summary_of",
 	"table_of",
+	"target_of",
 	"text",
 	"wait_for",
 	"writes",

@@ -6,6 +6,7 @@
 import frappe
 
 from read_replica import primary, read_only
+from read_replica.database.transaction import request_state
 
 
 def server_id() -> int:
@@ -16,6 +17,13 @@ def raise_if_asked(response, request):
 	"""A custom app's after_request hook that is broken."""
 	if request.headers.get("X-Raise-After-Request"):
 		raise RuntimeError("a broken after_request hook")
+
+
+def name_request():
+	"""Let a call of a method be counted under its name, if nobody else has named it."""
+	state = request_state()
+	if state.called is None and frappe.request.path.startswith("/api/method/"):
+		state.called = frappe.request.path.rpartition("/")[2]
 
 
 @frappe.whitelist()
@@ -59,6 +67,42 @@ def writes_a_todo(description: str):
 	before = server_id()
 	frappe.get_doc({"doctype": "ToDo", "description": description}).insert()
 	return [before, server_id()]
+
+
+@frappe.whitelist()
+def writes_after_the_response(description: str = ""):
+	"""What core's getdoc does in v16; without a description, it writes nothing after all."""
+	from frappe.database.utils import commit_after_response
+
+	def write():
+		if description:
+			frappe.get_doc({"doctype": "ToDo", "description": description}).insert()
+
+	commit_after_response(write)
+	return server_id()
+
+
+@frappe.whitelist()
+def writes_and_rolls_back():
+	frappe.get_doc({"doctype": "ToDo", "description": "not kept"}).insert()
+	frappe.db.rollback()
+
+
+@frappe.whitelist()
+def executes_a_job_itself():
+	frappe.enqueue("sample_app.jobs.looking_job", is_async=False)
+
+
+@frappe.whitelist()
+def writes_and_fails():
+	frappe.get_doc({"doctype": "ToDo", "description": "kept"}).insert()
+	frappe.db.commit()
+	frappe.throw("the real error")
+
+
+@frappe.whitelist()
+def reads_rows(number: int):
+	return len(frappe.db.sql("select name from tabDocType limit %s", number))
 
 
 @frappe.whitelist()

@@ -11,6 +11,7 @@ app_email = "read_replica@users.noreply.github.com"
 app_license = "MIT"
 
 before_job = ["sample_app.jobs.fail_before_job"]
+auth_hooks = ["sample_app.api.name_request"]
 after_request = ["sample_app.api.raise_if_asked"]
 scheduler_events = {
 	"hourly": ["sample_app.jobs.hourly_job", "sample_app.jobs.annotated_job"],
