@@ -89,6 +89,10 @@ def test_rows_are_counted_on_the_primary_and_on_a_replica(browser, router):
 
 
 def test_counts_reach_redis_by_themselves_also_if_no_call_is_routed(browser, router):
+	# As after a minute without a call.
+	watchdog = router._watchdog
+	watchdog._last_call = float("-inf")
+	until(lambda: not watchdog._thread.is_alive())
 	browser.call(API + "undecorated")
 	until(lambda: API + "undecorated" in router.host.shared.load_requests())
 
