@@ -91,9 +91,8 @@ def end(response: Any = None, **kwargs: Any) -> None:
 	if not router:
 		return
 	if response is None and "request" not in kwargs:
-		if not getattr(frappe.local, "request", None):
-			request_counts.end()
-			count_request()
+		request_counts.end()
+		count_request()
 		# The process of a job may end before its watchdog thread shares the counts.
 		router.share_at_last()
 		return

@@ -12,13 +12,12 @@ from read_replica.engine.router import Router
 
 
 def begin(name: str | None) -> None:
-	"""Count from now on. A job that a request executes itself belongs to the request.
+	"""Count from now on.
 
 	:param name: what it is counted under, if that is known already
 	"""
 	state = request_state()
-	if state.began is None:
-		state.called, state.began = name, time.monotonic()
+	state.called, state.began = name, time.monotonic()
 
 
 def method_begins() -> None:

@@ -222,13 +222,6 @@ def test_a_scheduled_job_that_has_written_is_known(writing, router, monkeypatch)
 	assert (tally.calls, tally.writes) == (1, 1)
 
 
-def test_a_job_that_a_request_executes_itself_belongs_to_the_request(browser, router):
-	browser.call(API + "executes_a_job_itself")
-	found = tallies(router)
-	assert found[API + "executes_a_job_itself"].calls == 1
-	assert not [name for name in found if name.startswith("job:")]
-
-
 # The share of the replicas
 
 

@@ -84,13 +84,10 @@ def writes_after_the_response(description: str = ""):
 
 @frappe.whitelist()
 def writes_and_rolls_back():
+	"""The savepoint is committed with the request, and is no write."""
 	frappe.get_doc({"doctype": "ToDo", "description": "not kept"}).insert()
 	frappe.db.rollback()
-
-
-@frappe.whitelist()
-def executes_a_job_itself():
-	frappe.enqueue("sample_app.jobs.looking_job", is_async=False)
+	frappe.db.savepoint("afterwards")
 
 
 @frappe.whitelist()
