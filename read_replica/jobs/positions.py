@@ -97,7 +97,8 @@ def name_of_job(job: Mapping[str, Any]) -> str:
 	:param job: what Frappe gives to the hook before_job
 	"""
 	method = job["method"]
-	return f"job:{job['kwargs']['job_type'] if method == RUN_ONCE else method}"
+	scheduled = (job.get("kwargs") or {}).get("job_type") if method == RUN_ONCE else None
+	return f"job:{scheduled or method}"
 
 
 def timeout_of_job(job: Any) -> float:
