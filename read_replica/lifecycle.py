@@ -15,7 +15,7 @@ from read_replica.database import request_counts, transaction
 from read_replica.database.client_identity import user_of
 from read_replica.database.routed import primary_of
 from read_replica.jobs import enqueue, enqueue_hook, positions, servers
-from read_replica.site import count_request, finish, is_mariadb, router_of_site, routing_of_site
+from read_replica.site import finish, is_mariadb, router_of_site, routing_of_site
 from read_replica.watch.freshness_header import add_header
 
 # A script in which no hook was called may also read from replicas, and enqueue jobs.
@@ -53,7 +53,7 @@ def begin(*args: Any, **kwargs: Any) -> None:
 			state.asked_by = router.host.reader()
 		if is_job:
 			positions.restore(state, kwargs["method"])
-		request_counts.begin(positions.name_of_job(kwargs) if is_job else None)
+		request_counts.begin(state, positions.name_of_job(kwargs) if is_job else None)
 	if is_job and is_mariadb():
 		servers.note_worker()
 		positions.method_begins()
@@ -90,18 +90,17 @@ def end(response: Any = None, **kwargs: Any) -> None:
 	router = router_of_site()
 	if not router:
 		return
+	state = transaction.request_state()
+	request_counts.end(state)
 	if response is None and "request" not in kwargs:
-		request_counts.end()
-		count_request()
+		request_counts.count(router, state, primary_of(frappe.local.db))
 		# The process of a job may end before its watchdog thread shares the counts.
 		router.share_at_last()
 		return
-	state = transaction.request_state()
 	if response is not None:
 		add_header(response, state, router.settings.replicas)
 	# Names come from requests: those of strangers, and of what is not there, would fill the memory. Before v16,
 	# the hooks are not given the response of some errors.
 	if response is None or response.status_code >= 400 or user_of(state.asked_by or "Guest") == "Guest":
 		state.called = None
-	request_counts.end()
 	router.share_soon()

@@ -190,28 +190,19 @@ def _watch_primary(router: Router) -> None:
 	if not transaction.is_watched(primary):
 		# If it is connected, it may have committed before.
 		transaction.request_state().committed = primary._conn is not None
-		transaction.watch(primary, after_commit=router.committed, before_close=_finish_and_count)
+		transaction.watch(primary, after_commit=router.committed, before_close=finish)
 
 
 def finish() -> None:
 	"""Close the open scopes of the request, and tell all processes the position of what it has committed.
 
 	May be called several times. Also called when the primary's connection is closed, as a hook of another app
-	that fails keeps `lifecycle.end` from being called.
+	that fails keeps `lifecycle.end` from being called. The request is counted then, as v16 writes until then.
 	"""
 	if router := router_of_site():
-		router.finish(primary_of(frappe.local.db))
-
-
-def _finish_and_count() -> None:
-	finish()
-	count_request()
-
-
-def count_request() -> None:
-	"""Count the request or job if it has ended: a request once its connection is closed, as v16 writes until then."""
-	if router := router_of_site():
-		request_counts.count(router, primary_of(frappe.local.db))
+		primary = primary_of(frappe.local.db)
+		router.finish(primary)
+		request_counts.count(router, transaction.request_state(), primary)
 
 
 def __getattr__(name: str) -> Any:

@@ -1,42 +1,38 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""Counts the current request or job: what it has read where, and whether it has committed a write."""
+"""Counts a request or job: what it has read where, and whether it has committed a write."""
 
 import time
 from typing import Any
 
-from read_replica.database.transaction import request_state
 from read_replica.engine.metrics import PRIMARY
+from read_replica.engine.request import RequestState
 from read_replica.engine.router import Router
 
 
-def begin(name: str | None) -> None:
-	"""Count from now on.
+def begin(state: RequestState, name: str | None) -> None:
+	"""Count a request or job from now on.
 
 	:param name: what it is counted under, if that is known already
 	"""
-	state = request_state()
 	state.called, state.began = name, time.monotonic()
 
 
-def method_begins() -> None:
+def method_begins(state: RequestState) -> None:
 	"""Count a job's method from now on: what was committed before it is bookkeeping."""
-	state = request_state()
 	state.began = time.monotonic()
 	state.committed_to.clear()
 
 
-def end() -> None:
-	"""Note how long the request or job took; `count` may then be called when it has written all that it writes."""
-	state = request_state()
+def end(state: RequestState) -> None:
+	"""Note how long it took; `count` may be called once it has written all that it writes."""
 	if state.began is not None:
 		state.seconds = time.monotonic() - state.began
 
 
-def count(router: Router, primary: Any) -> None:
-	"""Count the request or job if it has ended. What it does afterwards is counted without a name by another call."""
-	state = request_state()
+def count(router: Router, state: RequestState, primary: Any) -> None:
+	"""Count it if it has ended. What it does afterwards is counted without a name by another call."""
 	if state.seconds is None:
 		return
 	reads = primary.read_replica_reads

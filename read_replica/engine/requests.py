@@ -4,7 +4,6 @@
 """Counts what requests and jobs read and write, in this process, until it is shared."""
 
 import time
-from collections import Counter
 from collections.abc import Mapping
 
 from read_replica.engine.locks import Lock
@@ -21,7 +20,7 @@ class Requests:
 	def __init__(self) -> None:
 		self._lock = Lock()
 		self._tallies: dict[str, RequestTally] = {}
-		self._statements: Counter[str] = Counter()
+		self._statements: dict[str, int] = {}
 
 	def note(
 		self,
@@ -41,31 +40,49 @@ class Requests:
 		now = time.time()
 		on_primary = statements.get(PRIMARY, 0)
 		with self._lock:
-			self._statements.update(statements)
-			if name is not None:
-				on_replicas = sum(statements.values()) - on_primary
-				counts = (1, seconds, on_primary, primary_seconds, on_replicas, rows, int(wrote))
-				# It may come from a request, and not be text that can be encoded.
-				name = name[:LONGEST_NAME].encode("utf-8", "replace").decode()
-				self._add(name, RequestTally(*counts, now, now, now if wrote else 0.0))
+			self._add_statements(statements)
+			tally = self._tally(name, now) if name is not None else None
+			if tally is None:
+				return
+			tally.calls += 1
+			tally.seconds += seconds
+			tally.primary_statements += on_primary
+			tally.primary_seconds += primary_seconds
+			tally.replica_statements += sum(statements.values()) - on_primary
+			tally.rows += rows
+			tally.last_seen = now
+			if wrote:
+				tally.writes += 1
+				tally.last_write = now
 
-	def _add(self, name: str, tally: RequestTally) -> None:
-		known = self._tallies.get(name)
-		if known:
-			known.add(tally)
-		elif len(self._tallies) < MOST_NAMES:
-			self._tallies[name] = tally
+	def _add_statements(self, statements: Mapping[str, int]) -> None:
+		for server, count in statements.items():
+			if count:
+				self._statements[server] = self._statements.get(server, 0) + count
+
+	def _tally(self, name: str, first_seen: float) -> RequestTally | None:
+		"""Return what a name has done so far; None if there are too many names for another one."""
+		tally = self._tallies.get(name)
+		if tally is None and len(self._tallies) < MOST_NAMES:
+			tally = self._tallies[name] = RequestTally(first_seen=first_seen)
+		return tally
 
 	def take_unshared(self) -> tuple[dict[str, RequestTally], dict[str, int]]:
 		"""Take out what was counted since the last time: tallies by name, and statements by server."""
 		with self._lock:
-			taken = self._tallies, +self._statements
-			self._tallies, self._statements = {}, Counter()
-			return taken
+			tallies, statements = self._tallies, self._statements
+			self._tallies, self._statements = {}, {}
+		return {_as_text(name): tally for name, tally in tallies.items()}, statements
 
 	def put_back(self, requests: dict[str, RequestTally], statements: dict[str, int]) -> None:
 		"""Put back what was taken out and could not be shared."""
 		with self._lock:
-			self._statements.update(statements)
+			self._add_statements(statements)
 			for name, tally in requests.items():
-				self._add(name, tally)
+				if known := self._tally(name, tally.first_seen):
+					known.add(tally)
+
+
+def _as_text(name: str) -> str:
+	"""Return a name as it may be sent: it may come from a request, and hold anything."""
+	return name[:LONGEST_NAME].encode("utf-8", "replace").decode()

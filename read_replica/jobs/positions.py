@@ -20,11 +20,12 @@ import frappe
 
 from read_replica.database import request_counts
 from read_replica.database.routed import primary_of
+from read_replica.database.transaction import request_state
 from read_replica.engine.dialect import Position
 from read_replica.engine.request import RequestState
 from read_replica.engine.shared.user_positions import UserPosition
 from read_replica.engine.sticking.session import FOREVER
-from read_replica.site import count_request, router_of_site
+from read_replica.site import router_of_site
 
 META_KEY = "read_replica_position"
 KNOWN_FOR = "read_replica_known_for"
@@ -114,7 +115,7 @@ def method_begins(job_type: str | None = None) -> None:
 
 	:param job_type: the name of the Scheduled Job Type if this is a scheduled run
 	"""
-	request_counts.method_begins()
+	request_counts.method_begins(request_state())
 	if router := _router_of_job():
 		reader = f"job {job_type}" if job_type else None
 		router.session.job_begins(primary_of(frappe.local.db), reader)
@@ -122,8 +123,10 @@ def method_begins(job_type: str | None = None) -> None:
 
 def method_has_ended() -> None:
 	"""Note that a job's method has ended: commits after it are not the job's own."""
-	request_counts.end()
-	count_request()
+	if router := router_of_site():
+		state, primary = request_state(), primary_of(frappe.local.db)
+		request_counts.end(state)
+		request_counts.count(router, state, primary)
 	if router := _router_of_job():
 		router.session.job_has_ended(primary_of(frappe.local.db))
 
