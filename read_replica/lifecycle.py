@@ -11,7 +11,8 @@ from read_replica import scheduler_split, site
 from read_replica.config.source import reload_keys
 from read_replica.core.patching import log_what_others_replaced
 from read_replica.core.replica_switch import leave_core_replica, switch_core_on
-from read_replica.database import transaction
+from read_replica.database import request_counts, transaction
+from read_replica.database.client_identity import user_of
 from read_replica.database.routed import primary_of
 from read_replica.jobs import enqueue, enqueue_hook, positions, servers
 from read_replica.site import finish, is_mariadb, router_of_site, routing_of_site
@@ -52,6 +53,7 @@ def begin(*args: Any, **kwargs: Any) -> None:
 			state.asked_by = router.host.reader()
 		if is_job:
 			positions.restore(state, kwargs["method"])
+		request_counts.begin(state, positions.name_of_job(kwargs) if is_job else None)
 	if is_job and is_mariadb():
 		servers.note_worker()
 		positions.method_begins()
@@ -86,9 +88,19 @@ def end(response: Any = None, **kwargs: Any) -> None:
 	"""
 	finish()
 	router = router_of_site()
-	if response is not None:
-		if router:
-			add_header(response, transaction.request_state(), router.settings.replicas)
-	elif router:
+	if not router:
+		return
+	state = transaction.request_state()
+	request_counts.end(state)
+	if response is None and "request" not in kwargs:
+		request_counts.count(router, state, primary_of(frappe.local.db))
 		# The process of a job may end before its watchdog thread shares the counts.
 		router.share_at_last()
+		return
+	if response is not None:
+		add_header(response, state, router.settings.replicas)
+	# Names come from requests: those of strangers, and of what is not there, would fill the memory. Before v16,
+	# the hooks are not given the response of some errors.
+	if response is None or response.status_code >= 400 or user_of(state.asked_by or "Guest") == "Guest":
+		state.called = None
+	router.share_soon()

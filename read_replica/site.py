@@ -19,7 +19,7 @@ from read_replica.config.source import fingerprint
 from read_replica.core.callers import caller_of_connect_replica
 from read_replica.core.replacements import install_in_reads
 from read_replica.core.replica_switch import is_entering_maintenance
-from read_replica.database import transaction
+from read_replica.database import request_counts, transaction
 from read_replica.database.event_log import log_event
 from read_replica.database.host import FrappeHost
 from read_replica.database.routed import primary_of
@@ -197,10 +197,12 @@ def finish() -> None:
 	"""Close the open scopes of the request, and tell all processes the position of what it has committed.
 
 	May be called several times. Also called when the primary's connection is closed, as a hook of another app
-	that fails keeps `lifecycle.end` from being called.
+	that fails keeps `lifecycle.end` from being called. The request is counted then, as v16 writes until then.
 	"""
 	if router := router_of_site():
-		router.finish(primary_of(frappe.local.db))
+		primary = primary_of(frappe.local.db)
+		router.finish(primary)
+		request_counts.count(router, transaction.request_state(), primary)
 
 
 def __getattr__(name: str) -> Any:

@@ -62,7 +62,14 @@ class FrappeHost:
 		return getattr(getattr(frappe.local, "session", None), "user", None) or "Guest"
 
 	def log_names(self, table: str, statement: str) -> tuple[str, ...]:
-		return log_names(table, statement, self._log_doctypes, _ask_primary)
+		return self._log_names(table, dialect.first_column_of(statement))
+
+	def is_log(self, table: str, column: str) -> bool:
+		"""Returns whether a write to a table is one to a session or log, by the first column that it sets."""
+		return bool(self._log_names(table, column))
+
+	def _log_names(self, table: str, column: str) -> tuple[str, ...]:
+		return log_names(table, column, self._log_doctypes, _ask_primary)
 
 	def reader(self) -> str:
 		return client_identity.reader(self.user(), self.state().asked_by)

@@ -13,8 +13,6 @@ from typing import NamedTuple
 
 import frappe
 
-from read_replica.engine import dialect
-
 # Always read from the primary, too: core reads their rows, merges changes into them and writes them back.
 ALWAYS_PRIMARY = ("__UserSettings", "tabSessions")
 
@@ -84,7 +82,7 @@ _listed_by_site: dict[str, tuple[float, ListedDoctypes]] = {}
 
 def log_names(
 	table: str,
-	statement: str,
+	column: str,
 	log_doctypes: Callable[[], Iterable[str]],
 	ask_primary: Callable[[str, tuple], list],
 ) -> tuple[str, ...]:
@@ -93,10 +91,10 @@ def log_names(
 	They are the names of its table and column; none if it is a write to anything but a session, a user's last
 	activity or a log table.
 
+	:param column: the first column that the write sets, in lower case
 	:param log_doctypes: the doctypes that the site's configuration counts among the logs
 	:param ask_primary: runs a query on the primary and returns its rows
 	"""
-	column = dialect.first_column_of(statement)
 	if table in LOG_TABLES or (table == "tabUser" and column in LOGIN_COLUMNS):
 		return (table,)
 	listed = _listed(log_doctypes, ask_primary)

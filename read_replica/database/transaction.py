@@ -1,14 +1,16 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""Tracks the primary's transaction of a request: its pending writes, and its commits of writes."""
+"""Tracks the primary's transaction of a request: its pending writes, its commits of writes, and what it reads."""
 
 import os
+import time
 from collections.abc import Callable
 from typing import Any
 
 import frappe
 
+from read_replica.database.primary_reads import PrimaryReads, count_reads
 from read_replica.engine import dialect
 from read_replica.engine.request import RequestState
 
@@ -38,6 +40,9 @@ def watch(primary: Any, after_commit: Callable[[Any], None], before_close: Calla
 	check = primary.check_transaction_status
 	close = primary.close
 	primary.read_replica_pending = 0
+	# What the transaction has written to, as in RequestState.committed_to.
+	primary.read_replica_written = set()
+	reads = primary.read_replica_reads = PrimaryReads()
 	# A transaction that was not tracked from its start may hold anything, so it is never ended here.
 	primary.read_replica_is_seen = primary._conn is None
 	primary.read_replica_in_transaction = primary.read_replica_is_seen
@@ -49,6 +54,7 @@ def watch(primary: Any, after_commit: Callable[[Any], None], before_close: Calla
 			after_commit(primary)
 		check(query, *args, **kwargs)
 		_note(primary, query, pending)
+		reads.began = time.monotonic()
 
 	def close_after_all():
 		try:
@@ -57,19 +63,29 @@ def watch(primary: Any, after_commit: Callable[[Any], None], before_close: Calla
 			close()
 
 	primary.check_transaction_status = check_transaction_status
+	primary.log_query = count_reads(primary, reads)
 	primary.close = close_after_all
 
 
 def _note(primary: Any, query: str, pending: bool) -> None:
 	"""Note what a statement that is about to run on the primary does to the transaction."""
-	if dialect.commits_implicitly(query) or (pending and dialect.commits(query)):
-		request_state().committed = True
+	written = primary.read_replica_written
+	commits_itself = dialect.commits_implicitly(query)
+	if commits_itself or (pending and dialect.commits(query)):
+		state = request_state()
+		state.committed = True
+		state.committed_to |= written
+		written.clear()
 	if dialect.closes_transaction(query):
+		written.clear()
 		primary.read_replica_pending, primary.read_replica_in_transaction = 0, False
 		primary.read_replica_is_seen = True
 		return
 	primary.read_replica_in_transaction = primary.read_replica_is_seen
-	primary.read_replica_pending += dialect.opens_transaction(query)
+	if dialect.opens_transaction(query):
+		primary.read_replica_pending += 1
+		if target := dialect.target_of(query):
+			(request_state().committed_to if commits_itself else written).add(target)
 
 
 def note_that_it_only_read(primary: Any) -> None:

@@ -84,6 +84,9 @@ class ReplicaScope(Scope):
 			self.running_since = time.monotonic()
 			try:
 				result = on_replica()
+				# A text is a statement that its caller wanted to have built, and not run.
+				if dialect.reads(statement) and not isinstance(result, str):
+					self.state.note_read(self.replica.name, result)
 				if leaves_state:
 					self._left_state.append(on_primary)
 				if self.replica.breaker.is_open:

@@ -26,14 +26,20 @@ class RequestState:
 	__slots__ = (
 		"as_of",
 		"asked_by",
+		"began",
+		"called",
 		"carried",
 		"committed",
+		"committed_to",
 		"frames",
 		"kept",
 		"kept_at",
 		"own",
 		"pid",
 		"reader",
+		"replica_statements",
+		"rows",
+		"seconds",
 		"servers",
 		"timeout_at_least",
 		"users",
@@ -69,6 +75,22 @@ class RequestState:
 		self.servers: set[str] = set()
 		# Of a job: the seconds that it may take, which a statement of its may take as well.
 		self.timeout_at_least = 0.0
+		# The name under which it is counted; None: only its statements are.
+		self.called: str | None = None
+		# When it began, by time.monotonic(), and how long it took; None: it is not counted, or has not ended yet.
+		self.began: float | None = None
+		self.seconds: float | None = None
+		# How many statements that read each replica has answered, with how many rows.
+		self.replica_statements: dict[str, int] = {}
+		self.rows = 0
+		# What it has committed writes to: tables, each with the first column that was set.
+		self.committed_to: set[tuple[str, str]] = set()
+
+	def note_read(self, server: str, result: object) -> None:
+		"""Note that a replica has answered a statement that reads."""
+		self.replica_statements[server] = self.replica_statements.get(server, 0) + 1
+		if isinstance(result, list | tuple):
+			self.rows += len(result)
 
 	def note_use(self, server: str, as_of: AsOf) -> None:
 		"""Note that a replica has shown data of this freshness."""

@@ -25,6 +25,7 @@ from read_replica.engine.reasons import Reason
 from read_replica.engine.replica_scope import ReplicaScope
 from read_replica.engine.replicas.replica import Replica
 from read_replica.engine.request import RequestState
+from read_replica.engine.requests import Requests
 from read_replica.engine.scope import PrimaryBlock, Scope
 from read_replica.engine.selector import ReplicaSelector, Selection
 from read_replica.engine.settings import CompleteNeed, Consistency, Need, Settings
@@ -68,6 +69,7 @@ class Router:
 		self.settings = settings
 		self.host = host
 		self.metrics = Metrics()
+		self.requests = Requests()
 		self.writers = Writers(host)
 		self.replicas = [Replica(endpoint, settings, host) for endpoint in settings.replicas]
 		self.events = Events(host)
@@ -92,6 +94,9 @@ class Router:
 	def _begin_in_child(self) -> None:
 		"""Forget the parent's open scopes: cutting off their connections here would cut them off there."""
 		self.scopes = set()
+		# What the parent has counted, it shares itself.
+		self.metrics.take_unshared()
+		self.requests.take_unshared()
 
 	def read_only(self, need: Need, method: str) -> ReadOnly:
 		"""Return a context manager: inside it a replica is in place, if there is one for the need; then the primary again.
@@ -287,8 +292,16 @@ class Router:
 		with suppress(RedisError):
 			self.session.retry_unkept()
 		counts = self.metrics.take_unshared()
-		if counts and not self.host.shared.add_counts(counts):
+		requests, statements = self.requests.take_unshared()
+		if not (counts or requests or statements):
+			return
+		if not self.host.shared.add_counts(counts, requests, statements):
 			self.metrics.put_back(counts)
+			self.requests.put_back(requests, statements)
+
+	def share_soon(self) -> None:
+		"""Have share_counts called within a second or two, also if no call was routed."""
+		self._watchdog.notice_call()
 
 	def share_at_last(self) -> None:
 		"""As share_counts, before the process ends: tries once more if users' positions were not kept."""

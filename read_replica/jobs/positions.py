@@ -12,13 +12,15 @@ but not what the scheduler commits, which are claims of runs. A job that needs e
 before it began asks for `consistency="strong"`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import frappe
 
+from read_replica.database import request_counts
 from read_replica.database.routed import primary_of
+from read_replica.database.transaction import request_state
 from read_replica.engine.dialect import Position
 from read_replica.engine.request import RequestState
 from read_replica.engine.shared.user_positions import UserPosition
@@ -90,6 +92,16 @@ def restore(state: RequestState, method: str) -> None:
 	state.timeout_at_least = timeout_of_job(job)
 
 
+def name_of_job(job: Mapping[str, Any]) -> str:
+	"""Returns the name under which a job is counted: that of its method, or of the one that is scheduled.
+
+	:param job: what Frappe gives to the hook before_job
+	"""
+	method = job["method"]
+	scheduled = (job.get("kwargs") or {}).get("job_type") if method == RUN_ONCE else None
+	return f"job:{scheduled or method}"
+
+
 def timeout_of_job(job: Any) -> float:
 	"""Returns the seconds that an RQ job may take; 0 if that is not known."""
 	seconds = getattr(job, "timeout", None)
@@ -99,17 +111,22 @@ def timeout_of_job(job: Any) -> float:
 
 
 def method_begins(job_type: str | None = None) -> None:
-	"""Tell the session that a job's method is called next: commits before it are not the job's own.
+	"""Note that a job's method is called next: commits before it are not the job's own.
 
 	:param job_type: the name of the Scheduled Job Type if this is a scheduled run
 	"""
+	request_counts.method_begins(request_state())
 	if router := _router_of_job():
 		reader = f"job {job_type}" if job_type else None
 		router.session.job_begins(primary_of(frappe.local.db), reader)
 
 
 def method_has_ended() -> None:
-	"""Tell the session that a job's method has ended: commits after it are not the job's own."""
+	"""Note that a job's method has ended: commits after it are not the job's own."""
+	if router := router_of_site():
+		state, primary = request_state(), primary_of(frappe.local.db)
+		request_counts.end(state)
+		request_counts.count(router, state, primary)
 	if router := _router_of_job():
 		router.session.job_has_ended(primary_of(frappe.local.db))
 

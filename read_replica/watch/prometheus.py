@@ -49,6 +49,7 @@ class SiteCollector(Collector):
 		routing.add_metric((), 1 if router else 0)
 		yield routing
 		yield from _calls()
+		yield _statements()
 		if router:
 			yield from _replicas(router)
 		writers = GaugeMetricFamily(
@@ -76,6 +77,18 @@ def _calls() -> Iterator[Metric]:
 			seconds.add_metric(key, took)
 	yield calls
 	yield seconds
+
+
+def _statements() -> Metric:
+	labels = ("server",)
+	statements = CounterMetricFamily(
+		"read_replica_statements",
+		"SELECTs of requests and jobs, by the server that answered them.",
+		labels=labels,
+	)
+	for server, count in sorted(shared_of_site().load_statements().items()):
+		statements.add_metric((server,), count)
+	return statements
 
 
 def _replicas(router: Router) -> Iterator[Metric]:

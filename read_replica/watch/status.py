@@ -5,6 +5,7 @@
 
 import os
 from collections import Counter
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +16,7 @@ from rich.table import Table
 from read_replica.core import core_keys
 from read_replica.database.host import shared_of_site
 from read_replica.engine.health.verdict import Verdict
+from read_replica.engine.metrics import PRIMARY
 from read_replica.jobs import rules, schedulers, servers
 from read_replica.jobs.rule_set import Rule
 from read_replica.site import is_installed, routing_of_site
@@ -34,6 +36,8 @@ def print_status() -> None:
 		console.print(
 			_table(("Replica", "Address", "Pool", "Weight", "State"), _replica_rows(routing.router))
 		)
+	if share := share_of_replicas():
+		console.print(share, highlight=False)
 	if rows := _count_rows():
 		console.print(_table(("Answered by", "Reason", "Count"), rows))
 	print_writers()
@@ -51,6 +55,25 @@ def _headline(routing: Any) -> str:
 	if not routing.router:
 		return "all reads go to the primary: no replica is configured, or routing is switched off"
 	return "read-only calls go to replicas"
+
+
+def share_of_replicas() -> str:
+	"""Returns in a sentence how much of the reading is done by replicas; "" if nothing was counted."""
+	shared = shared_of_site()
+	share, of_hour = (replica_share(shared.load_statements(last_hour)) for last_hour in (False, True))
+	if share is None:
+		return ""
+	lately = "" if of_hour is None else f", and {int(of_hour)} % of those of the last hour"
+	return f"Replicas answered {int(share)} % of the statements that read{lately}."
+
+
+def replica_share(statements: Mapping[str, int]) -> float | None:
+	"""Returns how many per cent of statements replicas have answered; None if there were none.
+
+	:param statements: how many each server has answered
+	"""
+	total = sum(statements.values())
+	return 100 * (total - statements.get(PRIMARY, 0)) / total if total else None
 
 
 def _count_rows() -> list[tuple[str, str, str]]:

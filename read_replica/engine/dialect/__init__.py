@@ -58,7 +58,9 @@ from read_replica.engine.dialect.statements import (
 	is_logged_always,
 	leaves_state,
 	opens_transaction,
+	reads,
 	table_of,
+	target_of,
 	writes,
 )
 
@@ -103,6 +105,7 @@ __all__ = [
 	"primary_health_query",
 	"read_health",
 	"read_primary",
+	"reads",
 	"receive",
 	"require_tls",
 	"send",
@@ -112,6 +115,7 @@ __all__ = [
 	"stay_in_transaction",
 	"summary_of",
 	"table_of",
+	"target_of",
 	"text",
 	"wait_for",
 	"writes",

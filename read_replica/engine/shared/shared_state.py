@@ -1,17 +1,19 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""All that the processes of a site share in Redis: health, positions, writers and counters.
+"""All that the processes of a site share in Redis: health, positions, requests, writers and counters.
 
 Redis is a help here, never a condition. Without it, each process checks the replicas by itself, and users'
 positions are not known: `position_of` returns None.
 """
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from read_replica.engine.dialect import text
 from read_replica.engine.shared.redis_state import without_redis
+from read_replica.engine.shared.request_counts import RequestCounts, RequestTally
 from read_replica.engine.shared.user_positions import UserPositions
 
 CountKey = tuple[str, str, str]
@@ -26,7 +28,7 @@ MOST_COUNTERS = 10_000
 MOST_WRITERS = 1000
 
 
-class SharedState(UserPositions):
+class SharedState(UserPositions, RequestCounts):
 	"""The shared state of one site. Safe to share between threads, as Redis clients are."""
 
 	# Health
@@ -135,7 +137,12 @@ class SharedState(UserPositions):
 	# Counters
 
 	@without_redis(lambda: False)
-	def add_counts(self, counts: dict[CountKey, tuple[int, float]]) -> bool:
+	def add_counts(
+		self,
+		counts: Mapping[CountKey, tuple[int, float]],
+		requests: Mapping[str, RequestTally] | None = None,
+		statements: Mapping[str, int] | None = None,
+	) -> bool:
 		"""Add to the site's counters in one round trip; False if Redis does not answer."""
 		with self._redis() as client:
 			# In a transaction: what fails is added again later, so it must be all or nothing.
@@ -145,6 +152,7 @@ class SharedState(UserPositions):
 				pipeline.hincrby(self._key("counts"), field, count)
 				if seconds:
 					pipeline.hincrbyfloat(self._key("seconds"), field, seconds)
+			self._add_requests(pipeline, requests or {}, statements or {})
 			pipeline.hlen(self._key("counts"))
 			if pipeline.execute()[-1] > MOST_COUNTERS:
 				# Somebody makes up names. They are not worth the memory, and counters may begin again at 0.

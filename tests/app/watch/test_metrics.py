@@ -64,6 +64,21 @@ def test_prometheus_reads_what_the_primary_answered_and_why(browser, scraped):
 	assert samples["read_replica_writers",] == 1
 
 
+def test_prometheus_reads_how_many_statements_each_server_has_answered(browser, scraped):
+	name = "read_replica_statements_total"
+	before = scraped()
+	for _ in range(5):
+		browser.call(METHOD)
+		browser.call("sample_app.api.undecorated")
+
+	def more() -> dict[str, float]:
+		samples = scraped()
+		return {key[1]: value - before.get(key, 0) for key, value in samples.items() if key[0] == name}
+
+	until(lambda: sum(more()[replica] for replica in REPLICAS if replica in more()) == 5)
+	until(lambda: more().get("primary", 0) >= 5)
+
+
 @pytest.mark.parametrize(
 	"headers",
 	[{}, {"Authorization": "Bearer another-secret-of-theirs"}, {"Authorization": f"Basic {TOKEN}"}],

@@ -6,6 +6,7 @@
 import frappe
 
 from read_replica import primary, read_only
+from read_replica.database.transaction import request_state
 from read_replica.engine.settings import Need
 from read_replica.site import router_of_site
 
@@ -24,6 +25,13 @@ def open_scope_if_asked():
 	"""Opens a scope for the whole request, under the name that a header gives (hook auth_hooks)."""
 	if (name := frappe.get_request_header("X-Open-Scope")) and (router := router_of_site()):
 		router.open(Need(), name)
+
+
+def name_request():
+	"""Let a call of a method be counted under its name, if nobody else has named it."""
+	state = request_state()
+	if state.called is None and frappe.request.path.startswith("/api/method/"):
+		state.called = frappe.request.path.rpartition("/")[2]
 
 
 @frappe.whitelist()
@@ -67,6 +75,39 @@ def writes_a_todo(description: str):
 	before = server_id()
 	frappe.get_doc({"doctype": "ToDo", "description": description}).insert()
 	return [before, server_id()]
+
+
+@frappe.whitelist()
+def writes_after_the_response(description: str = ""):
+	"""What core's getdoc does in v16; without a description, it writes nothing after all."""
+	from frappe.database.utils import commit_after_response
+
+	def write():
+		if description:
+			frappe.get_doc({"doctype": "ToDo", "description": description}).insert()
+
+	commit_after_response(write)
+	return server_id()
+
+
+@frappe.whitelist()
+def writes_and_rolls_back():
+	"""The savepoint is committed with the request, and is no write."""
+	frappe.get_doc({"doctype": "ToDo", "description": "not kept"}).insert()
+	frappe.db.rollback()
+	frappe.db.savepoint("afterwards")
+
+
+@frappe.whitelist()
+def writes_and_fails():
+	frappe.get_doc({"doctype": "ToDo", "description": "kept"}).insert()
+	frappe.db.commit()
+	frappe.throw("the real error")
+
+
+@frappe.whitelist()
+def reads_rows(number: int):
+	return len(frappe.db.sql("select name from tabDocType limit %s", number))
 
 
 @frappe.whitelist()
