@@ -13,7 +13,8 @@ app_license = "MIT"
 # Core's functions are replaced in these, as they always run: Frappe may have this file in its cache, and never
 # import it.
 before_request = ["read_replica.lifecycle.begin", "read_replica.watch.metrics_access.take"]
-auth_hooks = ["read_replica.lifecycle.note_asker"]
+# The second one opens scopes, as the user is known by then, also by an API key or a token.
+auth_hooks = ["read_replica.lifecycle.note_asker", "read_replica.lifecycle.route_request"]
 after_request = ["read_replica.lifecycle.end"]
 before_job = ["read_replica.lifecycle.begin"]
 after_job = ["read_replica.lifecycle.end"]
@@ -30,5 +31,9 @@ default_log_clearing_doctypes = {"Job Takeover": 180}
 
 after_install = "read_replica.install.after_install"
 after_app_install = "read_replica.install.after_app_install"
-after_migrate = ["read_replica.patches.v0_1.add_core_keys.execute", "read_replica.jobs.annotations.note"]
+after_migrate = [
+	"read_replica.patches.v0_1.add_core_keys.execute",
+	"read_replica.jobs.annotations.note",
+	"read_replica.install.after_migrate",
+]
 after_uninstall = "read_replica.install.after_uninstall"

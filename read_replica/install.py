@@ -8,6 +8,7 @@ import frappe
 
 from read_replica import site
 from read_replica.core import class_overrides
+from read_replica.database import revision
 from read_replica.database.host import shared_of_site
 from read_replica.jobs import annotations
 from read_replica.patches.v0_1 import add_core_keys
@@ -17,12 +18,21 @@ def after_install() -> None:
 	"""Add core's keys to the site's configuration, and print problems with other apps."""
 	# Frappe marks the patches of a new app as done without running them.
 	add_core_keys.execute()
+	# Only a new site reads by the shipped list from the first: on others, an administrator switches it on.
+	frappe.db.set_single_value("Read Replica Settings", "shipped_methods", 1)
+	revision.change()
 	_print_problems()
 
 
 def after_app_install(app: str) -> None:
-	"""Print problems with other apps, as one was just installed."""
+	"""Read rules again, as an app may bring some, and print problems with other apps, as one was just installed."""
+	revision.change()
 	_print_problems()
+
+
+def after_migrate() -> None:
+	"""Read rules again, as apps may bring other ones."""
+	revision.change()
 
 
 def _print_problems() -> None:
@@ -39,6 +49,7 @@ def after_uninstall() -> None:
 	# If these rows stayed, a later install would take patches for done that it has not run.
 	frappe.db.delete("Patch Log", {"patch": ("like", f"{site.APP}.%")})
 	annotations.forget()
+	revision.forget()
 	site.forget()
 	shared_of_site().forget()
 	frappe.db.commit()

@@ -15,11 +15,13 @@ from read_replica.database import request_counts, transaction
 from read_replica.database.client_identity import user_of
 from read_replica.database.routed import primary_of
 from read_replica.jobs import enqueue, enqueue_hook, positions, servers
+from read_replica.policy import opening, rules
 from read_replica.site import finish, is_mariadb, router_of_site, routing_of_site
 from read_replica.watch.freshness_header import add_header
 
 # A script in which no hook was called may also read from replicas, and enqueue jobs.
 site.before_routing.append(enqueue_hook.install)
+site.needs.append(rules.need_of)
 
 
 def begin(*args: Any, **kwargs: Any) -> None:
@@ -79,6 +81,12 @@ def note_asker() -> None:
 	# A Guest may still be authenticated by another app's hook after this one.
 	if router and _is_known_later() and user and user != "Guest":
 		transaction.request_state().asked_by = router.host.reader()
+
+
+def route_request() -> None:
+	"""Open a scope around the request if a rule sends what it calls to a replica (hook auth_hooks)."""
+	if router := router_of_site():
+		opening.open_for_request(router)
 
 
 def end(response: Any = None, **kwargs: Any) -> None:

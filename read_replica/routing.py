@@ -11,9 +11,10 @@ from typing import Any, TypeVar
 
 from read_replica import lifecycle
 from read_replica.core.callers import name_of
+from read_replica.core.whitelist import DECORATED
 from read_replica.engine.replica_scope import ReplicaScope
 from read_replica.engine.settings import Consistency, Need, OnUnavailable, OnWrite
-from read_replica.site import router_of_site
+from read_replica.site import need_of, router_of_site
 
 F = TypeVar("F", bound=Callable)
 
@@ -65,9 +66,14 @@ def _decorate(fn: F, need: Need) -> F:
 		router = router_of_site()
 		if router is None:
 			return fn(*args, **kwargs)
-		with router.read_only(need, method):
+		of_rules = need_of(router, method)
+		if of_rules is None:
+			with router.primary():
+				return fn(*args, **kwargs)
+		with router.read_only(need.over(of_rules), method):
 			return fn(*args, **kwargs)
 
+	setattr(wrapper, DECORATED, True)
 	return wrapper
 
 

@@ -55,6 +55,9 @@ SITE_IS_CHANGING = Routing(site="", problem="the site is being installed or migr
 # Called before a router is made; `lifecycle`, which knows of jobs, adds to it.
 before_routing: list[Callable[[], None]] = []
 
+# Tells what the site's rules ask for a function, by its name; `lifecycle`, which knows of the policy, adds it.
+needs: list[Callable[[Router, str], Need | None]] = []
+
 _known: dict[str, Routing] = {}
 _lock = Lock()
 
@@ -157,7 +160,25 @@ def open_scope_for_core(connect_replica: Callable[[], bool]) -> bool:
 		frappe.local.db.begin(read_only=True)
 		return False
 	# Between this one and core's wrapper stands the function that was put in place of connect_replica.
-	return isinstance(router.open(Need(), caller_of_connect_replica(depth=2)), Scope)
+	method = caller_of_connect_replica(depth=2)
+	need = need_of(router, method)
+	if need is None:
+		router.open_primary(method)
+		return False
+	return isinstance(router.open(need, method), Scope)
+
+
+def need_of(router: Router, method: str) -> Need | None:
+	"""Returns what the site's rules ask of a replica for a function that is decorated as read-only.
+
+	None: it reads from the primary. Never raises, as the function must run: an error is logged.
+	"""
+	try:
+		for rules in needs:
+			return rules(router, method)
+	except Exception as error:
+		log_event("policy_failed", error=f"{type(error).__name__}: {error}")
+	return Need()
 
 
 @contextmanager

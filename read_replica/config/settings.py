@@ -19,7 +19,17 @@ from read_replica.engine.settings import DEFAULT_POOL, DEFAULTS, CompleteNeed, E
 
 POLICY_KEYS = ("consistency", "max_lag", "timeout", "on_unavailable", "on_write")
 LIMIT_KEYS = ("connections_per_replica", "connection_max_age", "connect_timeout", "wait")
-KNOWN_KEYS = ("enabled", "replicas", "pools", "metrics_token", "log_doctypes", *POLICY_KEYS, *LIMIT_KEYS)
+KNOWN_KEYS = (
+	"enabled",
+	"replicas",
+	"pools",
+	"methods",
+	"shipped_methods",
+	"metrics_token",
+	"log_doctypes",
+	*POLICY_KEYS,
+	*LIMIT_KEYS,
+)
 SHORTEST_TOKEN = 16
 POOL_KEYS = ("max_lag",)
 REPLICA_KEYS = ("name", "host", "port", "user", "password", "weight", "pool", "tls")
@@ -43,6 +53,7 @@ def settings_from(conf: Mapping) -> Settings | None:
 			f"write a text of {SHORTEST_TOKEN} characters or more",
 		)
 	log_doctypes(conf)
+	ships_methods(conf)
 	if not checks.switch(full.get("enabled", True), f"{FULL_KEY}.enabled"):
 		return None
 	replicas = _replicas(conf, full)
@@ -61,6 +72,16 @@ def metrics_token(conf: Mapping) -> str | None:
 	full = conf.get(FULL_KEY)
 	token = full.get("metrics_token") if isinstance(full, Mapping) else None
 	return token if isinstance(token, str) and len(token) >= SHORTEST_TOKEN else None
+
+
+def ships_methods(conf: Mapping) -> bool | None:
+	"""Returns whether the methods of the list that this app ships are read on replicas; None: the desk decides.
+
+	:raises ConfigurationError: if `shipped_methods` is no switch
+	"""
+	full = conf.get(FULL_KEY)
+	value = full.get("shipped_methods") if isinstance(full, Mapping) else None
+	return None if value is None else checks.switch(value, f"{FULL_KEY}.shipped_methods")
 
 
 def log_doctypes(conf: Mapping) -> tuple[str, ...]:

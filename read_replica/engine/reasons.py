@@ -17,6 +17,7 @@ class Reason(str, Enum):
 	IN_PRIMARY_BLOCK = "in_primary_block"
 	PENDING_WRITES = "pending_writes"
 	WRITER = "writer"
+	RULE = "rule"
 	NO_REPLICA = "no_replica"
 	LAGGING = "lagging"
 	BEHIND = "behind"

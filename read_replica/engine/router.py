@@ -153,6 +153,11 @@ class Router:
 		self.metrics.count(scope.replica.name, Reason.REPLICA, method)
 		return self._put(scope)
 
+	def open_primary(self, method: str) -> PrimaryBlock:
+		"""Put the primary in place for a call that a rule keeps there, and for all that it calls; to be closed."""
+		self.metrics.count(PRIMARY, Reason.RULE, method)
+		return self._open_primary_block(self.host.state())
+
 	def _end_old_snapshot(self, consistency: Consistency | None, primary: Any) -> None:
 		"""End the primary's snapshot before it answers a strong call, as that is older than the call.
 

@@ -97,6 +97,11 @@ class Need:
 		given = {name: value for name, value in vars(self).items() if value is not None}
 		return replace(defaults, **given)
 
+	def over(self, other: "Need") -> "Need":
+		"""Return this need, with what it leaves open taken from another one."""
+		given = {name: value for name, value in vars(self).items() if value is not None}
+		return replace(other, **given) if given else other
+
 	def is_met_by(self, other: "CompleteNeed") -> bool:
 		"""Return whether a scope that was opened for `other` is good enough for this need as well."""
 		if self.consistency == "strong":

@@ -1,7 +1,8 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""Which methods that nobody decorated are read on a replica, and why.
+"""Where a request reads whose method nobody decorated: rules, and the scope that is opened by them.
 
-Uses nothing of the other rooms. Offers to others: shipped.
+Uses the site's router, `core`, `config` and `database`. Used by lifecycle, watch and the doctypes. Offers to others:
+opening, rules, sources, called, rule_set, shipped.
 """

@@ -19,6 +19,7 @@ from read_replica.engine.health.verdict import Verdict
 from read_replica.engine.metrics import PRIMARY
 from read_replica.jobs import rules, schedulers, servers
 from read_replica.jobs.rule_set import Rule
+from read_replica.policy import sources
 from read_replica.site import is_installed, routing_of_site
 from read_replica.watch import job_findings
 
@@ -43,7 +44,8 @@ def print_status() -> None:
 	print_writers()
 	_print_where_scheduler_runs(console)
 	replicas = routing.router.settings.replicas if routing.router else ()
-	for problem in (*core_keys.problems(frappe.local.conf, replicas), *job_findings.problems()):
+	of_keys, of_rules = core_keys.problems(frappe.local.conf, replicas), sources.problems()
+	for problem in (*of_keys, *of_rules, *job_findings.problems()):
 		console.print(problem, highlight=False, markup=False)
 
 

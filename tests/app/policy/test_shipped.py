@@ -3,8 +3,7 @@
 
 """The shipped list: each method answers from a replica as from the primary, and writes nothing.
 
-A site of its own has those of ERPNext, HRMS and CRM that the bench has. The requests are real; the scope around
-each is opened by the sample app, as the header X-Open-Scope asks.
+A site of its own has those of ERPNext, HRMS and CRM that the bench has. The requests are real.
 """
 
 import importlib.util
@@ -96,13 +95,13 @@ def reader(from_primary: dict, site: Sites, servers: Cluster) -> Iterator[Browse
 	reader.close()
 
 
-def ask(reader: Browser, case: Case, primary: MariaDB, **headers: str) -> tuple[TestResponse, bool]:
+def ask(reader: Browser, case: Case, primary: MariaDB) -> tuple[TestResponse, bool]:
 	"""Returns the answer, and whether the primary has committed something for it, or after it."""
 	before = committed(primary)
 	if case.path:
-		answer = reader.request(case.path, query_string=case.arguments, headers=headers)
+		answer = reader.request(case.path, query_string=case.arguments)
 	else:
-		answer = reader.ask(case.method, headers, **case.arguments)
+		answer = reader.ask(case.method, None, **case.arguments)
 	return answer, committed(primary) != before
 
 
@@ -125,7 +124,7 @@ def test_a_shipped_method_answers_from_a_replica_as_from_the_primary_and_writes_
 	assert any(part not in EMPTY for part in expected.json.values()), (
 		"the case finds nothing, and so proves nothing"
 	)
-	answer, wrote = ask(reader, case, servers.primary, **{"X-Open-Scope": case.name})
+	answer, wrote = ask(reader, case, servers.primary)
 	assert answer.status_code == 200, answer.text
 	assert answer.headers[HEADER].startswith("server=replica")
 	assert answer.json == expected.json

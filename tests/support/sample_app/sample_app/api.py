@@ -6,9 +6,6 @@
 import frappe
 
 from read_replica import primary, read_only
-from read_replica.database.transaction import request_state
-from read_replica.engine.settings import Need
-from read_replica.site import router_of_site
 
 
 def server_id() -> int:
@@ -19,19 +16,6 @@ def raise_if_asked(response, request):
 	"""A custom app's after_request hook that is broken."""
 	if request.headers.get("X-Raise-After-Request"):
 		raise RuntimeError("a broken after_request hook")
-
-
-def open_scope_if_asked():
-	"""Opens a scope for the whole request, under the name that a header gives (hook auth_hooks)."""
-	if (name := frappe.get_request_header("X-Open-Scope")) and (router := router_of_site()):
-		router.open(Need(), name)
-
-
-def name_request():
-	"""Let a call of a method be counted under its name, if nobody else has named it."""
-	state = request_state()
-	if state.called is None and frappe.request.path.startswith("/api/method/"):
-		state.called = frappe.request.path.rpartition("/")[2]
 
 
 @frappe.whitelist()
@@ -187,3 +171,21 @@ def for_everybody_as_administrator():
 @read_only(on_unavailable="error")
 def for_everybody_on_replicas_only():
 	return server_id()
+
+
+@frappe.whitelist()
+def undecorated_that_calls_core():
+	"""The servers of an undecorated method, and of a function that it calls which core decorates."""
+	return [server_id(), decorated_by_core(), server_id()]
+
+
+@frappe.whitelist()
+def named_by_the_hook():
+	return server_id()
+
+
+@frappe.whitelist()
+def writes_undecorated(description: str):
+	before = server_id()
+	frappe.get_doc({"doctype": "ToDo", "description": description}).insert()
+	return [before, server_id()]

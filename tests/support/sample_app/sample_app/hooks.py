@@ -12,7 +12,10 @@ app_license = "MIT"
 
 before_job = ["sample_app.jobs.fail_before_job"]
 after_request = ["sample_app.api.raise_if_asked"]
-auth_hooks = ["sample_app.api.name_request", "sample_app.api.open_scope_if_asked"]
+read_replica_methods = {
+	"sample_app.api.named_by_the_hook": {"where": "replica", "max_lag": 60},
+	"sample_app.api.wrong_*": "elsewhere",
+}
 scheduler_events = {
 	"hourly": ["sample_app.jobs.hourly_job", "sample_app.jobs.annotated_job"],
 	"daily": ["sample_app.jobs.daily_job"],

@@ -1,0 +1,39 @@
+# Copyright (c) 2026, read_replica contributors
+# For license information, please see license.txt
+
+"""What core makes of the name of a whitelisted method: the function that it calls, and how that is decorated."""
+
+from collections.abc import Callable
+
+import frappe
+
+# Set on what this app's read_only returns.
+DECORATED = "read_replica_decorated"
+
+# All functions that core's read_only returns share the code of its wrapper.
+_CODE_OF_CORE = frappe.read_only()(lambda: None).__code__
+
+
+def is_overridden(method: str) -> bool:
+	"""Returns whether an app has put a function of its own in place of a method of another app."""
+	return bool(frappe.get_hooks("override_whitelisted_methods", {}).get(method))
+
+
+def opens_a_scope_itself(method: str) -> bool:
+	"""Returns whether the function behind a method is decorated as read-only, by core's decorator or this app's."""
+	overriding = frappe.get_hooks("override_whitelisted_methods", {}).get(method)
+	try:
+		# v14 takes the first of several, later versions the last; either may be decorated.
+		functions = [frappe.get_attr(name) for name in overriding or (method,)]
+	except Exception:
+		# No function: a Server Script, or nothing, which core tells the user.
+		return False
+	return any(_is_decorated(function) for function in functions)
+
+
+def _is_decorated(function: Callable | None) -> bool:
+	while function is not None:
+		if getattr(function, "__code__", None) is _CODE_OF_CORE or DECORATED in vars(function):
+			return True
+		function = getattr(function, "__wrapped__", None)
+	return False

@@ -1,0 +1,44 @@
+# Copyright (c) 2026, read_replica contributors
+# For license information, please see license.txt
+
+"""Opens the scope of a request whose method a rule sends to a replica; it is closed at the request's end."""
+
+import frappe
+
+from read_replica.database.event_log import log_event
+from read_replica.database.transaction import request_state
+from read_replica.engine.router import Router
+from read_replica.engine.scope import Scope
+from read_replica.policy.called import called_now
+from read_replica.policy.rules import rules_of
+
+
+def open_for_request(router: Router) -> None:
+	"""Open a scope around the current request if a rule says so. Called once its user is known.
+
+	Never raises, as an error here would fail every request of the site: it is logged, and the primary answers.
+	"""
+	try:
+		_open(router)
+	except Exception as error:
+		log_event("policy_failed", error=f"{type(error).__name__}: {error}")
+
+
+def _open(router: Router) -> None:
+	called = called_now()
+	if called is None:
+		return
+	name = str(called)
+	request_state().called = name
+	router.share_soon()
+	rules = rules_of(router)
+	rule = rules.rule_for(called)
+	if rule is None or rule.where == "default" or not rules.needs_a_scope(called.method):
+		return
+	if rule.where == "primary":
+		# What it calls may be decorated.
+		router.open_primary(name)
+		return
+	scope = router.open(rule.need, name)
+	if isinstance(scope, Scope):
+		scope.remembers_writes = rule.remembers_writes

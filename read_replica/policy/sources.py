@@ -1,0 +1,163 @@
+# Copyright (c) 2026, read_replica contributors
+# For license information, please see license.txt
+
+"""Reads rules for methods: from Routed Method in the desk, site_config.json, apps' hooks, and the shipped list."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, get_args
+
+import frappe
+
+from read_replica.config.keys import FULL_KEY
+from read_replica.config.settings import ships_methods
+from read_replica.database.bookkeeping import is_before_migrate
+from read_replica.database.event_log import log_event
+from read_replica.engine.settings import Need
+from read_replica.policy.rule_set import MethodRule, RuleSet, Source, Where
+from read_replica.policy.shipped import READS, REMEMBERS_NO_WRITES
+
+HOOK = "read_replica_methods"
+KEY = f"{FULL_KEY}.methods"
+SETTINGS = "Read Replica Settings"
+NEEDS = ("consistency", "max_lag", "pool", "timeout")
+COLUMNS = ("method", "subject", "reads", "reason", *NEEDS)
+
+EXAMPLE = (
+	'Write {"frappe.client.get_list(Item)": "replica"}, or in place of "replica" an object with "where" ("replica",'
+	' "primary" or "default") and, as needed, "consistency", "max_lag", "pool" and "timeout".'
+)
+
+
+def load() -> tuple[RuleSet, ...]:
+	"""Returns the rules of each source, in the order in which they count; to be called with the primary in place."""
+	sources = [from_desk(), from_config(frappe.local.conf), from_hooks()]
+	if is_shipped_list_on():
+		sources.append(shipped())
+	return tuple(RuleSet(rules) for rules in sources)
+
+
+def is_shipped_list_on() -> bool:
+	"""Returns whether the shipped list counts: as site_config.json says, else as Read Replica Settings do."""
+	configured = ships_methods(frappe.local.conf)
+	if configured is not None:
+		return configured
+	rows = frappe.db.sql(
+		"SELECT value FROM tabSingles WHERE doctype = %s AND field = 'shipped_methods'", (SETTINGS,)
+	)
+	return bool(rows) and rows[0][0] == "1"
+
+
+def shipped() -> Iterator[MethodRule]:
+	"""Yields the rules of the list that this app ships."""
+	for name, reason in READS.items():
+		yield MethodRule(name, "replica", "shipped", reason=reason)
+	for name, reason in REMEMBERS_NO_WRITES.items():
+		yield MethodRule(name, "replica", "shipped", reason=reason, remembers_writes=False)
+
+
+def from_desk() -> list[MethodRule]:
+	"""Returns the rules of Routed Method; none before a migrate has made it. A row that is wrong is logged."""
+	try:
+		rows = frappe.db.sql(
+			f"SELECT {', '.join(f'`{column}`' for column in COLUMNS)} FROM `tabRouted Method`", as_dict=True
+		)
+	except Exception as error:
+		if not is_before_migrate(error):
+			raise
+		return []
+	rules = []
+	for row in rows:
+		name = f"{row.method}({row.subject})" if row.subject else row.method
+		try:
+			rules.append(
+				MethodRule(name, row.reads.lower(), "desk", need_of_desk(row), reason=row.reason or "")
+			)
+		except (TypeError, ValueError, AttributeError) as error:
+			# Not written in the desk, which checks this.
+			log_event("configuration", problem=f"Routed Method for {name}: {error}")
+	return rules
+
+
+def need_of_desk(row: Mapping[str, Any]) -> Need:
+	"""Returns what a row asks of a replica; an empty Max Lag or Timeout is stored as 0.
+
+	:raises TypeError, ValueError: naming the field that is wrong
+	"""
+	return Need(
+		consistency=(row.get("consistency") or "").lower() or None,
+		max_lag=row.get("max_lag") or None,
+		pool=row.get("pool") or None,
+		timeout=row.get("timeout") or None,
+	)
+
+
+def from_config(conf: Mapping[str, Any]) -> list[MethodRule]:
+	"""Returns the valid rules of site_config.json; what is wrong with others is logged."""
+	return _valid(_rows_of_config(conf), "site_config", KEY)
+
+
+def from_hooks() -> list[MethodRule]:
+	"""Returns the valid rules that apps have in the hook `read_replica_methods`; what is wrong is logged."""
+	return _valid(_rows_of_hooks(), "app", f"The hook {HOOK}")
+
+
+def problems() -> list[str]:
+	"""Returns what is wrong with the rules of site_config.json and of apps, in sentences."""
+	of_config = _split(_rows_of_config(frappe.local.conf), "site_config", KEY)[1]
+	return of_config + _split(_rows_of_hooks(), "app", f"The hook {HOOK}")[1]
+
+
+def _rows_of_config(conf: Mapping[str, Any]) -> Any:
+	full = conf.get(FULL_KEY)
+	return full.get("methods") if isinstance(full, Mapping) else None
+
+
+def _rows_of_hooks() -> dict[str, Any]:
+	"""Returns the hook's rules by name. Frappe makes a list of each value, as several apps may have one: the last counts."""
+	rows = frappe.get_hooks(HOOK) or {}
+	return {name: _last(row) for name, row in rows.items()} if isinstance(rows, dict) else {}
+
+
+def _last(value: Any) -> Any:
+	if isinstance(value, Mapping):
+		return {key: _last(inner) for key, inner in value.items()}
+	return value[-1] if isinstance(value, list) and value else value
+
+
+def _valid(rows: Any, source: Source, where: str) -> list[MethodRule]:
+	rules, problems = _split(rows, source, where)
+	for problem in problems:
+		log_event("configuration", problem=problem)
+	return rules
+
+
+def _split(rows: Any, source: Source, key: str) -> tuple[list[MethodRule], list[str]]:
+	"""Returns the rules that can be used, and a sentence about each of the others."""
+	if rows is None:
+		return [], []
+	if not isinstance(rows, Mapping):
+		return [], [f"{key}: {rows!r} is not an object of rules. {EXAMPLE}"]
+	rules, problems = [], []
+	for name, row in rows.items():
+		try:
+			rules.append(_rule(name, {"where": row} if isinstance(row, str) else row, source))
+		except (TypeError, ValueError) as error:
+			problems.append(f"{key}: the rule for {name!r} is not used: {error}. {EXAMPLE}")
+	return rules, problems
+
+
+def _rule(name: str, row: Any, source: Source) -> MethodRule:
+	if not isinstance(row, Mapping):
+		raise TypeError(f"{row!r} is no rule")
+	if unknown := row.keys() - {"where", "reason", *NEEDS}:
+		raise ValueError(f"{min(unknown)!r} is no key of a rule")
+	if row.get("where") not in get_args(Where):
+		raise ValueError(f"where is {row.get('where')!r}")
+	need = Need(**{key: row[key] for key in NEEDS if key in row})
+	return MethodRule(name.strip(), row["where"], source, need, reason=str(row.get("reason") or ""))
+
+
+def rules_of(sets: Iterable[RuleSet]) -> Iterator[MethodRule]:
+	"""Yields all rules of several sources."""
+	for one in sets:
+		yield from one.all

@@ -1,0 +1,45 @@
+# Copyright (c) 2026, read_replica contributors
+# For license information, please see license.txt
+
+import frappe
+from frappe import _
+from frappe.model.document import Document
+
+from read_replica.database import revision
+from read_replica.policy import rules, sources
+from read_replica.policy.called import Called
+from read_replica.policy.rule_set import REPORTS, WILDCARDS
+
+
+class RoutedMethod(Document):
+	"""A rule: where a method reads, or each method that a pattern matches."""
+
+	def validate(self) -> None:
+		if self.report:
+			self.method, self.subject = REPORTS, self.report
+		self.method = (self.method or "").strip()
+		self.subject = (self.subject or "").strip()
+		self._check_method()
+		try:
+			sources.need_of_desk(self.as_dict())
+		except (TypeError, ValueError) as error:
+			frappe.throw(_("What it asks of a replica: {0}").format(error))
+
+	def _check_method(self) -> None:
+		if not self.method:
+			frappe.throw(_("Name a method, or a report"))
+		if "(" in self.method or ")" in self.method:
+			frappe.throw(_("What stands in parentheses goes into the field Subject"))
+		is_pattern = any(wildcard in self.method for wildcard in WILDCARDS)
+		if self.reads == "Replica" and not is_pattern:
+			if reason := rules.reason_never(Called(self.method, self.subject)):
+				frappe.throw(_("{0} cannot be read on a replica. {1}").format(self.method, _(reason)))
+		others = {"method": self.method, "subject": self.subject, "name": ("!=", self.name)}
+		if other := frappe.db.exists("Routed Method", others):
+			frappe.throw(_("Routed Method {0} is a rule for the same method already").format(other))
+
+	def on_update(self) -> None:
+		revision.change()
+
+	def on_trash(self) -> None:
+		revision.change()
