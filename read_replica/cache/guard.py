@@ -10,6 +10,7 @@ not replace a fresh one.
 - The generator of a cached value runs on the primary, also if it is itself decorated as read-only.
 - A value that is set without a generator is kept for the scope, and dropped at its end, unless its key says
   that it describes work and not rows: progress, locks, rate limits.
+- What Frappe knows of doctypes is made on the primary, and kept: see `metadata`.
 - Deletions, and Redis's own lists, counters and locks, are not guarded: they are not made from rows.
 """
 
@@ -20,6 +21,7 @@ from typing import Any
 
 import frappe
 
+from read_replica.cache.metadata import is_metadata, metadata_on_primary
 from read_replica.database.routed import RoutedMethods
 
 # Makes a context manager in which frappe.db is the primary.
@@ -65,7 +67,7 @@ def cache_guards(on_primary: OnPrimary) -> list[tuple[type, dict[str, Any]]]:
 	if hasattr(redis_wrapper, "ClientCache"):
 		client_cache = redis_wrapper.ClientCache
 		guards.append((client_cache, guard_client_cache(client_cache, on_primary)))
-	return guards
+	return guards + metadata_on_primary(on_primary)
 
 
 def guard_redis(wrapper: type, on_primary: OnPrimary) -> dict[str, Any]:
@@ -75,13 +77,13 @@ def guard_redis(wrapper: type, on_primary: OnPrimary) -> dict[str, Any]:
 
 	def set_value(self, key, val, user=None, *args, shared=False, **kwargs):
 		db = guarded_database()
-		if not db or may_be_shared(key):
+		if not db or may_be_shared(key) or is_metadata(val):
 			return core_set_value(self, key, val, user, *args, shared=shared, **kwargs)
 		db.scope_cache.keep(self.make_key(key, user, shared), val)
 
 	def hset(self, name, key, value, shared=False, *args, **kwargs):
 		db = guarded_database()
-		if not db or key is None or may_be_shared(name):
+		if not db or key is None or may_be_shared(name) or is_metadata(value):
 			return core_hset(self, name, key, value, shared, *args, **kwargs)
 		db.scope_cache.keep_field(self.make_key(name, shared=shared), key, value)
 
@@ -107,7 +109,7 @@ def guard_client_cache(client_cache: type, on_primary: OnPrimary) -> dict[str, A
 	core_set_value, core_get_value = client_cache.set_value, client_cache.get_value
 
 	def set_value(self, key, val, *args, **kwargs):
-		if not guarded_database() or may_be_shared(key):
+		if not guarded_database() or may_be_shared(key) or is_metadata(val):
 			return core_set_value(self, key, val, *args, **kwargs)
 
 	def get_value(self, key, *args, generator=None, **kwargs):

@@ -174,6 +174,16 @@ class RoutedMethods:
 			primary.sql_ddl(query, *args, **kwargs)
 		self._follow_primary_if_left()
 
+	# What core caches of the columns and tables is made on the primary, as else it could not be kept.
+
+	def get_db_table_columns(self, *args, **kwargs):
+		with self.scope.primary_in_place() as primary:
+			return primary.get_db_table_columns(*args, **kwargs)
+
+	def get_tables(self, *args, **kwargs):
+		with self.scope.primary_in_place() as primary:
+			return primary.get_tables(*args, **kwargs)
+
 	def use(self, *args, **kwargs):
 		self.scope.doubt()
 		return super().use(*args, **kwargs)
