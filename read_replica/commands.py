@@ -1,7 +1,7 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""bench --site SITE read-replica status | jobs | servers | queues | writers"""
+"""bench --site SITE read-replica status | jobs | servers | queues | writers | methods"""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -37,6 +37,9 @@ if {"worker", "worker-pool"}.intersection(sys.argv):
 	from read_replica.jobs import heartbeat
 
 	heartbeat.install()
+
+
+WHERE = ("replica", "primary", "default")
 
 
 @contextmanager
@@ -112,6 +115,27 @@ def writers(context: Any, method: str | None = None, clear_all: bool = False) ->
 			count = shared_of_site().clear_writers(*([method] if method else []))
 			click.echo(f"{count} cleared; workers take it up within seconds")
 		status.print_writers()
+
+
+@read_replica.command("methods")
+@click.option("--set", "change", nargs=2, metavar="METHOD WHERE", help="WHERE is replica, primary or default")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object in place of a table")
+@pass_context
+def methods(context: Any, change: tuple[str, str] | None = None, as_json: bool = False) -> None:
+	"The rules that say where methods read, and what is counted of requests that call them"
+	from read_replica.policy import desk
+	from read_replica.watch import methods, status
+
+	if change and change[1] not in WHERE:
+		raise click.BadParameter(f"{change[1]!r} is none of {', '.join(WHERE)}", param_hint="--set")
+	with _connected_site(context):
+		done = desk.set_rule(*change) if change else None
+		if as_json:
+			click.echo(frappe.as_json({"changed": done, "methods": methods.rows()}))
+		elif done:
+			click.echo(done)
+		else:
+			status.print_methods(methods.rows())
 
 
 commands = [read_replica]

@@ -141,6 +141,25 @@ def print_writers() -> None:
 		_console().print("No method was caught writing.")
 
 
+def print_methods(rows: list[dict[str, Any]]) -> None:
+	"""Print the rules for methods, as `watch.methods` gives them."""
+	columns = ("Method", "Reads", "Rule from", "Asks for", "Calls", "Seconds", "Wrote", "Why")
+	table = [
+		(
+			row["method"],
+			row["where"],
+			row["source"],
+			", ".join(f"{key} {value}" for key, value in row["need"].items()),
+			"" if row["calls"] is None else str(row["calls"]),
+			"" if row["seconds"] is None else f"{row['seconds']:.1f}",
+			{None: "", True: "yes", False: "no"}[row["wrote"]],
+			row["reason"],
+		)
+		for row in rows
+	]
+	_console().print(_table(columns, table))
+
+
 def print_jobs() -> None:
 	"""Print every scheduled job with its server and its rule, then the servers and all problems."""
 	here = servers.this_server()

@@ -44,6 +44,8 @@ LATE = {
 	("read_replica.commands", "read_replica.jobs.queue_setup"),
 	("read_replica.commands", "read_replica.jobs.schedulers"),
 	("read_replica.commands", "read_replica.scheduler_split"),
+	("read_replica.commands", "read_replica.policy.desk"),
+	("read_replica.commands", "read_replica.watch.methods"),
 	("read_replica.commands", "read_replica.watch.status"),
 }
 

@@ -3,6 +3,7 @@
 
 """Rules send whole requests to a replica, or keep them on the primary: real requests by each way that Frappe knows."""
 
+import json
 from collections.abc import Callable, Iterator
 
 import frappe
@@ -18,6 +19,7 @@ from support.bench import SITE
 from support.browser import Browser
 from support.frappe_request import connected
 from support.trouble import standing_still
+from support.waiting import until
 
 from ..conftest import CLERK, REPLICAS, full_form, in_another_worker
 
@@ -256,3 +258,23 @@ def test_the_most_specific_of_many_rules_counts():
 	):
 		assert found.rule_for(called.Called(method, subject)).name == expected
 	assert RuleSet(()).rule_for(called.Called("a.b")) is None
+
+
+def test_the_command_lists_the_rules_and_sets_one(configure, configured, browser):
+	configure({"my_app.api.x(Item)": {"where": "primary", "max_lag": 3}}, shipped_methods=1)
+
+	def listed() -> dict:
+		text = configured.bench("--site", SITE, "read-replica", "methods", "--json")
+		return {row["method"]: row for row in json.loads(text[text.index("{") :])["methods"]}
+
+	rows = listed()
+	assert rows["my_app.api.x(Item)"]["need"] == {"max_lag": 3}
+	assert rows[LIST]["source"] == "shipped" and rows[LIST]["reason"]
+	assert browser.call(UNDECORATED) == 1
+	said = configured.bench("--site", SITE, "read-replica", "methods", "--set", UNDECORATED, "replica")
+	assert f"{UNDECORATED}: replica" in said
+	until(lambda: browser.call(UNDECORATED) in REPLICAS)
+	assert listed()[UNDECORATED]["source"] == "desk"
+	configured.bench("--site", SITE, "read-replica", "methods", "--set", UNDECORATED, "default")
+	assert listed()[UNDECORATED]["where"] == "default"
+	assert UNDECORATED in configured.bench("--site", SITE, "read-replica", "methods")
