@@ -23,7 +23,12 @@ def current() -> str:
 
 
 def change() -> None:
-	"""Let every process of the site read its policy again, once the transaction is committed."""
+	"""Let every process of the site read its policy again, once the transaction is committed.
+
+	On other databases than MariaDB, where this app does nothing, it does nothing either.
+	"""
+	if frappe.db.db_type != "mariadb":
+		return
 	# One statement, as two administrators may change something at the same time.
 	frappe.db.sql(
 		"""INSERT INTO `tabDefaultValue` (name, parent, parenttype, parentfield, defkey, defvalue, creation, modified)

@@ -20,7 +20,7 @@ HOOK = "read_replica_methods"
 KEY = f"{FULL_KEY}.methods"
 SETTINGS = "Read Replica Settings"
 NEEDS = ("consistency", "max_lag", "pool", "timeout")
-COLUMNS = ("method", "subject", "reads", "reason", *NEEDS)
+COLUMNS = ("method", "subject", "report", "reads", "reason", *NEEDS)
 
 EXAMPLE = (
 	'Write {"frappe.client.get_list(Item)": "replica"}, or in place of "replica" an object with "where" ("replica",'
@@ -67,7 +67,9 @@ def from_desk() -> list[MethodRule]:
 		return []
 	rules = []
 	for row in rows:
-		name = f"{row.method}({row.subject})" if row.subject else row.method
+		# A report that was renamed is linked by its new name.
+		subject = row.report or row.subject
+		name = f"{row.method}({subject})" if subject else row.method
 		try:
 			rules.append(
 				MethodRule(name, row.reads.lower(), "desk", need_of_desk(row), reason=row.reason or "")
