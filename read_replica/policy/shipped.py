@@ -5,12 +5,12 @@
 
 Plain data, compared with the names of requests: a method that a version does not have, or whose app is not
 installed, never occurs. Each name was read in the sources of Frappe 14.93, 15.55, 15.101 and 16.9, ERPNext 15.99 and
-16.9, HRMS 15.58 and 16.4, and CRM 1.81: what it calls writes nothing, and nothing that is shown by it decides what
-another request writes, beyond what any page does that has been open for some seconds.
+16.9, HRMS 15.58 and 16.4, and CRM 1.59 and 1.81: what it calls writes nothing, and what it shows decides nothing that
+another request writes, but as any page does that has been open for some seconds.
 `tests/app/policy/test_shipped.py` calls each of them.
 """
 
-# A card, a chart or a number.
+# Reasons that several entries share.
 _CHART = "It draws one chart from a query over many rows, and then notes when it was drawn."
 _FIGURE = "It counts or adds up rows for a number that is only shown."
 _TREE = "It lists the children of a node in a tree view."
@@ -22,7 +22,7 @@ _TIMELINE = "It reads what stands below a form: comments, mails, versions, assig
 _FUNNEL = "It adds up leads, opportunities and quotations for a page that is only looked at."
 _SETUP = "It reads how forms and reports are set up, which a page keeps for as long as it is open."
 _STOCK = "It shows quantities in stock on a page that is only looked at; transactions look them up again."
-_DEFINITION = "It loads how something is drawn, which the desk keeps until it is loaded anew; a form that saves it must have the last."
+_DEFINITION = "It loads how something is drawn, which the desk then keeps; a form that saves it is refused if it is not the last."
 _MINE = "It lists an employee's own documents in the app for employees."
 
 # Methods that are read on a replica, with the reason. Dotted paths as requests call them; `/api/resource` and
