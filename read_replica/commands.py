@@ -119,9 +119,16 @@ def writers(context: Any, method: str | None = None, clear_all: bool = False) ->
 
 @read_replica.command("methods")
 @click.option("--set", "change", nargs=2, metavar="METHOD WHERE", help="WHERE is replica, primary or default")
+@click.option(
+	"--suggest",
+	is_flag=True,
+	help="Only what could read on a replica, with what that would take off the primary",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object in place of a table")
 @pass_context
-def methods(context: Any, change: tuple[str, str] | None = None, as_json: bool = False) -> None:
+def methods(
+	context: Any, change: tuple[str, str] | None = None, suggest: bool = False, as_json: bool = False
+) -> None:
 	"The rules that say where methods read, and what is counted of requests that call them"
 	from read_replica.policy import desk
 	from read_replica.watch import methods, status
@@ -131,9 +138,12 @@ def methods(context: Any, change: tuple[str, str] | None = None, as_json: bool =
 	with _connected_site(context):
 		done = desk.set_rule(*change) if change else None
 		if as_json:
-			click.echo(frappe.as_json({"changed": done, "methods": methods.rows()}))
+			rows = {"suggestions": methods.suggested()} if suggest else {"methods": methods.rows()}
+			click.echo(frappe.as_json({"changed": done} | rows))
 		elif done:
 			click.echo(done)
+		elif suggest:
+			status.print_suggestions(methods.suggested())
 		else:
 			status.print_methods(methods.rows())
 

@@ -8,6 +8,26 @@ from typing import Any
 
 from read_replica.database.host import shared_of_site
 from read_replica.policy import sources
+from read_replica.policy.rules import rules_of
+from read_replica.policy.suggestions import suggestions
+from read_replica.site import router_of_site
+
+
+def suggested() -> list[dict[str, Any]]:
+	"""Returns the methods that could read on a replica; what would take most off the primary comes first."""
+	router = router_of_site()
+	if router is None:
+		return []
+	found = suggestions(shared_of_site().load_requests(), rules_of(router))
+	return [
+		{
+			"method": one.name,
+			"calls": one.calls,
+			"primary_seconds_per_hour": round(one.seconds_an_hour, 3),
+			"reason": one.reason,
+		}
+		for one in found
+	]
 
 
 def rows() -> list[dict[str, Any]]:

@@ -160,6 +160,18 @@ def print_methods(rows: list[dict[str, Any]]) -> None:
 	_console().print(_table(columns, table))
 
 
+def print_suggestions(rows: list[dict[str, Any]]) -> None:
+	"""Print the methods that could read on a replica, as `watch.methods` gives them."""
+	if not rows:
+		_console().print(
+			"Nothing to suggest: no method without a rule has been seen often enough, without a write, for two days."
+		)
+		return
+	columns = ("Method", "Calls", "Seconds of the primary per hour")
+	table = [(row["method"], str(row["calls"]), f"{row['primary_seconds_per_hour']:.1f}") for row in rows]
+	_console().print(_table(columns, table))
+
+
 def print_jobs() -> None:
 	"""Print every scheduled job with its server and its rule, then the servers and all problems."""
 	here = servers.this_server()
