@@ -44,7 +44,9 @@ LATE = {
 	("read_replica.commands", "read_replica.jobs.queue_setup"),
 	("read_replica.commands", "read_replica.jobs.schedulers"),
 	("read_replica.commands", "read_replica.scheduler_split"),
+	("read_replica.commands", "read_replica.watch.json_output"),
 	("read_replica.commands", "read_replica.watch.status"),
+	("read_replica.commands", "read_replica.watch.tables"),
 }
 
 
