@@ -5,13 +5,14 @@
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from typing import Any
 
 import click
 import frappe
 from frappe.commands import get_site, pass_context
 
+from read_replica.config.keys import names_and_passwords
 from read_replica.core.replacements import install_in_controllers
 from read_replica.engine.forks import let_forks_wait
 
@@ -53,6 +54,41 @@ def _connected_site(context: Any) -> Iterator[None]:
 		frappe.destroy()
 
 
+def _say(
+	context: Any,
+	as_json: bool,
+	gather: Callable[[], Any],
+	print_tables: Callable[[Any], None],
+	needs_app: bool = True,
+) -> None:
+	"""Gather a report on the site that the command names, and print it as tables, or as JSON and nothing else.
+
+	What Frappe and other apps print meanwhile goes to stderr then.
+
+	:param needs_app: whether the report is made from the app's own tables
+	:raises click.ClickException: if they are not there, as the site does not have the app
+	"""
+	from read_replica.watch import json_output
+
+	said = ""
+	with redirect_stdout(sys.stderr) if as_json else nullcontext(), _connected_site(context):
+		if needs_app and "read_replica" not in frappe.get_installed_apps():
+			raise click.ClickException(
+				f"The site {frappe.local.site} does not have read_replica."
+				f" Install it: bench --site {frappe.local.site} install-app read_replica"
+			)
+		report = gather()
+		if as_json:
+			said = json_output.json_of(report, names_and_passwords(frappe.local.conf))
+		else:
+			print_tables(report)
+	if as_json:
+		click.echo(said)
+
+
+HELP_ON_JSON = "Print one JSON object and nothing else; docs/metrics.md explains its keys"
+
+
 # What a command prints with is imported inside it, as that would make every other command of bench slow.
 @click.group("read-replica")
 def read_replica() -> None:
@@ -60,92 +96,92 @@ def read_replica() -> None:
 
 
 @read_replica.command("status")
+@click.option("--json", "as_json", is_flag=True, help=HELP_ON_JSON)
 @pass_context
-def status(context: Any) -> None:
+def status(context: Any, as_json: bool = False) -> None:
 	"Where reads go, what is wrong with the configuration, and each replica as it answers now"
-	from read_replica.watch import status
+	from read_replica.watch import status, tables
 
-	with _connected_site(context):
-		status.print_status()
+	_say(context, as_json, status.status, tables.print_status)
 
 
 @read_replica.command("jobs")
+@click.option("--json", "as_json", is_flag=True, help=HELP_ON_JSON)
 @pass_context
-def jobs(context: Any) -> None:
+def jobs(context: Any, as_json: bool = False) -> None:
 	"Every scheduled job with its server, its frequency and its rule"
-	from read_replica.watch import status
+	from read_replica.watch import status, tables
 
-	with _connected_site(context):
-		status.print_jobs()
+	_say(context, as_json, status.jobs, tables.print_jobs)
 
 
 @read_replica.command("servers")
+@click.option("--json", "as_json", is_flag=True, help=HELP_ON_JSON)
 @pass_context
-def servers(context: Any) -> None:
+def servers(context: Any, as_json: bool = False) -> None:
 	"The servers that run jobs, when each was last seen, and whose jobs others have run"
-	from read_replica.watch import status
+	from read_replica.watch import status, tables
 
-	with _connected_site(context):
-		status.print_servers()
+	_say(context, as_json, status.servers_of_jobs, tables.print_servers)
 
 
 @read_replica.command("queues")
 @click.option("--write", is_flag=True, help="Write them into common_site_config.json of this bench")
+@click.option("--json", "as_json", is_flag=True, help=HELP_ON_JSON)
 @click.argument("server_ids", nargs=-1)
 @pass_context
-def queues(context: Any, server_ids: tuple[str, ...] = (), write: bool = False) -> None:
+def queues(
+	context: Any, server_ids: tuple[str, ...] = (), write: bool = False, as_json: bool = False
+) -> None:
 	"Queues of their own for servers that share one Redis: for those that rules name, this one, and SERVER_IDS"
 	from read_replica.jobs import queue_setup
+	from read_replica.watch import status, tables
 
-	with _connected_site(context):
-		click.echo(queue_setup.add(server_ids, write))
+	def add_and_gather() -> Any:
+		return status.queues(queue_setup.add(server_ids, write))
+
+	_say(context, as_json, add_and_gather, tables.print_queues, needs_app=False)
 
 
 @read_replica.command("writers")
 @click.option("--clear", "method", metavar="METHOD", help="Let this method back to the replicas")
 @click.option("--clear-all", is_flag=True, help="Let all methods back to the replicas")
+@click.option("--json", "as_json", is_flag=True, help=HELP_ON_JSON)
 @pass_context
-def writers(context: Any, method: str | None = None, clear_all: bool = False) -> None:
+def writers(context: Any, method: str | None = None, clear_all: bool = False, as_json: bool = False) -> None:
 	"Methods that were caught writing and stay on the primary for a day"
 	from read_replica.database.host import shared_of_site
-	from read_replica.watch import status
+	from read_replica.watch import status, tables
 
-	with _connected_site(context):
-		if method or clear_all:
-			count = shared_of_site().clear_writers(*([method] if method else []))
-			click.echo(f"{count} cleared; workers take it up within seconds")
-		status.print_writers()
+	def clear_and_gather() -> Any:
+		if not (method or clear_all):
+			return status.writers()
+		return status.writers(shared_of_site().clear_writers(*([method] if method else [])))
+
+	_say(context, as_json, clear_and_gather, tables.print_writers, needs_app=False)
 
 
 @read_replica.command("methods")
 @click.option("--set", "change", nargs=2, metavar="METHOD WHERE", help="WHERE is replica, primary or default")
 @click.option(
-	"--suggest",
-	is_flag=True,
-	help="Only what could read on a replica, with what that would take off the primary",
+	"--suggest", is_flag=True, help="What could read on a replica, and what that takes off the primary"
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object in place of a table")
+@click.option("--json", "as_json", is_flag=True, help=HELP_ON_JSON)
 @pass_context
 def methods(
 	context: Any, change: tuple[str, str] | None = None, suggest: bool = False, as_json: bool = False
 ) -> None:
 	"The rules that say where methods read, and what is counted of requests that call them"
 	from read_replica.policy import desk
-	from read_replica.watch import methods, status
+	from read_replica.watch import methods, tables
 
 	if change and change[1] not in WHERE:
 		raise click.BadParameter(f"{change[1]!r} is none of {', '.join(WHERE)}", param_hint="--set")
-	with _connected_site(context):
-		done = desk.set_rule(*change) if change else None
-		if as_json:
-			rows = {"suggestions": methods.suggested()} if suggest else {"methods": methods.rows()}
-			click.echo(frappe.as_json({"changed": done} | rows))
-		elif done:
-			click.echo(done)
-		elif suggest:
-			status.print_suggestions(methods.suggested())
-		else:
-			status.print_methods(methods.rows())
+
+	def set_and_gather() -> Any:
+		return methods.methods(desk.set_rule(*change) if change else None)
+
+	_say(context, as_json, set_and_gather, tables.print_suggestions if suggest else tables.print_methods)
 
 
 commands = [read_replica]

@@ -42,3 +42,14 @@ def configured(conf: Mapping, key: str) -> Any:
 	"""Returns the value of a key as it was configured, without what `switch_core_on` sets for a request."""
 	value = conf.get(key)
 	return None if value == SWITCHED_ON else value
+
+
+def names_and_passwords(conf: Mapping) -> set[str]:
+	"""Returns the names of the database users that a configuration names, and their passwords, right or wrong."""
+	found = [conf.get(key) for key in SOURCE_KEYS if key.endswith(("db_name", "db_user", "db_password"))]
+	full = conf.get(FULL_KEY)
+	replicas = full.get("replicas") if isinstance(full, Mapping) else None
+	for replica in replicas if isinstance(replicas, list) else ():
+		if isinstance(replica, Mapping):
+			found += [replica.get("user"), replica.get("password")]
+	return {value for value in found if isinstance(value, str) and value}

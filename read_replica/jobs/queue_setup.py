@@ -5,6 +5,7 @@
 
 import os
 from collections.abc import Iterable
+from typing import NamedTuple
 
 import frappe
 from frappe.installer import update_site_config
@@ -15,8 +16,16 @@ from read_replica.jobs.rules import named_servers
 from read_replica.jobs.servers import this_server
 
 
-def add(server_ids: Iterable[str], write: bool) -> str:
-	"""Add missing queues to `workers` of common_site_config.json; returns text on what is left to do.
+class Queues(NamedTuple):
+	"""Servers that are to have a queue of their own; whose queue was added just now; and who has none yet."""
+
+	wanted: list[str]
+	added: list[str]
+	missing: list[str]
+
+
+def add(server_ids: Iterable[str], write: bool) -> Queues:
+	"""Add missing queues to `workers` of common_site_config.json.
 
 	Leaves queues as they are that are there already.
 
@@ -29,23 +38,11 @@ def add(server_ids: Iterable[str], write: bool) -> str:
 		check_server_id(server_id)
 	path = os.path.join(frappe.local.sites_path, "common_site_config.json")
 	workers = frappe.get_file_json(path).get("workers") or {}
+	missing = [server_id for server_id in wanted if server_id not in workers]
+	if not missing or not write:
+		return Queues(wanted, [], missing)
 	# A server's queue holds short and long jobs; each keeps the timeout of the queue it was enqueued for.
 	timeout = max(queues.timeout_of(queue) for queue in queues.QUEUES_OF_ALL)
-	missing = {server_id: {"timeout": timeout} for server_id in wanted if server_id not in workers}
-	if missing and write:
-		update_site_config("workers", {**workers, **missing}, validate=False, site_config_path=path)
-	return "\n".join(_what_to_do(wanted, missing, write))
-
-
-def _what_to_do(wanted: list[str], missing: dict, write: bool) -> Iterable[str]:
-	if not missing:
-		yield f"{', '.join(wanted)}: all have a queue in common_site_config.json."
-	elif not write:
-		yield f"Not in common_site_config.json yet: {', '.join(missing)}. To add them: the same with --write"
-		return
-	else:
-		yield f"Added to `workers` in common_site_config.json: {', '.join(missing)}."
-	yield "Run the same on each server that shares this Redis; all need the same `bench_id` there."
-	yield "Then, on each of them: bench restart, and workers for that server's own queue. On this one:"
-	yield f"  SERVER_ID={this_server()} bench worker --queue {this_server()},short,default,long"
-	yield "`bench setup supervisor` makes workers for all queues in `workers`: keep those of this server only."
+	workers |= {server_id: {"timeout": timeout} for server_id in missing}
+	update_site_config("workers", workers, validate=False, site_config_path=path)
+	return Queues(wanted, missing, [])

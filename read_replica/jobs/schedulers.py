@@ -64,16 +64,25 @@ def last_ticks() -> list[LastTick]:
 	return list(latest.values())
 
 
+def running() -> LastTick | None:
+	"""Returns the last tick of this site's scheduler, on whichever host; None if none runs."""
+	last = next(iter(last_ticks()), None)
+	return last if last and last.is_ticking else None
+
+
 def where_it_runs() -> str:
 	"""Returns a translated sentence that says on which host this site's scheduler runs; "" if none does.
 
 	Core looks for a process on its own host only, and shows "Process Not Selection" on every other one.
 	"""
-	last = next(iter(last_ticks()), None)
-	if not last or not last.is_ticking:
-		return ""
+	last = running()
+	return sentence_on(last.host, last.server_id, max(0, last.age)) if last else ""
+
+
+def sentence_on(host: str, server_id: str, seconds_since_tick: float) -> str:
+	"""Returns a translated sentence that says on which host a site's scheduler runs."""
 	return _("The scheduler of this site runs on host {0} (server {1}); it last ticked {2} s ago.").format(
-		last.host, last.server_id, max(0, last.age)
+		host, server_id, seconds_since_tick
 	)
 
 

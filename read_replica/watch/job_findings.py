@@ -1,7 +1,7 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""The state of the servers that run jobs: rows of a table, and the problems with them in sentences."""
+"""Says in sentences what is wrong with the servers that run jobs."""
 
 from collections import defaultdict
 
@@ -34,46 +34,6 @@ MOST_NAMED = 3
 
 # By default, a server counts as gone after fifteen minutes: a dead connection must be noticed before that.
 MOST_SECONDS_OF_KEEPALIVE = 600
-
-
-def server_rows() -> list[tuple[str, ...]]:
-	"""Returns a row for each server and host, as `bench read-replica servers` prints them."""
-	found = frappe.db.sql(
-		"select server_id, host, bench, app_version, timestampdiff(second, scheduler_alive_at, utc_timestamp()),"
-		" timestampdiff(second, workers_alive_at, utc_timestamp()), workers, queues, jobs from `tabJob Server`"
-		" order by server_id, host"
-	)
-	return [
-		(
-			server_id,
-			host or "nobody runs it",
-			bench or "",
-			version or "",
-			ago(scheduler),
-			ago(workers),
-			*map(str, rest),
-		)
-		for server_id, host, bench, version, scheduler, workers, *rest in found
-	]
-
-
-def takeover_rows() -> list[tuple[str, ...]]:
-	"""Returns a row for each of the last ten takeovers, in which one server ran the jobs of another."""
-	found = frappe.db.sql(
-		"select server_id, taken_by, began_at, ended_at, runs, last_job from `tabJob Takeover`"
-		" order by began_at desc limit 10"
-	)
-	return [
-		(
-			server_id,
-			taken_by,
-			f"{began:%Y-%m-%d %H:%M}",
-			f"{ended:%Y-%m-%d %H:%M}" if ended else "",
-			str(runs),
-			job,
-		)
-		for server_id, taken_by, began, ended, runs, job in found
-	]
 
 
 def ago(seconds: float | None) -> str:

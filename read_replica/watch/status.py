@@ -1,72 +1,63 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""Prints the tables of `bench read-replica`."""
+"""Gathers what the commands of `bench read-replica` say: each function returns the report of one command."""
 
 import os
 from collections import Counter
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import Any
 
 import frappe
-from rich.console import Console
-from rich.table import Table
 
 from read_replica.core import core_keys
 from read_replica.database.host import shared_of_site
-from read_replica.engine.health.verdict import Verdict
 from read_replica.engine.metrics import PRIMARY
-from read_replica.jobs import rules, schedulers, servers
-from read_replica.jobs.rule_set import Rule
+from read_replica.jobs import queue_setup, rules, schedulers, servers
 from read_replica.policy import sources
-from read_replica.site import is_installed, routing_of_site
+from read_replica.site import routing_of_site
 from read_replica.watch import job_findings
+from read_replica.watch.reports import (
+	Calls,
+	Job,
+	Jobs,
+	Queues,
+	Replica,
+	Scheduler,
+	Server,
+	Servers,
+	Status,
+	Takeover,
+	Writer,
+	Writers,
+)
 
-# Wide enough for a job's dotted path where the output goes to a file, which has no width of its own.
-WIDTH_OF_A_FILE = 160
 
-
-def print_status() -> None:
-	"""Print where reads go, the state of each replica by a fresh health check, and all problems."""
-	console = _console()
+def status() -> Status:
+	"""Returns where reads go, the state of each replica by a fresh health check, and all problems."""
 	routing = routing_of_site()
-	console.print(f"Site {frappe.local.site}: {_headline(routing)}", highlight=False)
-	if routing.router:
-		routing.router.health.check_now()
-		console.print(
-			_table(("Replica", "Address", "Pool", "Weight", "State"), _replica_rows(routing.router))
-		)
-	if share := share_of_replicas():
-		console.print(share, highlight=False)
-	if rows := _count_rows():
-		console.print(_table(("Answered by", "Reason", "Count"), rows))
-	print_writers()
-	_print_where_scheduler_runs(console)
-	replicas = routing.router.settings.replicas if routing.router else ()
-	of_keys, of_rules = core_keys.problems(frappe.local.conf, replicas), sources.problems()
-	for problem in (*of_keys, *of_rules, *job_findings.problems()):
-		console.print(problem, highlight=False, markup=False)
-
-
-def _headline(routing: Any) -> str:
-	if not is_installed():
-		return "read_replica is not installed. Install it with: bench --site SITE install-app read_replica"
-	if routing.problem:
-		return f"all reads go to the primary, because the configuration is wrong. {routing.problem}"
-	if not routing.router:
-		return "all reads go to the primary: no replica is configured, or routing is switched off"
-	return "read-only calls go to replicas"
-
-
-def share_of_replicas() -> str:
-	"""Returns in a sentence how much of the reading is done by replicas; "" if nothing was counted."""
+	router = routing.router
+	if router:
+		router.health.check_now()
+	endpoints = router.settings.replicas if router else ()
 	shared = shared_of_site()
-	share, of_hour = (replica_share(shared.load_statements(last_hour)) for last_hour in (False, True))
-	if share is None:
-		return ""
-	lately = "" if of_hour is None else f", and {int(of_hour)} % of those of the last hour"
-	return f"Replicas answered {int(share)} % of the statements that read{lately}."
+	return Status(
+		**head(),
+		routing=router is not None,
+		routing_problem=routing.problem,
+		replicas=replicas_of(router) if router else [],
+		replica_share_percent=replica_share(shared.load_statements()),
+		replica_share_of_last_hour_percent=replica_share(shared.load_statements(last_hour=True)),
+		calls=_calls(),
+		writers=_writers(),
+		scheduler=_scheduler(),
+		problems=[
+			*core_keys.problems(frappe.local.conf, endpoints),
+			*sources.problems(),
+			*job_findings.problems(),
+		],
+	)
 
 
 def replica_share(statements: Mapping[str, int]) -> float | None:
@@ -78,179 +69,168 @@ def replica_share(statements: Mapping[str, int]) -> float | None:
 	return 100 * (total - statements.get(PRIMARY, 0)) / total if total else None
 
 
-def _count_rows() -> list[tuple[str, str, str]]:
-	counts: Counter[tuple[str, str]] = Counter()
-	for (server, reason, _method), (count, _seconds) in shared_of_site().load_counts().items():
-		counts[server, reason] += count
-	return [(server, reason, str(count)) for (server, reason), count in sorted(counts.items())]
+def jobs() -> Jobs:
+	"""Returns every scheduled job with its server and its rule, then what `servers` says."""
+	return Jobs(
+		**head(),
+		**_of_servers(),
+		server_id=servers.this_server(),
+		server_id_is_set=bool(os.environ.get("SERVER_ID", "").strip()),
+		jobs=_jobs(),
+	)
 
 
-def _replica_rows(router: Any) -> list[tuple[str, ...]]:
-	return [
-		(
-			replica.name,
-			f"{replica.endpoint.host}:{replica.endpoint.port}",
-			replica.endpoint.pool,
-			f"{replica.endpoint.weight:g}",
-			state_of(router.health.verdict_of(replica.name)) + _note_on_servers(replica),
-		)
-		for replica in router.replicas
-	]
+def servers_of_jobs() -> Servers:
+	"""Returns the servers that run jobs, the last takeovers, and all problems."""
+	return Servers(**head(), **_of_servers())
 
 
-def state_of(verdict: Verdict | None) -> str:
-	"""Returns in words what the last health check of a replica has found."""
-	if verdict is None:
-		return "not known: it has not been looked at"
-	if verdict.state == "down":
-		return f"down: {verdict.error}"
-	note = "" if verdict.read_only else "; it accepts writes from others, set read_only=1 there"
-	if verdict.lag is None and verdict.error:
-		return f"up, but {verdict.error}, so it is not used{note}"
-	if verdict.lag is None:
-		return f"up, but follows no primary that this site knows, so it is not used{note}"
-	return f"up, {verdict.lag * 1000:.0f} ms behind{note}"
+def queues(found: queue_setup.Queues) -> Queues:
+	"""Returns which servers have queues of their own in the bench's configuration, and what was added there."""
+	here = servers.this_server()
+	return Queues(
+		**head(),
+		server_id=here,
+		**found._asdict(),
+		worker_command=f"SERVER_ID={here} bench worker --queue {here},short,default,long",
+	)
 
 
-def _note_on_servers(replica: Any) -> str:
-	"""Returns a note if several servers are behind the address of a replica; empty for a single one."""
+def writers(cleared: int | None = None) -> Writers:
+	"""Returns the methods that were caught writing, and until when they stay on the primary.
+
+	:param cleared: how many were let back just now
+	"""
+	return Writers(**head(), cleared=cleared, writers=_writers())
+
+
+def head() -> dict[str, Any]:
+	"""Returns what every report begins with."""
+	# The primary's clock, as the times of its rows are: ages are counted from it.
+	[[now]] = frappe.db.sql("select utc_timestamp(6)")
+	return {"site": frappe.local.site, "at": _utc(now)}
+
+
+def _utc(time: datetime | None) -> datetime | None:
+	return time and time.replace(tzinfo=timezone.utc)
+
+
+def _from_seconds(seconds: float | None) -> datetime | None:
+	return None if seconds is None else datetime.fromtimestamp(seconds, timezone.utc)
+
+
+def replicas_of(router: Any) -> list[Replica]:
+	"""Returns each replica as the last health check has found it, with the servers behind its address."""
+	return [_replica(replica, router.health.verdict_of(replica.name)) for replica in router.replicas]
+
+
+def _replica(replica: Any, verdict: Any) -> Replica:
+	endpoint = replica.endpoint
+	servers_behind, behind_proxy = _servers_behind(replica)
+	is_up = verdict is not None and verdict.state == "up"
+	return Replica(
+		name=replica.name,
+		host=endpoint.host,
+		port=endpoint.port,
+		pool=endpoint.pool,
+		weight=endpoint.weight,
+		state=verdict.state if verdict else None,
+		lag_seconds=verdict.lag if is_up else None,
+		as_of=_from_seconds(verdict.as_of) if is_up else None,
+		read_only=verdict.read_only if is_up else None,
+		error=(verdict.error or None) if verdict else None,
+		servers=servers_behind,
+		behind_proxy=behind_proxy,
+	)
+
+
+def _servers_behind(replica: Any) -> tuple[list[str] | None, bool | None]:
+	"""Returns the servers behind the address of a replica, and whether a proxy may change them; or (None, None)."""
 	try:
 		found = replica.servers()
 	except Exception:
 		# The state of the replica says already that it does not answer.
-		return ""
-	if "" in found:
-		return (
-			"; behind a proxy that may send each statement to another server, so each call asks first how late"
-			" that is"
-		)
-	if len(found) == 1:
-		return ""
-	return f"; several servers behind this address: {', '.join(sorted(found))}. Each connection is judged by its own"
+		return None, None
+	return sorted(found - {""}), "" in found
 
 
-def print_writers() -> None:
-	"""Print the methods that were caught writing, and until when they stay on the primary."""
-	rows = [
-		(method, datetime.fromtimestamp(until).strftime("%Y-%m-%d %H:%M"))
-		for method, until in sorted(shared_of_site().load_writers().items())
-	]
-	if rows:
-		_console().print(_table(("Writes, stays on the primary", "Until"), rows))
-	else:
-		_console().print("No method was caught writing.")
+def _calls() -> list[Calls]:
+	counts: Counter[tuple[str, str]] = Counter()
+	for (server, reason, _method), (count, _seconds) in shared_of_site().load_counts().items():
+		counts[server, reason] += count
+	return [Calls(server, reason, count) for (server, reason), count in sorted(counts.items())]
 
 
-def print_methods(rows: list[dict[str, Any]]) -> None:
-	"""Print the rules for methods, as `watch.methods` gives them."""
-	columns = ("Method", "Reads", "Rule from", "Asks for", "Calls", "Seconds", "Wrote", "Why")
-	table = [
-		(
-			row["method"],
-			row["where"],
-			row["source"],
-			", ".join(f"{key} {value}" for key, value in row["need"].items()),
-			"" if row["calls"] is None else str(row["calls"]),
-			"" if row["seconds"] is None else f"{row['seconds']:.1f}",
-			{None: "", True: "yes", False: "no"}[row["wrote"]],
-			row["reason"],
-		)
-		for row in rows
-	]
-	_console().print(_table(columns, table))
+def _writers() -> list[Writer]:
+	found = shared_of_site().load_writers()
+	return [Writer(method, _from_seconds(until)) for method, until in sorted(found.items())]
 
 
-def print_suggestions(rows: list[dict[str, Any]]) -> None:
-	"""Print the methods that could read on a replica, as `watch.methods` gives them."""
-	if not rows:
-		_console().print(
-			"Nothing to suggest: no method without a rule has been seen often enough, without a write, for two days."
-		)
-		return
-	columns = ("Method", "Calls", "Seconds of the primary per hour")
-	table = [(row["method"], str(row["calls"]), f"{row['primary_seconds_per_hour']:.1f}") for row in rows]
-	_console().print(_table(columns, table))
+def _of_servers() -> dict[str, Any]:
+	return {
+		"servers": _servers(),
+		"takeovers": _takeovers(),
+		"scheduler": _scheduler(),
+		"problems": job_findings.problems(),
+	}
 
 
-def print_jobs() -> None:
-	"""Print every scheduled job with its server and its rule, then the servers and all problems."""
-	here = servers.this_server()
-	console = _console()
-	source = "SERVER_ID" if os.environ.get("SERVER_ID", "").strip() else "SERVER_ID is not set"
-	console.print(f"This server is {here!r} ({source}).", highlight=False)
-	columns = ("Job", "Frequency", "Server", "Rule from", "Take over after", "Reads", "Note")
-	console.print(_table(columns, [tuple(row.values()) for row in job_rows()]))
-	print_servers()
-
-
-def print_servers() -> None:
-	"""Print the servers that run jobs, the last takeovers, and all problems."""
-	console = _console()
-	columns = (
-		"Server",
-		"Host",
-		"Bench",
-		"App",
-		"Scheduler seen",
-		"Workers seen",
-		"Workers",
-		"Queues",
-		"Jobs",
+def _servers() -> list[Server]:
+	found = frappe.db.sql(
+		"select server_id, host, bench, app_version, scheduler_alive_at, workers_alive_at, workers, queues, jobs"
+		" from `tabJob Server` order by server_id, host"
 	)
-	console.print(_table(columns, job_findings.server_rows()))
-	if takeovers := job_findings.takeover_rows():
-		columns = ("Taken over from", "By", "Began (UTC)", "Ended (UTC)", "Runs", "Last job")
-		console.print(_table(columns, takeovers))
-	_print_where_scheduler_runs(console)
-	for problem in job_findings.problems():
-		console.print(problem, highlight=False, markup=False)
+	return [
+		Server(
+			server_id=server_id,
+			host=host or None,
+			bench=bench or None,
+			app_version=version or None,
+			scheduler_alive_at=_utc(scheduler),
+			workers_alive_at=_utc(workers_seen),
+			workers=workers,
+			queues=[queue for queue in (queues or "").split(", ") if queue],
+			jobs=jobs,
+		)
+		for server_id, host, bench, version, scheduler, workers_seen, workers, queues, jobs in found
+	]
 
 
-def _print_where_scheduler_runs(console: Console) -> None:
-	if where := schedulers.where_it_runs():
-		console.print(where, highlight=False, markup=False)
+def _takeovers() -> list[Takeover]:
+	found = frappe.db.sql(
+		"select server_id, taken_by, began_at, ended_at, runs, last_job from `tabJob Takeover`"
+		" order by began_at desc limit 10"
+	)
+	return [
+		Takeover(server_id, taken_by, _utc(began), _utc(ended), runs, last_job)
+		for server_id, taken_by, began, ended, runs, last_job in found
+	]
 
 
-def job_rows() -> list[dict[str, str]]:
-	"""Returns every scheduled job of the site with its rule, and a note if its server is not alive."""
-	rows = []
-	jobs = frappe.get_all(
+def _scheduler() -> Scheduler | None:
+	tick = schedulers.running()
+	return Scheduler(tick.server_id, tick.host, max(0, tick.age)) if tick else None
+
+
+def _jobs() -> list[Job]:
+	found = frappe.get_all(
 		"Scheduled Job Type", fields=["method", "frequency", "cron_format", "stopped"], order_by="method"
 	)
 	known = servers.load()
-	for job in jobs:
-		rule = rules.rule_for(job.method)
-		frequency = job.cron_format if job.frequency == "Cron" else job.frequency
-		rows.append(
-			{
-				"job": job.method,
-				"frequency": frequency or "",
-				"server_id": rule.server_id,
-				"source": rule.source,
-				"takeover_after": f"{rule.takeover_after:g} s" if rule.takeover_after else "never",
-				"reads": _reads_of(rule),
-				"note": "stopped" if job.stopped else job_findings.note_on(rule, known),
-			}
-		)
-	return rows
+	return [_job(job, rules.rule_for(job.method), known) for job in found]
 
 
-def _reads_of(rule: Rule) -> str:
-	if rule.reads == "primary":
-		return rule.reads
-	lag = None if rule.need.max_lag is None else f"{rule.need.max_lag:g} s behind at most"
-	return ", ".join(filter(None, (rule.reads, rule.need.consistency, lag)))
-
-
-def _table(columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> Table:
-	table = Table()
-	for column in columns:
-		table.add_column(column, overflow="fold")
-	for row in rows:
-		table.add_row(*row)
-	return table
-
-
-def _console() -> Console:
-	console = Console()
-	return console if console.is_terminal else Console(width=WIDTH_OF_A_FILE)
+def _job(job: Any, rule: Any, known: dict) -> Job:
+	reads_replica = rule.reads != "primary"
+	return Job(
+		job=job.method,
+		frequency=(job.cron_format if job.frequency == "Cron" else job.frequency) or None,
+		server_id=rule.server_id,
+		rule_from=rule.source,
+		takeover_after_seconds=rule.takeover_after or None,
+		reads=rule.reads,
+		consistency=rule.need.consistency if reads_replica else None,
+		max_lag_seconds=rule.need.max_lag if reads_replica else None,
+		stopped=bool(job.stopped),
+		note=job_findings.note_on(rule, known) or None,
+	)

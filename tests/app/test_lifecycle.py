@@ -59,6 +59,15 @@ def redis_keys() -> list[bytes]:
 	return [key for key in frappe.cache().execute_command("KEYS", "*") if key.startswith(b"read_replica|")]
 
 
+def test_commands_for_a_site_without_the_app_say_that_it_is_missing(other):
+	for command in ("status", "jobs", "servers"):
+		for options in ((), ("--json",)):
+			result = other.run("--site", OTHER, "read-replica", command, *options)
+			assert (result.returncode, result.stdout) == (1, "")
+			assert f"Install it: bench --site {OTHER} install-app read_replica" in result.stderr
+			assert "Traceback" not in result.stderr
+
+
 def test_install_migrate_uninstall_and_install_again_leave_nothing_behind(other, servers):
 	before = {"config": other.config(OTHER), "tables": at_other(tables), "mentions": at_other(mentions)}
 

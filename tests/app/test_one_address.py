@@ -3,11 +3,13 @@
 
 """A site whose replica_host is a load balancer: what a user has saved is in the list, whoever answers."""
 
+import json
 from collections.abc import Iterator
 
 import frappe
 import pytest
 
+from support.bench import SITE
 from support.one_address import OneAddress, one_address
 
 from .conftest import in_another_worker
@@ -50,6 +52,8 @@ def _open_another_connection() -> None:
 def test_status_names_the_servers_behind_an_address(balanced, site):
 	said = balanced_status(site)
 	assert "several servers behind this address: 2 (" in said and "3 (" in said, said
+	[replica] = json.loads(site.run("--site", SITE, "read-replica", "status", "--json").stdout)["replicas"]
+	assert ", ".join(replica["servers"]) in said and replica["behind_proxy"] is False
 
 
 def balanced_status(site) -> str:

@@ -46,7 +46,9 @@ LATE = {
 	("read_replica.commands", "read_replica.scheduler_split"),
 	("read_replica.commands", "read_replica.policy.desk"),
 	("read_replica.commands", "read_replica.watch.methods"),
+	("read_replica.commands", "read_replica.watch.json_output"),
 	("read_replica.commands", "read_replica.watch.status"),
+	("read_replica.commands", "read_replica.watch.tables"),
 }
 
 

@@ -22,6 +22,7 @@ from read_replica.config.checks import TLS_KEYS
 from read_replica.config.keys import SOURCE_KEYS
 from read_replica.engine.reasons import Reason
 from read_replica.engine.settings import DEFAULTS, Consistency, Endpoint, Need, Settings
+from read_replica.watch.reports import REPORTS, Report
 from support import docs
 from support.docs import PACKAGE, ROOT, Page, column
 
@@ -265,6 +266,18 @@ def test_the_table_of_the_log_has_all_its_events():
 def test_each_command_of_bench_is_explained():
 	for command in docs.bench_commands():
 		assert f"read-replica {command}" in METRICS.text
+
+
+def test_each_command_of_bench_has_a_report_and_prints_it_as_json():
+	assert set(REPORTS) == set(docs.bench_commands())
+	for command, options in docs.bench_commands().items():
+		assert "--json" in options, f"{command} has no --json"
+
+
+def test_the_tables_of_json_have_all_keys_of_each_report():
+	first, *tables = [column(table) for table in METRICS.tables("As JSON")]
+	assert first == docs.keys_of(Report)
+	assert tables == [docs.keys_of(report, without=report.__base__) for report in REPORTS.values()]
 
 
 # Architecture

@@ -80,7 +80,16 @@ class Sites:
 
 	def bench(self, *arguments: str, timeout: float = 300, **environment: str) -> str:
 		"""Run a bench command as the bench's CLI does, and return what it printed."""
-		result = subprocess.run(
+		result = self.run(*arguments, timeout=timeout, **environment)
+		if result.returncode:
+			raise AssertionError(f"bench {' '.join(arguments)} failed:\n{result.stdout}\n{result.stderr}")
+		return result.stdout + result.stderr
+
+	def run(
+		self, *arguments: str, timeout: float = 300, **environment: str
+	) -> subprocess.CompletedProcess[str]:
+		"""Run a bench command as the bench's CLI does, whatever becomes of it."""
+		return subprocess.run(
 			[sys.executable, "-m", "frappe.utils.bench_helper", "frappe", *arguments],
 			cwd=self.path,
 			env=os.environ | environment,
@@ -89,9 +98,6 @@ class Sites:
 			text=True,
 			timeout=timeout,
 		)
-		if result.returncode:
-			raise AssertionError(f"bench {' '.join(arguments)} failed:\n{result.stdout}\n{result.stderr}")
-		return result.stdout + result.stderr
 
 	def new_site(self, site: str = SITE, **environment: str) -> None:
 		"""Make a site whose database user may log in from the test servers' addresses."""

@@ -6,9 +6,10 @@
 import ast
 import re
 from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, get_args, get_origin, get_type_hints
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
@@ -205,6 +206,22 @@ def bench_commands() -> dict[str, set[str]]:
 		}
 		found |= {text: options for text in texts}
 	return found
+
+
+def keys_of(report: type, without: type | None = None) -> list[str]:
+	"""The keys that a dataclass has as JSON, such as `rows[].name`, in their order; without those of a base."""
+	inherited = {field.name for field in fields(without)} if without else set()
+	types = get_type_hints(report)
+	own = [field.name for field in fields(report) if field.name not in inherited]
+	return [f"{name}{rest}" for name in own for rest in _rest_of_key(types[name])]
+
+
+def _rest_of_key(kind: Any) -> list[str]:
+	"""What follows the name of a field of this type in its keys."""
+	if get_origin(kind) is list:
+		return [f"[]{rest}" for rest in _rest_of_key(get_args(kind)[0])]
+	[inner] = [each for each in get_args(kind) if is_dataclass(each)] or [kind]
+	return [f".{key}" for key in keys_of(inner)] if is_dataclass(inner) else [""]
 
 
 def metrics() -> dict[str, list[str]]:

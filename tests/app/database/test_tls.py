@@ -12,7 +12,8 @@ import trustme
 
 from read_replica import read_only
 from read_replica.engine.errors import ReplicaUnavailable
-from read_replica.watch.status import state_of
+from read_replica.watch.status import replicas_of
+from read_replica.watch.tables import state_of
 from support.servers import MariaDB
 
 from ..conftest import connected, full_form
@@ -35,7 +36,7 @@ def state() -> str:
 	with connected():
 		router = router_of_site()
 		router.health.check_now()
-		said = state_of(router.health.verdict_of(router.replicas[0].name))
+		said = state_of(replicas_of(router)[0])
 		if said.startswith("up"):
 			return f"up, {'encrypted' if cipher() else 'plain'}"
 		with pytest.raises(ReplicaUnavailable):

@@ -265,16 +265,16 @@ def test_the_command_lists_the_rules_and_sets_one(configure, configured, browser
 
 	def listed() -> dict:
 		text = configured.bench("--site", SITE, "read-replica", "methods", "--json")
-		return {row["method"]: row for row in json.loads(text[text.index("{") :])["methods"]}
+		return {row["method"]: row for row in json.loads(text)["rules"]}
 
 	rows = listed()
-	assert rows["my_app.api.x(Item)"]["need"] == {"max_lag": 3}
-	assert rows[LIST]["source"] == "shipped" and rows[LIST]["reason"]
+	assert rows["my_app.api.x(Item)"]["max_lag_seconds"] == 3
+	assert rows[LIST]["rule_from"] == "shipped" and rows[LIST]["reason"]
 	assert browser.call(UNDECORATED) == 1
 	said = configured.bench("--site", SITE, "read-replica", "methods", "--set", UNDECORATED, "replica")
 	assert f"{UNDECORATED}: replica" in said
 	until(lambda: browser.call(UNDECORATED) in REPLICAS)
-	assert listed()[UNDECORATED]["source"] == "desk"
+	assert listed()[UNDECORATED]["rule_from"] == "desk"
 	configured.bench("--site", SITE, "read-replica", "methods", "--set", UNDECORATED, "default")
-	assert listed()[UNDECORATED]["where"] == "default"
+	assert listed()[UNDECORATED]["reads"] == "default"
 	assert UNDECORATED in configured.bench("--site", SITE, "read-replica", "methods")

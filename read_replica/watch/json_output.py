@@ -1,0 +1,49 @@
+# Copyright (c) 2026, read_replica contributors
+# For license information, please see license.txt
+
+"""Writes the reports of `bench read-replica` as JSON, for programs that collect and keep it.
+
+So it leaves out what an administrator at a terminal may read and a collection of logs must not hold: the names
+of database users, which may stand in a sentence on a problem, and passwords.
+"""
+
+import json
+import math
+import re
+from collections.abc import Iterable
+from dataclasses import asdict
+from datetime import datetime, timezone
+from typing import Any
+
+from read_replica.watch.reports import Report
+
+LEFT_OUT = "…"
+
+# As MariaDB writes an account in its errors: 'user'@'host'.
+_USER_OF_ACCOUNT = r"(?<=')[^'\s]+(?='@)"
+
+
+def json_of(report: Report, secrets: Iterable[str]) -> str:
+	"""Returns a report as one JSON object, in one line.
+
+	:param secrets: texts that are left out wherever they stand between quotes in a sentence, or after "user"
+	"""
+	names = "|".join(re.escape(secret) for secret in sorted(secrets, key=len, reverse=True) if secret)
+	pattern = _USER_OF_ACCOUNT
+	if names:
+		pattern += rf"|(?<=['\"`])(?:{names})(?=['\"`])|(?<=[Uu]ser )(?:{names})(?!\w)"
+	return json.dumps(_plain(asdict(report), re.compile(pattern)), allow_nan=False)
+
+
+def _plain(value: Any, left_out: re.Pattern[str]) -> Any:
+	"""Returns a value as JSON knows it, with a time as ISO 8601 in UTC and a number that is none as null."""
+	if isinstance(value, dict):
+		return {key: _plain(each, left_out) for key, each in value.items()}
+	if isinstance(value, list):
+		return [_plain(each, left_out) for each in value]
+	if isinstance(value, datetime):
+		in_utc = value.astimezone(timezone.utc).replace(tzinfo=None)
+		return f"{in_utc.isoformat(timespec='milliseconds')}Z"
+	if isinstance(value, float) and not math.isfinite(value):
+		return None
+	return left_out.sub(LEFT_OUT, value) if isinstance(value, str) else value
