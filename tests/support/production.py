@@ -7,7 +7,9 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import psutil
 import requests
@@ -23,6 +25,11 @@ SECONDS_TO_END = 60
 
 class ProductionBench(JobBench):
 	"""A JobBench with a web server."""
+
+	application = "frappe.app:application"
+	threads = 4
+	# Of the web server's process, beside its own.
+	environment: Mapping[str, str] = MappingProxyType({})
 
 	def __init__(self, folder: Path, of: Sites, server_id: str, queue_port: int, **common):
 		super().__init__(folder, of, server_id, queue_port, **common)
@@ -47,13 +54,15 @@ class ProductionBench(JobBench):
 					"--bind",
 					f"127.0.0.1:{self.port}",
 					"--workers=1",
-					"--threads=4",
+					f"--threads={self.threads}",
 					"--timeout=120",
 					"--graceful-timeout=30",
-					"frappe.app:application",
+					self.application,
 				],
 				cwd=self.folder / "sites",
-				env=os.environ | {"SERVER_ID": self.server_id, "FRAPPE_BENCH_ROOT": str(self.folder)},
+				env=os.environ
+				| {"SERVER_ID": self.server_id, "FRAPPE_BENCH_ROOT": str(self.folder)}
+				| self.environment,
 				stdin=subprocess.DEVNULL,
 				stdout=log,
 				stderr=log,

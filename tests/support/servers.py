@@ -16,7 +16,7 @@ import signal
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import psutil
@@ -298,10 +298,21 @@ def make_certificates(folder: Path) -> dict[str, str]:
 
 
 class Cluster:
-	"""A primary, its replicas, and a Redis."""
+	"""A primary, its replicas, and a Redis.
 
-	def __init__(self, folder: Path, replicas: int = 2, redis: bool = True, tls: bool = False):
+	:param options: more options for each of the MariaDB servers
+	"""
+
+	def __init__(
+		self,
+		folder: Path,
+		replicas: int = 2,
+		redis: bool = True,
+		tls: bool = False,
+		options: Sequence[str] = (),
+	):
 		self.folder = folder
+		self._options = options
 		self._started: list[Server] = []
 		self.tls = make_certificates(self._folder("tls")) if tls else {}
 		self.primary = self._mariadb("primary", 1)
@@ -318,7 +329,7 @@ class Cluster:
 
 	def _mariadb(self, name: str, server_id: int) -> MariaDB:
 		options = [f"--ssl-{name}={path}" for name, path in self.tls.items()]
-		return self._start(MariaDB(self._folder(name), server_id, *options))
+		return self._start(MariaDB(self._folder(name), server_id, *options, *self._options))
 
 	def _start(self, server: Server) -> Server:
 		self._started.append(server)
@@ -350,14 +361,16 @@ def pin_apart(servers: Cluster) -> tuple[list[int], list[int]]:
 
 
 @contextlib.contextmanager
-def cluster(replicas: int = 2, redis: bool = True, tls: bool = False) -> Iterator[Cluster]:
+def cluster(
+	replicas: int = 2, redis: bool = True, tls: bool = False, options: Sequence[str] = ()
+) -> Iterator[Cluster]:
 	"""A running cluster in a temporary folder; nothing of it is left afterwards."""
 	# Unix socket paths end at 107 characters, so the folder stands near the root, not under TMPDIR.
 	folder = Path(tempfile.mkdtemp(prefix="rr-", dir="/tmp"))
 	servers = None
 	try:
 		servers = Cluster.__new__(Cluster)
-		servers.__init__(folder, replicas, redis, tls)
+		servers.__init__(folder, replicas, redis, tls, options)
 		yield servers
 	finally:
 		if servers is not None and hasattr(servers, "_started"):
