@@ -3,6 +3,7 @@
 
 """What core makes of the name of a whitelisted method: the function that it calls, and how that is decorated."""
 
+import importlib
 from collections.abc import Callable
 
 import frappe
@@ -22,13 +23,22 @@ def is_overridden(method: str) -> bool:
 def opens_a_scope_itself(method: str) -> bool:
 	"""Returns whether the function behind a method is decorated as read-only, by core's decorator or this app's."""
 	overriding = frappe.get_hooks("override_whitelisted_methods", {}).get(method)
+	# v14 takes the first of several, later versions the last; either may be decorated.
+	return any(_is_decorated(_function_of(name)) for name in overriding or (method,))
+
+
+def _function_of(name: str) -> Callable | None:
+	"""Returns the function of a dotted path; None for the name of a Server Script, or of nothing.
+
+	Not by frappe.get_attr: where there is none, that puts its error into the response of the request.
+	"""
+	module, _, attribute = name.rpartition(".")
+	if name.partition(".")[0] not in frappe.get_installed_apps():
+		return None
 	try:
-		# v14 takes the first of several, later versions the last; either may be decorated.
-		functions = [frappe.get_attr(name) for name in overriding or (method,)]
-	except Exception:
-		# No function: a Server Script, or nothing, which core tells the user.
-		return False
-	return any(_is_decorated(function) for function in functions)
+		return getattr(importlib.import_module(module), attribute, None)
+	except ImportError:
+		return None
 
 
 def _is_decorated(function: Callable | None) -> bool:

@@ -10,6 +10,7 @@ import frappe
 import pytest
 from frappe.core.doctype.user.user import generate_keys
 
+from read_replica.core.whitelist import opens_a_scope_itself
 from read_replica.database.host import shared_of_site
 from read_replica.engine.settings import Need
 from read_replica.policy import called, rules, sources
@@ -278,3 +279,21 @@ def test_the_command_lists_the_rules_and_sets_one(configure, configured, browser
 	configured.bench("--site", SITE, "read-replica", "methods", "--set", UNDECORATED, "default")
 	assert listed()[UNDECORATED]["reads"] == "default"
 	assert UNDECORATED in configured.bench("--site", SITE, "read-replica", "methods")
+
+
+def test_a_name_that_is_no_function_leaves_nothing_in_the_response(configure, browser):
+	nothing = (
+		"/api/resource",
+		"no_app.api.x",
+		"frappe.no_module.x",
+		"frappe.client.no_function",
+		"a_script",
+		"",
+	)
+	configure(dict.fromkeys(filter(None, nothing), "replica"))
+	answer = browser.request("/api/resource/ToDo")
+	assert replicas_of(answer) and set(answer.json) == {"data"}
+	with connected():
+		for name in nothing:
+			assert not opens_a_scope_itself(name)
+		assert not frappe.local.message_log and "exc_type" not in frappe.local.response
