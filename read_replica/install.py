@@ -50,6 +50,8 @@ def after_uninstall() -> None:
 	frappe.db.delete("Patch Log", {"patch": ("like", f"{site.APP}.%")})
 	annotations.forget()
 	revision.forget()
+	# v14 leaves the values of a Single behind.
+	frappe.db.delete("Singles", {"doctype": "Read Replica Settings"})
 	site.forget()
 	shared_of_site().forget()
 	frappe.db.commit()
