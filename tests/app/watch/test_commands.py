@@ -312,13 +312,16 @@ def test_writers_says_the_same_and_how_many_were_cleared(site):
 	assert in_words(site, "writers", "--clear-all").startswith("0 cleared; ")
 
 
-def test_what_frappe_prints_meanwhile_goes_to_stderr(site):
-	# Then it prints each statement: to stdout, before v16.
-	site.configure(logging=2)
+def test_what_frappe_and_other_apps_print_meanwhile_goes_to_stderr(site):
+	# Each process then imports the apps' hooks, and Frappe prints each statement: to stdout, before v16.
+	site.configure(developer_mode=1, logging=2)
 	for command in COMMANDS:
-		result = site.run("--site", SITE, "read-replica", command, "--json")
+		arguments = ("--site", SITE, "read-replica", command, "--json")
+		result = site.run(*arguments, SAMPLE_APP_SAYS="here I am")
 		assert json.loads(result.stdout)["site"] == SITE
 		assert "utc_timestamp" in result.stderr
+		# This one asks for no hooks.
+		assert "here I am" in result.stderr or command == "writers"
 
 
 def test_no_password_and_no_name_of_a_database_user_is_in_it(hourly, servers):

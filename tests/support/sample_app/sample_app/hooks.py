@@ -26,3 +26,7 @@ if number_of_proof_jobs := int(os.environ.get("SAMPLE_APP_PROOF_JOBS") or 0):
 	scheduler_events["cron"] = {
 		"* * * * * */5": [f"sample_app.jobs.proof_job_{number}" for number in range(number_of_proof_jobs)]
 	}
+
+# As a careless app does.
+if said := os.environ.get("SAMPLE_APP_SAYS"):
+	print(said)
