@@ -14,6 +14,7 @@ import pytest
 
 from read_replica import __version__
 from read_replica.database.host import shared_of_site
+from read_replica.engine.shared.request_counts import RequestTally
 from read_replica.site import router_of_site
 from read_replica.watch.job_findings import ago
 from read_replica.watch.json_output import json_of
@@ -28,7 +29,7 @@ from .test_job_findings import minutes_pass, worker
 
 __all__ = ["hourly"]
 
-COMMANDS = ("status", "jobs", "servers", "queues", "writers")
+COMMANDS = ("status", "jobs", "servers", "queues", "writers", "methods")
 HOST = socket.gethostname()
 METHOD = "sample_app.api.writes"
 
@@ -68,7 +69,7 @@ def test_status_says_the_same(hourly, monkeypatch, servers):
 	hourly.configure(replica_host=servers.replicas[0].host)
 	tick(monkeypatch, "secondary")
 	rule(HOURLY, "nowhere")
-	router_of_site().metrics.take_unshared()
+	router_of_site().share_counts()
 	shared_of_site().forget()
 	shared_of_site().add_writer(METHOD, time.time() + 3600)
 	counts = {
@@ -76,7 +77,9 @@ def test_status_says_the_same(hourly, monkeypatch, servers):
 		("replica02", "replica", "b"): 4,
 		("primary", "writer", METHOD): 1,
 	}
-	shared_of_site().add_counts({key: (count, 0.5) for key, count in counts.items()})
+	shared_of_site().add_counts(
+		{key: (count, 0.5) for key, count in counts.items()}, statements={"primary": 1, "replica02": 7}
+	)
 	servers.replicas[0].kill()
 	try:
 		found, said = as_json(hourly, "status"), in_words(hourly, "status")
@@ -109,6 +112,8 @@ def test_status_says_the_same(hourly, monkeypatch, servers):
 	assert columns(said, "Answered by") == as_columns(
 		*((row["server"], row["reason"], str(row["count"])) for row in found["calls"])
 	)
+	assert found["replica_share_percent"] == found["replica_share_of_last_hour_percent"] == 87.5
+	assert "Replicas answered 87 % of the statements that read, and 87 % of those of the last hour." in said
 	assert [row["method"] for row in found["writers"]] == [METHOD]
 	assert columns(said, "Writes, stays on the primary") == writers_in(found)
 	scheduler = found["scheduler"]
@@ -310,6 +315,75 @@ def test_writers_says_the_same_and_how_many_were_cleared(site):
 	assert [row["method"] for row in found["writers"]] == [f"{METHOD}_1", f"{METHOD}_3"]
 	assert without_head(as_json(site, "writers", "--clear-all")) == {"cleared": 2, "writers": []}
 	assert in_words(site, "writers", "--clear-all").startswith("0 cleared; ")
+
+
+def test_methods_says_the_same_and_what_was_changed(site, servers):
+	ruled, free = "my_app.api.ruled(Item)", "my_app.api.free"
+	row = {"where": "replica", "consistency": "strong", "max_lag": 3, "pool": "reports", "timeout": 20}
+	site.configure(read_replica=full_form(servers, methods={ruled: row, "my_app.api.other": "primary"}))
+	router_of_site().share_counts()
+	shared_of_site().forget()
+	now, days = time.time(), 3 * 86400
+	times = {"first_seen": now - days, "last_seen": now}
+	shared_of_site().add_counts(
+		{},
+		{
+			ruled: RequestTally(calls=3, seconds=1.5, writes=1, last_write=now, **times),
+			free: RequestTally(calls=300, seconds=90, primary_seconds=72, **times),
+		},
+	)
+	found, said = as_json(site, "methods"), in_words(site, "methods")
+	rows = {row["method"]: row for row in found["rules"]}
+	assert rows[ruled] == {
+		"method": ruled,
+		"reads": "replica",
+		"rule_from": "site_config",
+		"consistency": "strong",
+		"max_lag_seconds": 3,
+		"pool": "reports",
+		"timeout_seconds": 20,
+		"reason": None,
+		"calls": 3,
+		"seconds": 1.5,
+		"has_written": True,
+	}
+	assert rows["my_app.api.other"]["calls"] is rows["my_app.api.other"]["has_written"] is None
+	assert columns(said, "Method") == as_columns(*map(row_of_rule, found["rules"]))
+
+	[suggestion] = found["suggestions"]
+	assert (suggestion["method"], suggestion["calls"]) == (free, 300)
+	assert suggestion["primary_seconds_per_hour"] == 1
+	assert columns(in_words(site, "methods", "--suggest"), "Method") == as_columns((free, "300", "1.0"))
+
+	try:
+		found = as_json(site, "methods", "--set", free, "primary")
+		assert found["changed"].startswith(f"{free}: primary. ")
+		assert (found["rules"][0]["method"], found["rules"][0]["rule_from"]) == (free, "desk")
+		assert in_words(site, "methods", "--set", free, "primary") == f"{found['changed']}\n"
+	finally:
+		frappe.db.rollback()
+		frappe.delete_doc("Routed Method", frappe.db.get_value("Routed Method", {"method": free}))
+		frappe.db.commit()
+
+
+def row_of_rule(row: dict) -> tuple[str, ...]:
+	lag, timeout = row["max_lag_seconds"], row["timeout_seconds"]
+	asks = (
+		row["consistency"],
+		None if lag is None else f"{lag:g} s behind at most",
+		row["pool"] and f"pool {row['pool']}",
+		None if timeout is None else f"{timeout:g} s a statement",
+	)
+	return (
+		row["method"],
+		row["reads"],
+		row["rule_from"],
+		", ".join(filter(None, asks)),
+		"" if row["calls"] is None else str(row["calls"]),
+		"" if row["seconds"] is None else f"{row['seconds']:.1f}",
+		{None: "", True: "yes", False: "no"}[row["has_written"]],
+		row["reason"] or "",
+	)
 
 
 def test_what_frappe_and_other_apps_print_meanwhile_goes_to_stderr(site):
