@@ -21,7 +21,7 @@ from read_replica.watch.freshness_header import add_header
 
 # A script in which no hook was called may also read from replicas, and enqueue jobs.
 site.before_routing.append(enqueue_hook.install)
-site.needs.append(rules.need_of)
+site.ask_rules = rules.need_of
 
 
 def begin(*args: Any, **kwargs: Any) -> None:

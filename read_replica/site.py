@@ -27,7 +27,7 @@ from read_replica.engine.errors import ConfigurationError
 from read_replica.engine.locks import Lock
 from read_replica.engine.router import Router
 from read_replica.engine.scope import Scope
-from read_replica.engine.settings import Need
+from read_replica.engine.settings import AS_CONFIGURED, Need
 from read_replica.patches import moved
 
 APP = "read_replica"
@@ -55,8 +55,8 @@ SITE_IS_CHANGING = Routing(site="", problem="the site is being installed or migr
 # Called before a router is made; `lifecycle`, which knows of jobs, adds to it.
 before_routing: list[Callable[[], None]] = []
 
-# Tells what the site's rules ask for a function, by its name; `lifecycle`, which knows of the policy, adds it.
-needs: list[Callable[[Router, str], Need | None]] = []
+# Tells what the site's rules ask for a function, by its name; `lifecycle`, which knows of the policy, sets it.
+ask_rules: Callable[[Router, str], Need | None] | None = None
 
 _known: dict[str, Routing] = {}
 _lock = Lock()
@@ -174,11 +174,10 @@ def need_of(router: Router, method: str) -> Need | None:
 	None: it reads from the primary. Never raises, as the function must run: an error is logged.
 	"""
 	try:
-		for rules in needs:
-			return rules(router, method)
+		return ask_rules(router, method) if ask_rules else AS_CONFIGURED
 	except Exception as error:
 		log_event("policy_failed", error=f"{type(error).__name__}: {error}")
-	return Need()
+		return AS_CONFIGURED
 
 
 @contextmanager

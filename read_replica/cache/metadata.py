@@ -31,6 +31,7 @@ def is_metadata(value: Any) -> bool:
 	return type(value) in _classes()
 
 
+@functools.cache
 def _classes() -> tuple[type, type]:
 	from frappe.desk.form.meta import FormMeta
 	from frappe.model.meta import Meta

@@ -43,7 +43,7 @@ def _function_of(name: str) -> Callable | None:
 
 def _is_decorated(function: Callable | None) -> bool:
 	while function is not None:
-		if getattr(function, "__code__", None) is _CODE_OF_CORE or DECORATED in vars(function):
+		if getattr(function, "__code__", None) is _CODE_OF_CORE or getattr(function, DECORATED, False):
 			return True
 		function = getattr(function, "__wrapped__", None)
 	return False

@@ -99,8 +99,10 @@ class Need:
 
 	def over(self, other: "Need") -> "Need":
 		"""Return this need, with what it leaves open taken from another one."""
-		given = {name: value for name, value in vars(self).items() if value is not None}
-		return replace(other, **given) if given else other
+		if other is AS_CONFIGURED:
+			# As nearly always: each call pays for this.
+			return self
+		return replace(other, **{name: value for name, value in vars(self).items() if value is not None})
 
 	def is_met_by(self, other: "CompleteNeed") -> bool:
 		"""Return whether a scope that was opened for `other` is good enough for this need as well."""
@@ -115,6 +117,10 @@ class Need:
 		if self.pool is not None and self.pool != other.pool:
 			return False
 		return self.on_write in (None, other.on_write) and self.on_unavailable in (None, other.on_unavailable)
+
+
+# A need that leaves everything to the site's configuration.
+AS_CONFIGURED = Need()
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,9 @@ from difflib import get_close_matches
 import frappe
 from frappe import _
 
+from read_replica.config.patterns import WILDCARDS
 from read_replica.jobs.queues import QUEUES_OF_ALL
-from read_replica.jobs.rule_set import WILDCARDS, Rule
+from read_replica.jobs.rule_set import Rule
 from read_replica.jobs.rules import cached_rules
 
 PATH_OR_GLOB = re.compile(r"(?!\d)[\w*?]+(\.(?!\d)[\w*?]+)*")

@@ -6,21 +6,15 @@
 A rule is for a method, or for several by a glob such as `erpnext.stock.*`.
 """
 
-import re
-from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from fnmatch import translate
 from functools import cached_property
 from typing import Literal
 
-from read_replica.engine.settings import Need
+from read_replica.config.patterns import Patterns, is_pattern, matcher
+from read_replica.engine.settings import AS_CONFIGURED, Need
 
 TAKEOVER_AFTER = 15 * 60
-WILDCARDS = "*?"
-
-# For a rule that says nothing of its replica: what the site's configuration asks of one.
-AS_CONFIGURED = Need()
 
 # A set caches the rules of so many methods.
 MOST_ANSWERS = 10_000
@@ -48,7 +42,7 @@ class Rule:
 	@property
 	def is_glob(self) -> bool:
 		"""Whether the rule is for all methods that a pattern with * or ? matches."""
-		return any(wildcard in self.job for wildcard in WILDCARDS)
+		return is_pattern(self.job)
 
 	def matches(self, job: str) -> bool:
 		"""Whether the rule is for this method."""
@@ -56,8 +50,7 @@ class Rule:
 
 	@cached_property
 	def _match(self) -> Callable:
-		# Not fnmatch(), which caches 256 patterns. Brackets are literal, as in the name of a Server Script.
-		return re.compile(translate(self.job.replace("[", "[[]"))).match
+		return matcher(self.job)
 
 
 class RuleSet:
@@ -69,16 +62,7 @@ class RuleSet:
 	def __init__(self, rules: Iterable[Rule]) -> None:
 		self.all = tuple(rules)
 		self.servers = frozenset(rule.server_id for rule in self.all)
-		self._exact = {rule.job: rule for rule in self.all if not rule.is_glob}
-		# The more characters beside wildcards, the more specific; of two with as many, the first by the
-		# alphabet.
-		globs = sorted((rule for rule in self.all if rule.is_glob), key=lambda rule: rule.job)
-		globs.sort(key=_given_characters, reverse=True)
-		# By what stands before their first wildcard, so that most need not be tried.
-		self._globs = defaultdict(list)
-		for rank, rule in enumerate(globs):
-			self._globs[re.split(r"[*?]", rule.job)[0]].append((rank, rule))
-		self._lengths = {len(beginning) for beginning in self._globs}
+		self._patterns = Patterns((rule.job, rule) for rule in self.all)
 		self._answers: dict[str, Rule | None] = {}
 
 	def rule_for(self, job: str) -> Rule | None:
@@ -87,17 +71,5 @@ class RuleSet:
 			return answers[job]
 		if len(answers) >= MOST_ANSWERS:
 			answers = self._answers = {}
-		answers[job] = rule = self._exact.get(job) or self._most_specific_glob(job)
+		answers[job] = rule = self._patterns.find(job)
 		return rule
-
-	def _most_specific_glob(self, job: str) -> Rule | None:
-		begin_alike = [each for length in self._lengths for each in self._globs.get(job[:length], ())]
-		return next((rule for _, rule in sorted(begin_alike, key=_rank) if rule.matches(job)), None)
-
-
-def _rank(ranked: tuple[int, Rule]) -> int:
-	return ranked[0]
-
-
-def _given_characters(rule: Rule) -> int:
-	return sum(character not in WILDCARDS for character in rule.job)

@@ -13,8 +13,8 @@ from typing import Any
 import frappe
 
 from read_replica.database.event_log import log_event
-from read_replica.engine.settings import Need
-from read_replica.jobs.rule_set import AS_CONFIGURED, TAKEOVER_AFTER, Rule
+from read_replica.engine.settings import AS_CONFIGURED, Need
+from read_replica.jobs.rule_set import TAKEOVER_AFTER, Rule
 
 CONFIG_KEY = "scheduler_config"
 TAKEOVER_KEY = "scheduler_takeover_after"

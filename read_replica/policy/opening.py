@@ -30,7 +30,6 @@ def _open(router: Router) -> None:
 		return
 	name = str(called)
 	request_state().called = name
-	router.share_soon()
 	rules = rules_of(router)
 	rule = rules.rule_for(called)
 	if rule is None or rule.where == "default" or not rules.needs_a_scope(called.method):

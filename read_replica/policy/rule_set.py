@@ -3,19 +3,16 @@
 
 """A rule, which says where a method reads, and a set of rules, which finds the one for a call."""
 
-import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from fnmatch import translate
+from dataclasses import dataclass
 from typing import Literal
 
-from read_replica.engine.settings import Need
+from read_replica.config.patterns import Patterns
+from read_replica.engine.settings import AS_CONFIGURED, Need
 from read_replica.policy.called import Called
 
 Where = Literal["replica", "primary", "default"]
 Source = Literal["desk", "site_config", "app", "shipped"]
-
-WILDCARDS = "*?"
 
 # All functions that run a report follow the rule of this one.
 REPORTS = "frappe.desk.query_report.run"
@@ -35,14 +32,9 @@ class MethodRule:
 	name: str
 	where: Where
 	source: Source
-	need: Need = field(default_factory=Need)
+	need: Need = AS_CONFIGURED
 	reason: str = ""
 	remembers_writes: bool = True
-
-	@property
-	def is_pattern(self) -> bool:
-		"""Whether the rule is for all names that a pattern with * or ? matches."""
-		return any(wildcard in self.name for wildcard in WILDCARDS)
 
 	@property
 	def has_subject(self) -> bool:
@@ -51,31 +43,14 @@ class MethodRule:
 
 
 class RuleSet:
-	"""The rules of one source.
-
-	An exact name with a subject counts before the method alone, and both before patterns. Of several patterns, the
-	one with the most characters beside wildcards counts; of two with as many, the first by the alphabet.
-	"""
+	"""The rules of one source. Rules for a subject count before those for a method and all that it works for."""
 
 	def __init__(self, rules: Iterable[MethodRule]) -> None:
 		self.all = tuple(rules)
-		self._exact = {rule.name: rule for rule in self.all if not rule.is_pattern}
-		patterns = sorted((rule for rule in self.all if rule.is_pattern), key=lambda rule: rule.name)
-		patterns.sort(key=_given_characters, reverse=True)
-		# Brackets are literal, as in the name of a Server Script.
-		self._patterns = [(re.compile(translate(r.name.replace("[", "[[]"))).match, r) for r in patterns]
+		self._for_subjects = Patterns((rule.name, rule) for rule in self.all if rule.has_subject)
+		self._for_methods = Patterns((rule.name, rule) for rule in self.all if not rule.has_subject)
 
 	def rule_for(self, called: Called) -> MethodRule | None:
 		"""Returns the most specific rule for a call; None if there is none."""
-		name = str(called)
-		exact = self._exact.get(name) or self._exact.get(called.method)
-		if exact:
-			return exact
-		for matches, rule in self._patterns:
-			if matches(name if rule.has_subject else called.method):
-				return rule
-		return None
-
-
-def _given_characters(rule: MethodRule) -> int:
-	return sum(character not in WILDCARDS for character in rule.name)
+		of_subject = self._for_subjects.find(str(called)) if called.subject else None
+		return of_subject or self._for_methods.find(called.method)

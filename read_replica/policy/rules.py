@@ -15,7 +15,7 @@ import frappe
 from read_replica.core.whitelist import is_overridden, opens_a_scope_itself
 from read_replica.database import revision
 from read_replica.engine.router import Router
-from read_replica.engine.settings import Need
+from read_replica.engine.settings import AS_CONFIGURED, Need
 from read_replica.policy import sources
 from read_replica.policy.called import Called
 from read_replica.policy.rule_set import REPORTS, MethodRule, RuleSet
@@ -30,7 +30,6 @@ SECONDS_BETWEEN_LOOKS = 0.25
 # What is decided for so many names is kept.
 MOST_DECISIONS = 10_000
 
-AS_CONFIGURED = Need()
 MODULE_OF_REPORTS = REPORTS.rpartition(".")[0]
 
 

@@ -3,7 +3,7 @@
 
 """Reads rules for methods: from Routed Method in the desk, site_config.json, apps' hooks, and the shipped list."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, get_args
 
 import frappe
@@ -12,7 +12,7 @@ from read_replica.config.keys import FULL_KEY
 from read_replica.config.settings import ships_methods
 from read_replica.database.bookkeeping import is_before_migrate
 from read_replica.database.event_log import log_event
-from read_replica.engine.settings import Need
+from read_replica.engine.settings import AS_CONFIGURED, Need
 from read_replica.policy.rule_set import MethodRule, RuleSet, Source, Where
 from read_replica.policy.shipped import READS, REMEMBERS_NO_WRITES
 
@@ -85,12 +85,14 @@ def need_of_desk(row: Mapping[str, Any]) -> Need:
 
 	:raises TypeError, ValueError: naming the field that is wrong
 	"""
-	return Need(
-		consistency=(row.get("consistency") or "").lower() or None,
-		max_lag=row.get("max_lag") or None,
-		pool=row.get("pool") or None,
-		timeout=row.get("timeout") or None,
-	)
+	values = {key: row.get(key) or None for key in NEEDS}
+	if values["consistency"]:
+		values["consistency"] = values["consistency"].lower()
+	return _need(values)
+
+
+def _need(values: Mapping[str, Any]) -> Need:
+	return Need(**values) if any(value is not None for value in values.values()) else AS_CONFIGURED
 
 
 def from_config(conf: Mapping[str, Any]) -> list[MethodRule]:
@@ -155,11 +157,5 @@ def _rule(name: str, row: Any, source: Source) -> MethodRule:
 		raise ValueError(f"{min(unknown)!r} is no key of a rule")
 	if row.get("where") not in get_args(Where):
 		raise ValueError(f"where is {row.get('where')!r}")
-	need = Need(**{key: row[key] for key in NEEDS if key in row})
+	need = _need({key: row[key] for key in NEEDS if key in row})
 	return MethodRule(name.strip(), row["where"], source, need, reason=str(row.get("reason") or ""))
-
-
-def rules_of(sets: Iterable[RuleSet]) -> Iterator[MethodRule]:
-	"""Yields all rules of several sources."""
-	for one in sets:
-		yield from one.all

@@ -5,10 +5,11 @@ import frappe
 from frappe import _
 from frappe.model.document import Document
 
+from read_replica.config.patterns import is_pattern
 from read_replica.database import revision
 from read_replica.policy import rules, sources
 from read_replica.policy.called import Called
-from read_replica.policy.rule_set import REPORTS, WILDCARDS
+from read_replica.policy.rule_set import REPORTS
 
 
 class RoutedMethod(Document):
@@ -30,8 +31,7 @@ class RoutedMethod(Document):
 			frappe.throw(_("Name a method, or a report"))
 		if "(" in self.method or ")" in self.method:
 			frappe.throw(_("What stands in parentheses goes into the field Subject"))
-		is_pattern = any(wildcard in self.method for wildcard in WILDCARDS)
-		if self.reads == "Replica" and not is_pattern:
+		if self.reads == "Replica" and not is_pattern(self.method):
 			if reason := rules.reason_never(Called(self.method, self.subject)):
 				frappe.throw(_("{0} cannot be read on a replica. {1}").format(self.method, _(reason)))
 		others = {"method": self.method, "subject": self.subject, "name": ("!=", self.name)}
