@@ -12,6 +12,9 @@ from read_replica.engine import dialect
 from read_replica.engine.settings import Endpoint
 
 
+LOCAL_HOSTS = ("127.0.0.1", "::1")
+
+
 class Connector:
 	"""Opens raw connections as the site's Database class does, with its charset and TLS.
 
@@ -58,10 +61,15 @@ class Connector:
 			# Newer C libraries ask for TLS by themselves.
 			settings["ssl_mode"] = "DISABLED"
 		elif endpoint.tls.get("check_hostname", True):
+			if settings["host"] in LOCAL_HOSTS:
+				# The C library checks no names there from 3.4 on. A tunnel to another host may begin there.
+				_check_certificate(settings)
 			settings["ssl_mode"] = "VERIFY_IDENTITY"
 		else:
-			# The C library checks certificate and name, or neither: PyMySQL checks the certificate alone.
+			# The C library checks certificate and name, or neither: PyMySQL checks the certificate alone. From 3.4 on,
+			# it checks both wherever it is given an authority.
 			_check_certificate(settings)
+			settings["ssl"] = {name: path for name, path in endpoint.tls.items() if name in ("cert", "key")}
 			settings["ssl_mode"] = "REQUIRED"
 
 
