@@ -16,7 +16,7 @@ class ErrorKind(str, Enum):
 	WRITE = "write"  # the server refused a write, or a read for update
 	DENIED = "denied"  # the replica's user may not read it; the primary's user may be allowed to
 	LOST = "lost"  # the connection or the server is gone
-	MISSING = "missing"  # a database, table or column that the primary may have
+	MISSING = "missing"  # a database, table or column that the primary may have, or have whole
 	TROUBLE = "trouble"  # the server is out of disk, memory or connections; the primary may not be
 	OTHER = "other"  # the statement's own fault: it would fail on the primary, too
 
@@ -28,8 +28,9 @@ _PRIVILEGE = frozenset((1044, 1142, 1143, 1227, 1370))
 # 1053 shutting down, 1927 killed, 2002/2003 refused, 2006 gone away, 2013 lost in a query,
 # 2055 lost by the system, 4031 closed for inactivity, 115x and 116x network errors.
 _LOST = frozenset((1053, 1152, 1158, 1159, 1160, 1161, 1927, 2002, 2003, 2006, 2013, 2055, 4031))
-# 1049 database, 1051 and 1146 table, 1054 column, 1305 routine.
-_MISSING = frozenset((1049, 1051, 1054, 1146, 1305))
+# 1049 database, 1051 and 1146 table, 1054 column, 1305 routine; 1932 a table without its file; 127, 144, 145, 1034,
+# 1194, 1195 and 1712 one that is crashed, as those of MyISAM are where a replica was killed.
+_MISSING = frozenset((127, 144, 145, 1034, 1049, 1051, 1054, 1146, 1194, 1195, 1305, 1712, 1932))
 # 1 cannot create a file, 3 cannot write it, 126 crashed temporary table, 1021 disk full, 1030 storage engine, 1037 and
 # 1038 memory, 1040 too many connections, 1041 memory, 1114 table full, 1203 and 1226 a user's limits.
 _TROUBLE = frozenset((1, 3, 126, 1021, 1030, 1037, 1038, 1040, 1041, 1114, 1203, 1226))
