@@ -55,7 +55,7 @@ def main() -> int:
 			if arguments.only.lower() in page.name.lower()
 		]
 		if arguments.statements:
-			return tell_statements(servers, site, way, arguments.output, console)
+			return tell_statements(servers, site, way, arguments, console)
 		pictures = arguments.output / "desk_walk_pages" if arguments.screenshots else None
 		return measure(servers, site, way, arguments, until, pictures, console)
 
@@ -73,6 +73,7 @@ def _arguments() -> argparse.Namespace:
 	parser.add_argument(
 		"--statements", action="store_true", help="instead: which statements stay on the primary, by request"
 	)
+	parser.add_argument("--core", action="store_true", help="route what core decorates, and nothing else")
 	parser.add_argument("--screenshots", action="store_true", help="keep a picture of each page")
 	parser.add_argument("--only", default="", help="only pages whose name has this in it")
 	arguments = parser.parse_args()
@@ -80,14 +81,18 @@ def _arguments() -> argparse.Namespace:
 	return arguments
 
 
-def configurations(servers: Cluster) -> dict[str, dict]:
-	"""The configuration of this app for each way to walk."""
+def configurations(servers: Cluster, core_alone: bool) -> dict[str, dict]:
+	"""The configuration of this app for each way to walk.
+
+	:param core_alone: whether only what core and ERPNext decorate is routed, and not what this app ships
+	"""
 	full = {
 		"replicas": [
 			{"name": one.folder.name, "host": one.host, "port": one.port} for one in servers.replicas
 		]
 	}
-	return {ROUTED: full, PLAIN: full | {"enabled": 0}}
+	routed = full | {"shipped_methods": 0} if core_alone else full
+	return {ROUTED: routed, PLAIN: full | {"enabled": 0}}
 
 
 def measure(
@@ -100,10 +105,14 @@ def measure(
 	console: Console,
 ) -> int:
 	"""Walk all ways, print what came out and write it; returns 1 if a target was missed."""
-	machine = describe(servers) | {"frappe": frappe.__version__, "replicas": len(servers.replicas)}
+	machine = describe(servers) | {
+		"frappe": frappe.__version__,
+		"replicas": len(servers.replicas),
+		"core alone": arguments.core,
+	}
 	loads, moves = Visits(), Visits()
 	with (
-		desk_servers(site, configurations(servers), servers.folder / "desks") as running,
+		desk_servers(site, configurations(servers, arguments.core), servers.folder / "desks") as running,
 		counts(servers, site.database) as counter,
 		chromium() as browser,
 	):
@@ -199,9 +208,11 @@ def check_reports(servers: Cluster, site: WalkSite) -> None:
 		raise RuntimeError(f"The machine was so slow that core has made these prepared reports: {prepared}")
 
 
-def tell_statements(servers: Cluster, site: WalkSite, way: list[Page], output: Path, console: Console) -> int:
+def tell_statements(
+	servers: Cluster, site: WalkSite, way: list[Page], arguments: argparse.Namespace, console: Console
+) -> int:
 	"""Walk routed, and tell for each request what it has read where."""
-	configuration = {ROUTED: configurations(servers)[ROUTED]}
+	configuration = {ROUTED: configurations(servers, arguments.core)[ROUTED]}
 	with (
 		desk_servers(site, configuration, servers.folder / "desks", noted=True) as running,
 		desk_statements.recorded(servers, running[ROUTED].requests) as record,
@@ -217,7 +228,7 @@ def tell_statements(servers: Cluster, site: WalkSite, way: list[Page], output: P
 		with record.walk("Moving inside the desk"):
 			for page in inside(way):
 				desk.route(page)
-	record.tell(console, output)
+	record.tell(console, arguments.output)
 	return 0
 
 
