@@ -11,7 +11,6 @@ import pymysql
 from read_replica.engine import dialect
 from read_replica.engine.settings import Endpoint
 
-
 LOCAL_HOSTS = ("127.0.0.1", "::1")
 
 

@@ -44,6 +44,7 @@ class Rules:
 		self.sets = sets
 		self.looked_at = time.monotonic()
 		self._rules: dict[Called, MethodRule | None] = {}
+		self._needs: dict[str, Need | None] = {}
 		self._scopes: dict[str, bool] = {}
 
 	def rule_for(self, called: Called) -> MethodRule | None:
@@ -64,6 +65,25 @@ class Rules:
 				# What was read in core's function says nothing about one that stands in its place.
 				return None if rule.source == "shipped" and is_overridden(called.method) else rule
 		return None
+
+	def need_of(self, name: str) -> Need | None:
+		"""Returns what a decorated function asks of a replica; None: it is to read from the primary."""
+		# Each decorated call pays for this.
+		if name not in self._needs:
+			if len(self._needs) >= MOST_DECISIONS:
+				self._needs = {}
+			self._needs[name] = self._find_need(name)
+		return self._needs[name]
+
+	def _find_need(self, name: str) -> Need | None:
+		method, _, subject = name.partition("(")
+		if method.startswith(MODULE_OF_REPORTS):
+			# A report reads at the same place whether it is shown, drawn, exported, mailed or prepared.
+			method = REPORTS
+		rule = self._find(Called(method, subject[:-1]))
+		if rule is None or rule.where == "default":
+			return AS_CONFIGURED
+		return None if rule.where == "primary" else rule.need
 
 	def needs_a_scope(self, method: str) -> bool:
 		"""Returns whether a scope is to be opened around a method: it opens none itself."""
@@ -121,11 +141,4 @@ def need_of(router: Router, name: str) -> Need | None:
 
 	:param name: under which the function is counted, such as `frappe.desk.query_report.run(Stock Balance)`
 	"""
-	method, _, subject = name.partition("(")
-	if method.startswith(MODULE_OF_REPORTS):
-		# A report reads at the same place whether it is shown, drawn, exported, mailed or prepared.
-		method = REPORTS
-	rule = rules_of(router).rule_for(Called(method, subject[:-1]))
-	if rule is None or rule.where == "default":
-		return AS_CONFIGURED
-	return None if rule.where == "primary" else rule.need
+	return rules_of(router).need_of(name)

@@ -44,6 +44,9 @@ _OPENS_TRANSACTION = re.compile(
 	r"|set\s+statement\b|with\b.*\b(?:update|delete))\b|\bfor\s+update\b|\block\s+in\s+share\s+mode\b|\bnextval\b|get_lock\s*\(",
 	re.IGNORECASE | re.DOTALL,
 )
+# Without one of these, a SELECT locks nothing.
+_WORDS_OF_LOCKS = ("update", "share", "nextval", "get_lock")
+
 # Comments, texts and quoted names, which may contain any word.
 _QUOTED = re.compile(
 	r"'(?:[^'\\]|\\.|'')*'|\"(?:[^\"\\]|\\.|\"\")*\"|`[^`]*`|/\*.*?\*/|--\s[^\n]*|#[^\n]*", re.DOTALL
@@ -72,6 +75,11 @@ _CLOSES_TRANSACTION = re.compile(r"^\s*(?:commit|rollback(?!\s+(?:work\s+)?to\b)
 
 def opens_transaction(statement: str) -> bool:
 	"""Return whether a statement on the primary leaves a write, a row lock or a savepoint in its transaction."""
+	if statement[:6].lower() == "select":
+		# Asked for each statement on the primary, and a search by the pattern takes twenty times as long as `in`.
+		lower = statement.lower()
+		if not any(word in lower for word in _WORDS_OF_LOCKS):
+			return False
 	return bool(_OPENS_TRANSACTION.search(statement))
 
 

@@ -44,3 +44,35 @@ def test_a_statement_that_reads_is_known_by_its_first_word(statement, reads):
 )
 def test_what_a_statement_writes_is_known_by_its_words(statement, target):
 	assert dialect.target_of(statement) == target
+
+
+@pytest.mark.parametrize(
+	"statement",
+	[
+		"SELECT * FROM stock WHERE item = 'bolt' FOR  UPDATE",
+		"select qty from stock for update skip locked",
+		"SELECT qty FROM stock LOCK IN SHARE MODE",
+		"Select NextVal(numbers)",
+		"SELECT GET_LOCK('orders', 1)",
+		"(SELECT 1) UNION SELECT qty FROM stock FOR UPDATE",
+		"/* report */ SELECT qty FROM stock FOR UPDATE",
+		"SAVEPOINT here",
+		"REPLACE INTO stock VALUES ('bolt', 1)",
+		"WITH new AS (SELECT 1) UPDATE stock SET qty = 1",
+	],
+)
+def test_a_statement_that_writes_or_locks_opens_a_transaction(statement):
+	assert dialect.opens_transaction(statement)
+
+
+@pytest.mark.parametrize(
+	"statement",
+	[
+		"SELECT qty, updated, shares FROM stock",
+		"SELECT 1",
+		"select qty from stock where item = 'bolt'",
+		"SHOW TABLES",
+	],
+)
+def test_a_statement_that_only_reads_opens_none(statement):
+	assert not dialect.opens_transaction(statement)
