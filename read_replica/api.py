@@ -8,6 +8,7 @@ from werkzeug.wrappers import Response
 
 from read_replica.database.host import shared_of_site
 from read_replica.jobs import schedulers
+from read_replica.policy import desk
 from read_replica.watch import job_findings
 
 
@@ -40,6 +41,27 @@ def clear_writers(method: str | None = None) -> int:
 	"""Let a method that was caught writing, or all of them, back to the replicas; returns their number."""
 	frappe.only_for("System Manager")
 	return shared_of_site().clear_writers(*([method] if method else []))
+
+
+@frappe.whitelist(methods=["POST"])
+def set_methods(names: str | list[str], where: str) -> None:
+	"""Set where methods read, by the names of their rows in Routed Method.
+
+	:param names: as JSON, or a list
+	:param where: Replica, Primary or Default
+	"""
+	frappe.only_for("System Manager")
+	for name in frappe.parse_json(names):
+		row = frappe.get_doc("Routed Method", name)
+		row.reads = where
+		row.save()
+
+
+@frappe.whitelist(methods=["POST"])
+def undo_move(name: str) -> None:
+	"""Undo that a method was moved by itself; from now on its row is changed by hand only."""
+	frappe.only_for("System Manager")
+	desk.undo(name, frappe.session.user)
 
 
 @frappe.whitelist(allow_guest=True, methods=["GET"])

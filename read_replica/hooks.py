@@ -29,6 +29,9 @@ override_doctype_class = {
 doctype_js = {"System Health Report": "public/js/system_health_report.js"}
 default_log_clearing_doctypes = {"Job Takeover": 180}
 
+# A cron entry, as "all" is four minutes in some versions and the tick of the scheduler in others.
+scheduler_events = {"cron": {"*/5 * * * *": ["read_replica.policy.learning.learn"]}}
+
 after_install = "read_replica.install.after_install"
 after_app_install = "read_replica.install.after_app_install"
 after_migrate = [

@@ -12,6 +12,7 @@ from read_replica.database import revision
 from read_replica.database.host import shared_of_site
 from read_replica.jobs import annotations
 from read_replica.patches.v0_1 import add_core_keys
+from read_replica.policy import shipped_rows
 
 
 def after_install() -> None:
@@ -20,18 +21,21 @@ def after_install() -> None:
 	add_core_keys.execute()
 	# Only a new site reads by the shipped list from the first: on others, an administrator switches it on.
 	frappe.db.set_single_value("Read Replica Settings", "shipped_methods", 1)
+	shipped_rows.sync()
 	revision.change()
 	_print_problems()
 
 
 def after_app_install(app: str) -> None:
 	"""Read rules again, as an app may bring some, and print problems with other apps, as one was just installed."""
+	shipped_rows.sync()
 	revision.change()
 	_print_problems()
 
 
 def after_migrate() -> None:
 	"""Read rules again, as apps may bring other ones."""
+	shipped_rows.sync()
 	revision.change()
 
 
@@ -48,6 +52,8 @@ def after_uninstall() -> None:
 	add_core_keys.undo()
 	# If these rows stayed, a later install would take patches for done that it has not run.
 	frappe.db.delete("Patch Log", {"patch": ("like", f"{site.APP}.%")})
+	# Core leaves it until the next migrate, and each tick until then would fail to import it.
+	frappe.db.delete("Scheduled Job Type", {"method": ("like", f"{site.APP}.%")})
 	annotations.forget()
 	revision.forget()
 	# v14 leaves the values of a Single behind.

@@ -20,6 +20,11 @@ def is_overridden(method: str) -> bool:
 	return bool(frappe.get_hooks("override_whitelisted_methods", {}).get(method))
 
 
+def is_there(method: str) -> bool:
+	"""Returns whether a dotted path leads to a function of an app of this site."""
+	return _function_of(method) is not None
+
+
 def opens_a_scope_itself(method: str) -> bool:
 	"""Returns whether the function behind a method is decorated as read-only, by core's decorator or this app's."""
 	overriding = frappe.get_hooks("override_whitelisted_methods", {}).get(method)

@@ -36,6 +36,12 @@ class Called(NamedTuple):
 		return f"{self.method}({self.subject})" if self.subject else self.method
 
 
+def called_of(name: str) -> Called:
+	"""Returns what a name says that a rule or a counter has, such as `frappe.client.get_list(Item)`."""
+	method, _, subject = name.partition("(")
+	return Called(method, subject[:-1])
+
+
 def called_by(request: Request, arguments: Mapping[str, Any]) -> Called | None:
 	"""Returns what a request calls; None if that is nothing that a rule can name.
 

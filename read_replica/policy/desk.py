@@ -3,7 +3,17 @@
 
 """Writes rules of the desk, for those who do not open it."""
 
+from typing import Any
+
 import frappe
+from frappe.utils import nowdate
+
+DOCTYPE = "Routed Method"
+
+
+def name_of(method: str, subject: str | None) -> str:
+	"""Returns the name of a rule for a method, or for a method with a subject."""
+	return f"{method}({subject})" if subject else method
 
 
 def set_rule(name: str, where: str) -> str:
@@ -12,11 +22,57 @@ def set_rule(name: str, where: str) -> str:
 	:param name: a method, or `method(subject)`
 	:raises frappe.ValidationError: if it cannot be a rule
 	"""
-	method, _, subject = name.partition("(")
-	values = {"method": method.strip(), "subject": subject.rstrip(")").strip()}
-	existing = frappe.db.get_value("Routed Method", values)
-	row = frappe.get_doc("Routed Method", existing) if existing else frappe.new_doc("Routed Method")
-	row.update(values | {"reads": where.capitalize()})
+	row = _row_of(name)
+	row.reads = where.capitalize()
 	row.save()
 	frappe.db.commit()
 	return f"{name}: {where}. All processes take it up within two seconds."
+
+
+def _row_of(name: str) -> Any:
+	"""Returns the row for a method, or a new one."""
+	method, _, subject = name.partition("(")
+	values = {"method": method.strip(), "subject": subject.rstrip(")").strip()}
+	existing = frappe.db.get_value(DOCTYPE, values)
+	if existing:
+		return frappe.get_doc(DOCTYPE, existing)
+	return frappe.new_doc(DOCTYPE).update(values)
+
+
+def move(name: str, why: str) -> None:
+	"""Let a method read on replicas, as it has never written; what it shows is never older than on the primary.
+
+	:param why: in a sentence
+	"""
+	row = _row_of(name)
+	row.update({"reads": "Replica", "consistency": "Strong", "source": "Learned"})
+	_save_with_reason(row, f"Moved on {nowdate()}: {why}")
+
+
+def move_back(name: str) -> None:
+	"""Let a method that was moved, and has written, read where it did before; it is not moved again.
+
+	:param name: of its row
+	"""
+	row = frappe.get_doc(DOCTYPE, name)
+	row.reads = "Default"
+	_save_with_reason(row, f"Moved back on {nowdate()}, for good: it has written.")
+
+
+def undo(name: str, user: str) -> None:
+	"""Undo a move, or a move back, of a method; from now on its row is changed by hand only.
+
+	:param name: of its row
+	:param user: who undoes it
+	"""
+	row = frappe.get_doc(DOCTYPE, name)
+	if row.source != "Learned":
+		frappe.throw(frappe._("Routed Method {0} was not moved by itself").format(name))
+	row.update({"reads": "Replica" if row.reads == "Default" else "Default", "source": "By Hand"})
+	_save_with_reason(row, f"Undone on {nowdate()} by {user}. Before: {row.reason}")
+
+
+def _save_with_reason(row: Any, reason: str) -> None:
+	row.reason = reason
+	row.save()
+	row.add_comment("Info", reason)

@@ -17,7 +17,7 @@ from read_replica.database import revision
 from read_replica.engine.router import Router
 from read_replica.engine.settings import AS_CONFIGURED, Need
 from read_replica.policy import sources
-from read_replica.policy.called import Called
+from read_replica.policy.called import Called, called_of
 from read_replica.policy.rule_set import REPORTS, MethodRule, RuleSet
 from read_replica.policy.shipped import NEVER, READS, REMEMBERS_NO_WRITES
 
@@ -76,11 +76,11 @@ class Rules:
 		return self._needs[name]
 
 	def _find_need(self, name: str) -> Need | None:
-		method, _, subject = name.partition("(")
-		if method.startswith(MODULE_OF_REPORTS):
+		called = called_of(name)
+		if called.method.startswith(MODULE_OF_REPORTS):
 			# A report reads at the same place whether it is shown, drawn, exported, mailed or prepared.
-			method = REPORTS
-		rule = self._find(Called(method, subject[:-1]))
+			called = called._replace(method=REPORTS)
+		rule = self._find(called)
 		if rule is None or rule.where == "default":
 			return AS_CONFIGURED
 		return None if rule.where == "primary" else rule.need

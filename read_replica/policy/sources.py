@@ -20,7 +20,6 @@ HOOK = "read_replica_methods"
 KEY = f"{FULL_KEY}.methods"
 SETTINGS = "Read Replica Settings"
 NEEDS = ("consistency", "max_lag", "pool", "timeout")
-COLUMNS = ("method", "subject", "report", "reads", "reason", *NEEDS)
 
 EXAMPLE = (
 	'Write {"frappe.client.get_list(Item)": "replica"}, or in place of "replica" an object with "where" ("replica",'
@@ -41,9 +40,12 @@ def is_shipped_list_on() -> bool:
 	configured = ships_methods(frappe.local.conf)
 	if configured is not None:
 		return configured
-	rows = frappe.db.sql(
-		"SELECT value FROM tabSingles WHERE doctype = %s AND field = 'shipped_methods'", (SETTINGS,)
-	)
+	return is_switched_on("shipped_methods")
+
+
+def is_switched_on(switch: str) -> bool:
+	"""Returns whether a switch of Read Replica Settings is on; off until a migrate has added it."""
+	rows = frappe.db.sql("SELECT value FROM tabSingles WHERE doctype = %s AND field = %s", (SETTINGS, switch))
 	return bool(rows) and rows[0][0] == "1"
 
 
@@ -58,15 +60,17 @@ def shipped() -> Iterator[MethodRule]:
 def from_desk() -> list[MethodRule]:
 	"""Returns the rules of Routed Method; none before a migrate has made it. A row that is wrong is logged."""
 	try:
-		rows = frappe.db.sql(
-			f"SELECT {', '.join(f'`{column}`' for column in COLUMNS)} FROM `tabRouted Method`", as_dict=True
-		)
+		# All columns, as some may be missing until the next migrate.
+		rows = frappe.db.sql("SELECT * FROM `tabRouted Method`", as_dict=True)
 	except Exception as error:
 		if not is_before_migrate(error):
 			raise
 		return []
 	rules = []
 	for row in rows:
+		if row.source == "Shipped":
+			# It only shows what the list has.
+			continue
 		# A report that was renamed is linked by its new name.
 		subject = row.report or row.subject
 		name = f"{row.method}({subject})" if subject else row.method

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from read_replica.engine.shared.request_counts import RequestTally
-from read_replica.policy.called import Called
+from read_replica.policy.called import called_of
 from read_replica.policy.rules import Rules, is_never_routed
 
 # What was seen less often, or for less time, may write all the same.
@@ -64,6 +64,5 @@ def _is_free(name: str, rules: Rules) -> bool:
 	"""Returns whether a rule may send this to a replica, and none is there for it. Jobs have rules of their own."""
 	if name.startswith("job:"):
 		return False
-	method, _, subject = name.partition("(")
-	called = Called(method, subject[:-1])
+	called = called_of(name)
 	return not is_never_routed(called) and rules.rule_for(called) is None

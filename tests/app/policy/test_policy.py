@@ -51,7 +51,7 @@ def insert(rows: list[dict]) -> None:
 
 
 def delete_rows() -> None:
-	for name in frappe.get_all("Routed Method", pluck="name"):
+	for name in frappe.get_all("Routed Method", {"source": ("!=", "Shipped")}, pluck="name"):
 		frappe.delete_doc("Routed Method", name)
 	frappe.db.commit()
 	rules._of_process.clear()

@@ -7,13 +7,13 @@ from frappe.model.document import Document
 
 from read_replica.config.patterns import is_pattern
 from read_replica.database import revision
-from read_replica.policy import rules, sources
+from read_replica.policy import desk, rules, shipped_rows, sources
 from read_replica.policy.called import Called
 from read_replica.policy.rule_set import REPORTS
 
 
 class RoutedMethod(Document):
-	"""A rule: where a method reads, or each method that a pattern matches."""
+	"""A rule: where a method reads, or each method that a pattern matches; or a row that shows a shipped rule."""
 
 	def validate(self) -> None:
 		if self.report:
@@ -21,6 +21,9 @@ class RoutedMethod(Document):
 		self.method = (self.method or "").strip()
 		self.subject = (self.subject or "").strip()
 		self._check_method()
+		if self.source == "Shipped":
+			# Whoever saves it makes it a rule.
+			self.source = "By Hand"
 		try:
 			sources.need_of_desk(self.as_dict())
 		except (TypeError, ValueError) as error:
@@ -35,6 +38,8 @@ class RoutedMethod(Document):
 			if reason := rules.reason_never(Called(self.method, self.subject)):
 				frappe.throw(_("{0} cannot be read on a replica. {1}").format(self.method, _(reason)))
 		others = {"method": self.method, "subject": self.subject, "name": ("!=", self.name)}
+		# A rule takes the place of the row that only shows what is shipped.
+		frappe.db.delete("Routed Method", others | {"source": "Shipped"})
 		if other := frappe.db.exists("Routed Method", others):
 			frappe.throw(_("Routed Method {0} is a rule for the same method already").format(other))
 
@@ -42,4 +47,13 @@ class RoutedMethod(Document):
 		revision.change()
 
 	def on_trash(self) -> None:
+		if self.source == "Shipped":
+			frappe.throw(
+				_("This row shows what the app ships. To overrule it, set Reads to Default or Primary.")
+			)
 		revision.change()
+
+	def after_delete(self) -> None:
+		name = desk.name_of(self.method, self.subject)
+		if shipped_rows.reason_of(name):
+			shipped_rows.add(name)

@@ -75,6 +75,15 @@ def writes_after_the_response(description: str = ""):
 
 
 @frappe.whitelist()
+def writes_when_asked(description: str = ""):
+	"""What has only read for a long time, and writes one day."""
+	server = server_id()
+	if description:
+		frappe.get_doc({"doctype": "ToDo", "description": description}).insert()
+	return [server, server_id()]
+
+
+@frappe.whitelist()
 def writes_and_rolls_back():
 	"""The savepoint is committed with the request, and is no write."""
 	frappe.get_doc({"doctype": "ToDo", "description": "not kept"}).insert()

@@ -1,0 +1,31 @@
+// Copyright (c) 2026, read_replica contributors
+// For license information, please see license.txt
+
+frappe.listview_settings["Routed Method"] = {
+	hide_name_column: true,
+	add_fields: ["method", "subject", "reads", "source", "writes"],
+	get_indicator(doc) {
+		if (doc.reads === "Replica" && doc.writes) {
+			return [__("Replica, has written"), "orange", "reads,=,Replica|writes,>,0"];
+		}
+		const colors = { Replica: "green", Primary: "blue", Default: "gray" };
+		return [__(doc.reads), colors[doc.reads], `reads,=,${doc.reads}`];
+	},
+	onload(list) {
+		for (const where of ["Replica", "Primary", "Default"]) {
+			const label = {
+				Replica: __("Read on Replicas"),
+				Primary: __("Read on the Primary"),
+				Default: __("Read Where It Would Without a Rule"),
+			}[where];
+			list.page.add_actions_menu_item(label, () => set_methods(list, where), false);
+		}
+	},
+};
+
+function set_methods(list, where) {
+	const names = list.get_checked_items(true);
+	return frappe
+		.call({ method: "read_replica.api.set_methods", args: { names, where }, freeze: true })
+		.then(() => list.refresh());
+}
