@@ -1,7 +1,7 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""bench --site SITE read-replica status | jobs | servers | queues | writers | methods"""
+"""bench --site SITE read-replica status | jobs | servers | queues | writers | methods | replica-user"""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -60,12 +60,14 @@ def _say(
 	gather: Callable[[], Any],
 	print_tables: Callable[[Any], None],
 	needs_app: bool = True,
-) -> None:
-	"""Gather a report on the site that the command names, and print it as tables, or as JSON and nothing else.
+	hides_accounts: bool = True,
+) -> Any:
+	"""Gather a report on the site that the command names, print it as tables, or as JSON and nothing else; return it.
 
 	What Frappe and other apps print meanwhile goes to stderr then.
 
 	:param needs_app: whether the report is made from the app's own tables
+	:param hides_accounts: whether names of database users are left out of the JSON; without it, the report itself holds no secret
 	:raises click.ClickException: if they are not there, as the site does not have the app
 	"""
 	from read_replica.watch import json_output
@@ -79,11 +81,13 @@ def _say(
 			)
 		report = gather()
 		if as_json:
-			said = json_output.json_of(report, names_and_passwords(frappe.local.conf))
+			secrets = names_and_passwords(frappe.local.conf) if hides_accounts else None
+			said = json_output.json_of(report, secrets)
 		else:
 			print_tables(report)
 	if as_json:
 		click.echo(said)
+	return report
 
 
 HELP_ON_JSON = "Print one JSON object and nothing else; docs/metrics.md explains its keys"
@@ -182,6 +186,81 @@ def methods(
 		return methods.methods(desk.set_rule(*change) if change else None)
 
 	_say(context, as_json, set_and_gather, tables.print_suggestions if suggest else tables.print_methods)
+
+
+@read_replica.command("replica-user")
+@click.option("--user", help="Its name; without it, the one that site_config.json has, or DATABASE_read")
+@click.option(
+	"--from",
+	"hosts",
+	multiple=True,
+	metavar="HOST",
+	help="Where it logs in from, such as 10.0.0.%; without it, the address by which the servers know this machine",
+)
+@click.option(
+	"--run", is_flag=True, help="Make it on the primary, prove it, and write it into site_config.json"
+)
+@click.option(
+	"--take", is_flag=True, help="For a user made by hand: ask for its password, prove it, and write it"
+)
+@click.option("--check", is_flag=True, help="Prove the user that site_config.json has")
+@click.option("--dry-run", is_flag=True, help="Show what would be done, and do nothing")
+@click.option("--show-password", is_flag=True, help="Show SQL that can be run, and the password")
+@click.option(
+	"--db-root-username", default="root", show_default=True, help="Who may create users on the primary"
+)
+@click.option("--db-root-password", help="Asked for if it is needed and left out")
+@click.option("--json", "as_json", is_flag=True, help=HELP_ON_JSON)
+@pass_context
+def replica_user(
+	context: Any,
+	user: str | None = None,
+	hosts: tuple[str, ...] = (),
+	run: bool = False,
+	take: bool = False,
+	check: bool = False,
+	dry_run: bool = False,
+	show_password: bool = False,
+	db_root_username: str = "root",
+	db_root_password: str | None = None,
+	as_json: bool = False,
+) -> None:
+	"A database user that can read the site's database on the replicas, and do nothing else"
+	from read_replica.core.core_keys import core_has_user_key
+	from read_replica.deploy import site_user, tables
+
+	if run + take + check > 1:
+		raise click.UsageError("Only one of --run, --take and --check")
+
+	def work() -> Any:
+		of_site = site_user.SiteUser(user, hosts, core_has_user_key())
+		if dry_run or not (run or take or check):
+			return of_site.plan(show_password)
+		if check:
+			return of_site.check()
+		if take:
+			return of_site.take(_secret(None, f"Password of {of_site.user}"))
+		return of_site.make(
+			db_root_username, _secret(db_root_password, f"Password of {db_root_username} on the primary")
+		)
+
+	with _told_as_sentences(site_user.ERRORS):
+		report = _say(context, as_json, work, tables.print_user, hides_accounts=False)
+	if report.proofs and not report.is_proved:
+		sys.exit(1)
+
+
+def _secret(given: str | None, question: str) -> str:
+	return click.prompt(question, hide_input=True, err=True) if given is None else given
+
+
+@contextmanager
+def _told_as_sentences(errors: tuple[type[Exception], ...]) -> Iterator[None]:
+	"""A block whose expected errors end the command with a sentence, and without a traceback."""
+	try:
+		yield
+	except errors as error:
+		raise click.ClickException(str(error)) from error
 
 
 commands = [read_replica]

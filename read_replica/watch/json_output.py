@@ -15,19 +15,20 @@ from dataclasses import asdict
 from datetime import datetime, timezone
 from typing import Any
 
-from read_replica.watch.reports import Report
-
 LEFT_OUT = "…"
 
 # As MariaDB writes an account in its errors: 'user'@'host'.
 _USER_OF_ACCOUNT = r"(?<=')[^'\s]+(?='@)"
 
 
-def json_of(report: Report, secrets: Iterable[str]) -> str:
-	"""Returns a report as one JSON object, in one line.
+def json_of(report: Any, secrets: Iterable[str] | None) -> str:
+	"""Returns a report, a dataclass, as one JSON object, in one line.
 
-	:param secrets: texts that are left out wherever they stand between quotes in a sentence, or after "user"
+	:param secrets: texts that are left out wherever they stand between quotes in a sentence, or after "user";
+		None: nothing is left out, not even the names of accounts
 	"""
+	if secrets is None:
+		return json.dumps(_plain(asdict(report), None), allow_nan=False)
 	names = "|".join(re.escape(secret) for secret in sorted(secrets, key=len, reverse=True) if secret)
 	pattern = _USER_OF_ACCOUNT
 	if names:
@@ -35,7 +36,7 @@ def json_of(report: Report, secrets: Iterable[str]) -> str:
 	return json.dumps(_plain(asdict(report), re.compile(pattern)), allow_nan=False)
 
 
-def _plain(value: Any, left_out: re.Pattern[str]) -> Any:
+def _plain(value: Any, left_out: re.Pattern[str] | None) -> Any:
 	"""Returns a value as JSON knows it, with a time as ISO 8601 in UTC and a number that is none as null."""
 	if isinstance(value, dict):
 		return {key: _plain(each, left_out) for key, each in value.items()}
@@ -46,4 +47,4 @@ def _plain(value: Any, left_out: re.Pattern[str]) -> Any:
 		return f"{in_utc.isoformat(timespec='milliseconds')}Z"
 	if isinstance(value, float) and not math.isfinite(value):
 		return None
-	return left_out.sub(LEFT_OUT, value) if isinstance(value, str) else value
+	return left_out.sub(LEFT_OUT, value) if left_out and isinstance(value, str) else value

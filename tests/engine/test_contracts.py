@@ -33,13 +33,16 @@ TOP = {
 	"scheduler_split.py",
 	"site.py",
 }
-ROOMS = {"cache", "config", "core", "database", "engine", "jobs", "policy", "watch"}
+ROOMS = {"cache", "config", "core", "database", "deploy", "engine", "jobs", "policy", "watch"}
 ROOMS_OF_ENGINE = {"dialect", "health", "replicas", "shared", "sticking"}
 
 # Not imported before they are needed, as they cost each process of bench, or each request, time and memory.
 LATE = {
 	("read_replica.api", "read_replica.watch.prometheus"),
+	("read_replica.commands", "read_replica.core.core_keys"),
 	("read_replica.commands", "read_replica.database.host"),
+	("read_replica.commands", "read_replica.deploy.site_user"),
+	("read_replica.commands", "read_replica.deploy.tables"),
 	("read_replica.commands", "read_replica.jobs.heartbeat"),
 	("read_replica.commands", "read_replica.jobs.queue_setup"),
 	("read_replica.commands", "read_replica.jobs.schedulers"),

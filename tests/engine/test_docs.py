@@ -20,6 +20,7 @@ import read_replica
 from read_replica.config import settings
 from read_replica.config.checks import TLS_KEYS
 from read_replica.config.keys import SOURCE_KEYS
+from read_replica.deploy import reports
 from read_replica.engine.reasons import Reason
 from read_replica.engine.settings import DEFAULTS, Consistency, Endpoint, Need, Settings
 from read_replica.watch.reports import REPORTS, Report
@@ -30,6 +31,7 @@ PAGES = docs.pages()
 BY_PATH = {page.path: page for page in PAGES}
 CONFIGURATION, JOBS = BY_PATH["docs/configuration.md"], BY_PATH["docs/jobs.md"]
 METRICS, ARCHITECTURE = BY_PATH["docs/metrics.md"], BY_PATH["docs/architecture.md"]
+SECOND_SERVER = BY_PATH["docs/second-server.md"]
 
 # The rules for jobs, beside what the settings are made from.
 KEYS_OF_JOBS = ("scheduler_config", "scheduler_takeover_after")
@@ -113,7 +115,7 @@ def test_the_rooms_and_files_in_pictures_exist(page):
 @every_page
 def test_each_command_of_bench_exists_with_its_options(page):
 	commands = docs.bench_commands()
-	named = re.findall(r"read-replica ([a-z]+)((?: +--?[a-z-]+)*)", page.text)
+	named = re.findall(r"read-replica ([a-z]+(?:-[a-z]+)*)((?: +--?[a-z-]+)*)", page.text)
 	named += [word.split(" ", 1) for word in page.code if word.split(" ")[0] in commands and " --" in word]
 	for command, given in named:
 		assert command in commands, f"bench read-replica has no {command}"
@@ -269,7 +271,7 @@ def test_each_command_of_bench_is_explained():
 
 
 def test_each_command_of_bench_has_a_report_and_prints_it_as_json():
-	assert set(REPORTS) == set(docs.bench_commands())
+	assert {*REPORTS, *reports.REPORTS} == set(docs.bench_commands())
 	for command, options in docs.bench_commands().items():
 		assert "--json" in options, f"{command} has no --json"
 
@@ -278,6 +280,11 @@ def test_the_tables_of_json_have_all_keys_of_each_report():
 	first, *tables = [column(table) for table in METRICS.tables("As JSON")]
 	assert first == docs.keys_of(Report)
 	assert tables == [docs.keys_of(report, without=report.__base__) for report in REPORTS.values()]
+
+
+def test_the_tables_of_the_second_server_have_all_keys_of_each_report():
+	tables = [column(table) for table in SECOND_SERVER.tables("As JSON")]
+	assert tables == [docs.keys_of(report) for report in reports.REPORTS.values()]
 
 
 # Architecture

@@ -89,11 +89,17 @@ class Sites:
 		self, *arguments: str, timeout: float = 300, **environment: str
 	) -> subprocess.CompletedProcess[str]:
 		"""Run a bench command as the bench's CLI does, whatever becomes of it."""
+		return self.run_with_input("", *arguments, timeout=timeout, **environment)
+
+	def run_with_input(
+		self, typed: str, *arguments: str, timeout: float = 300, **environment: str
+	) -> subprocess.CompletedProcess[str]:
+		"""The same, with what somebody types."""
 		return subprocess.run(
 			[sys.executable, "-m", "frappe.utils.bench_helper", "frappe", *arguments],
 			cwd=self.path,
 			env=os.environ | environment,
-			stdin=subprocess.DEVNULL,
+			input=typed,
 			capture_output=True,
 			text=True,
 			timeout=timeout,

@@ -1,0 +1,38 @@
+# Copyright (c) 2026, read_replica contributors
+# For license information, please see license.txt
+
+"""What the commands of this room have found or done, as JSON has it; docs/second-server.md explains the keys."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from read_replica.deploy.replica_user import Proof
+
+
+@dataclass
+class UserReport:
+	"""What was made, written and proved.
+
+	:param sql: what was run on the primary, or is to be run there
+	:param diff: the change of site_config.json
+	:param password: only if it was asked for
+	"""
+
+	site: str
+	at: datetime
+	user: str
+	hosts: list[str]
+	sql: list[str] = field(default_factory=list)
+	diff: str = ""
+	has_changed: bool = False
+	password: str | None = None
+	proofs: list[Proof] = field(default_factory=list)
+
+	@property
+	def is_proved(self) -> bool:
+		"""Whether everything that was tried went as it should."""
+		return bool(self.proofs) and all(proof.passed for proof in self.proofs)
+
+
+# By the names of the commands.
+REPORTS = {"replica-user": UserReport}
