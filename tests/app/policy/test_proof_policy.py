@@ -174,11 +174,15 @@ def check_that_changes_were_taken_up(
 	A replica that does not answer lets the primary do so, which is counted by its reason.
 	"""
 	judged: Counter = Counter()
+	late = [0.0]
 	on_primary: Counter = Counter()
 	for answer in answers:
 		places = possible(administrator, answer)
 		on_replica = answer.server != 1
 		if len(places) > 1:
+			reign = [one for one in administrator.reigns[answer.method] if one.done <= answer.began][-1]
+			if on_replica and reign.place == "primary":
+				late.append(answer.began - reign.done)
 			continue
 		[place] = places
 		judged[answer.pid, place] += 1
@@ -186,6 +190,9 @@ def check_that_changes_were_taken_up(
 			assert not on_replica, f"{summary}\n{answer}, with {administrator.reigns[answer.method]}"
 		elif not on_replica:
 			on_primary[answer.method] += 1
+	print(
+		f"{judged.total()} answers show that a change was taken up, the last one at most {max(late):.2f} s after it"
+	)
 	# The processes share what they have counted each second.
 	time.sleep(3)
 	with connected():
