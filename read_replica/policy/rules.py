@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 import frappe
 
 from read_replica.core.whitelist import is_overridden, opens_a_scope_itself
-from read_replica.database import revision
+from read_replica.database import revision, transaction
 from read_replica.engine.router import Router
 from read_replica.engine.settings import AS_CONFIGURED, Need
 from read_replica.policy import sources
@@ -37,12 +37,15 @@ class Rules:
 	"""The rules of all sources at one revision.
 
 	:param sets: the rules of each source, in the order in which they count
+	:param looked_at: the time.monotonic() at which they were as they are here
 	"""
 
-	def __init__(self, revision: str, sets: tuple[RuleSet, ...]) -> None:
+	def __init__(
+		self, revision: str | None, sets: tuple[RuleSet, ...], looked_at: float = float("-inf")
+	) -> None:
 		self.revision = revision
 		self.sets = sets
-		self.looked_at = time.monotonic()
+		self.looked_at = looked_at
 		self._rules: dict[Called, MethodRule | None] = {}
 		self._needs: dict[str, Need | None] = {}
 		self._scopes: dict[str, bool] = {}
@@ -126,14 +129,24 @@ def rules_of(router: Router) -> Rules:
 
 
 def _look_again(router: Router, known: Rules | None) -> Rules:
-	with router.primary():
+	looked_at = time.monotonic()
+	with router.primary() as primary:
+		if transaction.is_giving_rows(primary):
+			# A statement would end that result.
+			return known or Rules(None, ())
+		if router.host.pending_writes(primary):
+			# Its snapshot may be from long ago, and would pass for new with all threads. Such a call stays on the primary.
+			if known is not None:
+				return known
+		else:
+			router.host.end_transaction(primary)
 		# Before the rules, and in their transaction: what it names is in them. The one that was heard of may be newer
 		# than this transaction's snapshot.
 		now = revision.current()
 		if known is not None and known.revision == now:
-			known.looked_at = time.monotonic()
+			known.looked_at = looked_at
 			return known
-		return Rules(now, sources.load())
+		return Rules(now, sources.load(), looked_at)
 
 
 def need_of(router: Router, name: str) -> Need | None:

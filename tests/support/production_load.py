@@ -121,7 +121,7 @@ class Load:
 			if is_to_be_tried_again(answer):
 				self.tried_again[row_in_the_way(answer)] += 1
 				return None
-		assert answer.status_code == 200, f"{kind}: {answer.status_code} {answer.text[-2000:]}"
+		assert answer.status_code in (200, 202), f"{kind}: {answer.status_code} {answer.text[-2000:]}"
 		return answer
 
 	def pause(self) -> None:

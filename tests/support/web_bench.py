@@ -23,12 +23,14 @@ class WebBench(JobBench):
 	"""A bench folder of its own for a site that exists, with a web process and, if asked for, workers.
 
 	:param redis_port: the port of the Redis that holds its cache and its queues
+	:param workers: how many processes answer requests
 	"""
 
-	def __init__(self, folder: Path, of: Sites, server_id: str, redis_port: int):
+	def __init__(self, folder: Path, of: Sites, server_id: str, redis_port: int, workers: int = 1):
 		redis = f"redis://127.0.0.1:{redis_port}"
 		super().__init__(folder, of, server_id, redis_port, redis_cache=redis, redis_socketio=redis)
 		self.port = free_port()
+		self._workers = workers
 		self.redis_port = redis_port
 
 	def start_web(self) -> None:
@@ -42,7 +44,7 @@ class WebBench(JobBench):
 					sys.executable,
 					"-m",
 					"gunicorn",
-					"--workers=1",
+					f"--workers={self._workers}",
 					"--threads=2",
 					f"--bind=127.0.0.1:{self.port}",
 					"frappe.app:application",

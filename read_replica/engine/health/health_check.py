@@ -45,6 +45,8 @@ class HealthCheck:
 		self.rounds = 0
 		# The value of the host's `revision`; None if the primary did not tell it in the last check.
 		self.revision: str | None = None
+		# When it was asked for that, by time.monotonic(): replicas are waited for afterwards.
+		self.revision_asked_at = float("-inf")
 		# The primary's clock minus time.monotonic(), once the primary has told its time.
 		self._primarys_clock: float | None = None
 		# The server that the last sample is of, and when the connection to it was opened.
@@ -106,6 +108,8 @@ class HealthCheck:
 		"""
 		probe = self.primary_probe
 		probe.ask(dialect.primary_health_query(self._host.revision))
+		# An earlier query may still be open: it is that one's answer, then.
+		asked_at = time.monotonic() - probe.silent_for
 		row = probe.answer(SECONDS_TO_ANSWER)
 		self.revision = None
 		if not row:
@@ -116,7 +120,7 @@ class HealthCheck:
 			probe.renew()
 			if probe.age > SECONDS_A_CONNECTION_IS_NEW:
 				return Position(), self._now()
-		self.revision = answer.revision
+		self.revision, self.revision_asked_at = answer.revision, asked_at
 		server, connected_at = self._primary
 		if server and server != answer.server:
 			self.positions.forget_since(answer.at - (time.monotonic() - connected_at))

@@ -85,7 +85,7 @@ class HealthMonitor:
 
 	@property
 	def revision_age(self) -> float:
-		"""Return the seconds since the primary has told `revision`; infinite if it never has."""
+		"""Return the seconds since the primary was asked for `revision`, at least; infinite if it never was."""
 		return time.monotonic() - self._revised_at
 
 	def verdict_of(self, name: str) -> Verdict | None:
@@ -203,6 +203,7 @@ class HealthMonitor:
 
 	def _read_published(self) -> bool:
 		"""Take over the published verdicts; False if there are none that are new to this process."""
+		read_at = time.monotonic()
 		published = self._host.shared.read_health(self._fleet)
 		if not published:
 			return False
@@ -218,12 +219,13 @@ class HealthMonitor:
 		self.health_check.positions.adopt(found.samples)
 		age = SECONDS_A_VERDICT_HOLDS - holds_for
 		self._update({verdict.name: verdict for verdict in found.verdicts}, age)
-		self._note_revision(found.revision, age)
+		self._note_revision(found.revision, read_at - age - found.revision_age)
 		return True
 
-	def _note_revision(self, revision: str | None, age: float = 0) -> None:
-		if revision is not None:
-			self.revision, self._revised_at = revision, time.monotonic() - age
+	def _note_revision(self, revision: str | None, asked_at: float) -> None:
+		"""Take over what the primary has told, unless this process has asked it later than that."""
+		if revision is not None and asked_at > self._revised_at:
+			self.revision, self._revised_at = revision, asked_at
 
 	def _update(self, verdicts: dict[str, Verdict], age: float = 0) -> None:
 		"""Replace the verdicts of this process by new ones, which may be some seconds old."""
@@ -245,10 +247,11 @@ class HealthMonitor:
 		self._log_changes(verdicts)
 		self._update(verdicts)
 		self._found_at = time.time()
-		revision = self.health_check.revision
-		self._note_revision(revision)
+		revision, asked_at = self.health_check.revision, self.health_check.revision_asked_at
+		self._note_revision(revision, asked_at)
 		samples = self.health_check.positions.samples
-		published = Published([*verdicts.values()], samples, self._found_at, revision)
+		revision_age = time.monotonic() - asked_at if revision is not None else 0.0
+		published = Published([*verdicts.values()], samples, self._found_at, revision, revision_age)
 		self._host.shared.publish_health(self._fleet, to_text(published), SECONDS_A_VERDICT_HOLDS)
 
 	def _log_changes(self, verdicts: dict[str, Verdict]) -> None:

@@ -49,19 +49,23 @@ class Published(NamedTuple):
 	:param samples: those of the primary that the verdicts rest on
 	:param at: the time.time() of the check
 	:param revision: the value of the host's `revision`; None if the primary did not tell it in this check
+	:param revision_age: how many seconds before this was published the primary was asked for it
 	"""
 
 	verdicts: list[Verdict]
 	samples: list[Sample]
 	at: float
 	revision: str | None
+	revision_age: float = 0.0
 
 
 def to_text(published: Published) -> str:
 	"""Return as JSON what a process publishes."""
 	rows = [asdict(verdict) | {"position": str(verdict.position)} for verdict in published.verdicts]
 	found = {"at": published.at, "verdicts": rows, "history": published.samples}
-	return json.dumps(found | {"revision": published.revision})
+	return json.dumps(
+		found | {"revision": published.revision, "revision_age": round(published.revision_age, 3)}
+	)
 
 
 def from_text(text: str) -> Published:
@@ -74,6 +78,7 @@ def from_text(text: str) -> Published:
 		verdicts = [Verdict(**row | {"position": Position(row["position"])}) for row in found["verdicts"]]
 		samples = [(str(position), float(at)) for position, at in found["history"]]
 		# An older version of this app publishes none, and may still run in some processes.
-		return Published(verdicts, samples, float(found["at"]), found.get("revision"))
+		revision, revision_age = found.get("revision"), float(found.get("revision_age", 0))
+		return Published(verdicts, samples, float(found["at"]), revision, revision_age)
 	except (TypeError, KeyError, AttributeError) as error:
 		raise ValueError(f"these are no verdicts: {error}") from None

@@ -5,6 +5,7 @@
 
 import pytest
 
+from read_replica.engine.health.health_check import SECONDS_TO_ANSWER
 from read_replica.engine.health.verdict import from_text
 from support.plain import PlainHost
 from support.servers import Cluster
@@ -65,6 +66,22 @@ def test_a_primary_that_does_not_answer_leaves_the_revision_as_it_was_and_older(
 		assert router.health.revision_age > before
 	finally:
 		shop.primary.thaw()
+
+
+def test_it_is_as_old_as_the_question_however_long_a_frozen_replica_is_waited_for(
+	shop: Cluster, router_of, other
+):
+	first, second = router_of(), router_of(other)
+	first.health.check_now()
+	shop.replicas[0].freeze()
+	try:
+		first.health.check_now()
+		assert first.health.revision_age >= SECONDS_TO_ANSWER
+		second.health.refresh()
+		assert second.health.revision == "0"
+		assert second.health.revision_age >= SECONDS_TO_ANSWER, "those that are told know it too"
+	finally:
+		shop.replicas[0].thaw()
 
 
 def test_verdicts_of_an_older_version_tell_no_revision(router_of):
