@@ -10,7 +10,8 @@ not. This would make them unnecessary:
 - background_jobs.get_queue: a hook that may choose a job's queue and add to its meta data.
 - base_document.get_controller: classes of several apps for one doctype, as v16's extend_doctype_class has
   them, in an order that does not depend on which app was installed last.
-- RedisWrapper and ClientCache, set and get: a core cache that asks whether its value may be kept.
+- RedisWrapper and ClientCache, set and get; caching._SITE_CACHE and frappe.controllers: a core cache that asks
+  whether its value may be kept.
 - rq.Worker.work and worker_pool.run_worker, in processes of workers: an event of Frappe's, or of RQ's, as a
   worker begins and ends.
 - scheduler.start_scheduler, in `bench schedule`: a message of core's own if another process has the lock of
