@@ -29,9 +29,16 @@ from read_replica.database.routed import RoutedMethods
 # Makes a context manager in which frappe.db is the primary.
 OnPrimary = Callable[[], AbstractContextManager[None]]
 
-# Their values come from the primary or from the user, also if they are stored inside a scope.
+# Their values come from the primary, from the user or from nowhere, also if they are stored inside a scope.
 KEYS_NEVER_FROM_A_REPLICA = frozenset(
-	("_user_settings", "session", "last_db_session_update", "csrf_token", "report_execution_time")
+	(
+		"_user_settings",
+		"session",
+		"last_db_session_update",
+		"csrf_token",
+		"report_execution_time",
+		"metadata_version",
+	)
 )
 
 # Whole words in a key. Not `rate` and `limit` alone: exchange rates and credit limits come from rows.

@@ -22,6 +22,15 @@ from read_replica.database.routed import RoutedMethods
 OnPrimary = Callable[[], AbstractContextManager[None]]
 
 
+def _is_virtual(doctype: str) -> bool:
+	return bool(getattr(frappe.get_meta(doctype), "is_virtual", False))
+
+
+# Functions whose result stands in metadata, which Redis has for all processes. v16 looks there as well; v14 and v15 ask
+# the database in each process, and again whenever the cache of any doctype was cleared.
+IN_METADATA: dict[str, Callable] = {"frappe.model.utils.is_virtual_doctype": _is_virtual}
+
+
 def process_guards(on_primary: OnPrimary) -> list[tuple[Any, dict[str, Any]]]:
 	"""Returns the dictionaries that take the place of core's, as `core.patching.replace_once` takes them.
 
@@ -87,8 +96,9 @@ class Values(dict):
 		if not {"func", "args", "kwargs"} <= called.keys():
 			return False
 		func = called["func"]
+		make = IN_METADATA.get(f"{func.__module__}.{func.__qualname__}", func)
 		with self._on_primary():
-			value = func(*called["args"], **called["kwargs"])
+			value = make(*called["args"], **called["kwargs"])
 		if len(self) >= getattr(func, "maxsize", sys.maxsize):
 			# Another thread may change it meanwhile; one value more does no harm.
 			with suppress(RuntimeError):
