@@ -10,7 +10,8 @@ not replace a fresh one.
 - The generator of a cached value runs on the primary, also if it is itself decorated as read-only.
 - A value that is set without a generator is kept for the scope, and dropped at its end, unless its key says
   that it describes work and not rows: progress, locks, rate limits.
-- What Frappe knows of doctypes is made on the primary, and kept: see `metadata`.
+- What Frappe knows of doctypes is made on the primary, and kept: see `metadata`. So is what core keeps in the memory
+  of a process: see `process`.
 - Deletions, and Redis's own lists, counters and locks, are not guarded: they are not made from rows.
 """
 
@@ -22,14 +23,22 @@ from typing import Any
 import frappe
 
 from read_replica.cache.metadata import is_metadata, metadata_on_primary
+from read_replica.cache.process import process_guards
 from read_replica.database.routed import RoutedMethods
 
 # Makes a context manager in which frappe.db is the primary.
 OnPrimary = Callable[[], AbstractContextManager[None]]
 
-# Their values come from the primary or from the user, also if they are stored inside a scope.
+# Their values come from the primary, from the user or from nowhere, also if they are stored inside a scope.
 KEYS_NEVER_FROM_A_REPLICA = frozenset(
-	("_user_settings", "session", "last_db_session_update", "csrf_token", "report_execution_time")
+	(
+		"_user_settings",
+		"session",
+		"last_db_session_update",
+		"csrf_token",
+		"report_execution_time",
+		"metadata_version",
+	)
 )
 
 # Whole words in a key. Not `rate` and `limit` alone: exchange rates and credit limits come from rows.
@@ -56,10 +65,10 @@ def guarded_database() -> RoutedMethods | None:
 	return db if isinstance(db, RoutedMethods) and db.scope.statements else None
 
 
-def cache_guards(on_primary: OnPrimary) -> list[tuple[type, dict[str, Any]]]:
-	"""Returns the guarded methods of core's cache classes, as `core.patching.replace_once` takes them.
+def cache_guards(on_primary: OnPrimary) -> list[tuple[Any, dict[str, Any]]]:
+	"""Returns what is guarded of core's caches, as `core.patching.replace_once` takes it.
 
-	:raises AttributeError: if core has no such method
+	:raises AttributeError: if core has no such method or dictionary
 	"""
 	from frappe.utils import redis_wrapper
 
@@ -67,7 +76,7 @@ def cache_guards(on_primary: OnPrimary) -> list[tuple[type, dict[str, Any]]]:
 	if hasattr(redis_wrapper, "ClientCache"):
 		client_cache = redis_wrapper.ClientCache
 		guards.append((client_cache, guard_client_cache(client_cache, on_primary)))
-	return guards + metadata_on_primary(on_primary)
+	return guards + metadata_on_primary(on_primary) + process_guards(on_primary)
 
 
 def guard_redis(wrapper: type, on_primary: OnPrimary) -> dict[str, Any]:

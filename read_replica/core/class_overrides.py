@@ -14,7 +14,7 @@ from typing import Any
 import frappe
 from frappe.utils import strip_html
 
-from read_replica.core.patching import core_function, replaced_by_others
+from read_replica.core.patching import core_function, name_of, replaced_by_others
 
 JOB_TYPE = "Scheduled Job Type"
 CORE_MODULE = "frappe.core.doctype.scheduled_job_type.scheduled_job_type"
@@ -101,7 +101,7 @@ def problems() -> list[str]:
 	missing = [name for name in REQUIRED_METHODS if not hasattr(class_, name)]
 	if missing:
 		return [
-			f"App {_app_of(class_)} gives Scheduled Job Type a class of its own ({_name_of(class_)}) without"
+			f"App {_app_of(class_)} gives Scheduled Job Type a class of its own ({name_of(class_)}) without"
 			f" {', '.join(missing)}: its jobs cannot be split over servers. Let it inherit from core's ScheduledJobType."
 		]
 	return [*_execute_without_log_status(class_), *_overwritten_replacements()]
@@ -133,7 +133,7 @@ def _execute_without_log_status(class_: type) -> Iterator[str]:
 
 def _warning_about_execute(execute: Any) -> str:
 	return (
-		f"App {_app_of(execute)} executes scheduled jobs by itself ({_name_of(execute)}) and does not call"
+		f"App {_app_of(execute)} executes scheduled jobs by itself ({name_of(execute)}) and does not call"
 		" log_status. So a run is marked as executed at its end, and executed again from its beginning if its"
 		" worker is killed before; and a rule with Reads = Replica has no effect. Let that function call"
 		' super().execute(), or self.log_status("Start") right before the method.'
@@ -162,15 +162,11 @@ def _names_in(code: CodeType) -> set[str]:
 def _overwritten_replacements() -> Iterator[str]:
 	for name, function in replaced_by_others():
 		yield (
-			f"App {_app_of(function)} has replaced {name} ({_name_of(function)}), which this app replaces as well. If"
+			f"App {_app_of(function)} has replaced {name} ({name_of(function)}), which this app replaces as well. If"
 			" that does not call what was there, this app does not see what goes through it. Let it call that, and"
 			" say so with functools.wraps."
 		)
 
 
 def _app_of(thing: Any) -> str:
-	return (thing.__module__ or "").split(".")[0]
-
-
-def _name_of(thing: Any) -> str:
-	return f"{thing.__module__}.{thing.__qualname__}"
+	return name_of(thing).split(".")[0]

@@ -69,7 +69,13 @@ def log_what_others_replaced() -> None:
 	for name, there in replaced_by_others():
 		if name not in _logged:
 			_logged.add(name)
-			log_event("replaced_by_another_app", what=name, by=f"{there.__module__}.{there.__qualname__}")
+			log_event("replaced_by_another_app", what=name, by=name_of(there))
+
+
+def name_of(thing: Any) -> str:
+	"""Returns where something was made that another app has put in place: of a dictionary, the name of its class."""
+	named = thing if hasattr(thing, "__qualname__") else type(thing)
+	return f"{named.__module__}.{named.__qualname__}"
 
 
 def _wraps(function: Any, inner: Any) -> bool:

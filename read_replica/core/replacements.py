@@ -7,10 +7,12 @@ Each replacement asks, per call, whether the current site routes, and calls core
 not. This would make them unnecessary:
 
 - frappe.connect_replica: a hook in core's read_only that names the database to read from.
+- boot.get_bootinfo: core that makes it by a generator of its cache, which runs on the primary.
 - background_jobs.get_queue: a hook that may choose a job's queue and add to its meta data.
 - base_document.get_controller: classes of several apps for one doctype, as v16's extend_doctype_class has
   them, in an order that does not depend on which app was installed last.
-- RedisWrapper and ClientCache, set and get: a core cache that asks whether its value may be kept.
+- RedisWrapper and ClientCache, set and get; caching._SITE_CACHE and frappe.controllers: a core cache that asks
+  whether its value may be kept.
 - rq.Worker.work and worker_pool.run_worker, in processes of workers: an event of Frappe's, or of RQ's, as a
   worker begins and ends.
 - scheduler.start_scheduler, in `bench schedule`: a message of core's own if another process has the lock of
@@ -29,6 +31,7 @@ import frappe
 from read_replica.core import class_overrides
 from read_replica.core.class_overrides import JOB_TYPE
 from read_replica.core.patching import Replacements, replace_once
+from read_replica.database.routed import RoutedMethods
 
 
 def install_in_reads(
@@ -73,6 +76,32 @@ def install_in_queues(watch: Callable[[Any, str], None]) -> None:
 		return [(background_jobs, {"get_queue": get_queue})]
 
 	replace_once(background_jobs, replacements)
+
+
+def install_in_boot(on_primary: Callable[[], contextlib.AbstractContextManager[None]]) -> None:
+	"""Replace core's get_bootinfo, once per process: what it makes is kept for the user, and so not of a replica's rows.
+
+	:param on_primary: makes a block in which frappe.db is the primary
+	"""
+	# Not at the top: jobs never need it, and it takes them a quarter of a second and more to load.
+	from frappe import boot
+
+	def replacements() -> Replacements:
+		core = boot.get_bootinfo
+
+		@functools.wraps(core)
+		def get_bootinfo():
+			if not isinstance(frappe.local.db, RoutedMethods):
+				return core()
+			with on_primary():
+				info = core()
+				# As core does next, in the scope, where it would not be kept.
+				frappe.cache().hset("bootinfo", frappe.session.user, info)
+			return info
+
+		return [(boot, {"get_bootinfo": get_bootinfo})]
+
+	replace_once(boot, replacements)
 
 
 def install_in_controllers(class_of_jobs: Callable[[Callable[[str], type]], type]) -> None:

@@ -1,9 +1,10 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""Names what a request calls: a whitelisted method or a list of REST, and the subject that it works for."""
+"""Names what a request calls: a whitelisted method, a list of REST or the desk, and the subject that it works for."""
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 from urllib.parse import unquote
@@ -21,13 +22,17 @@ LISTS = {
 }
 METHODS = ("/api/method/", "/api/v1/method/", "/api/v2/method/")
 
+# The page that loads the desk, whatever it is to show: its name in rules, and its paths (v16: /desk).
+DESK = "/app"
+PATHS_OF_DESK = re.compile("/(?:app|desk)(?:/|$)")
+
 # The longest names of a method that are looked at, and of a doctype, report or dashboard.
 LONGEST_METHOD = 200
 LONGEST_SUBJECT = 140
 
 
 class Called(NamedTuple):
-	"""A whitelisted method, or a list of REST, and what it works for; as text: `method(subject)`."""
+	"""A whitelisted method, a list of REST or the desk, and what it works for; as text: `method(subject)`."""
 
 	method: str
 	subject: str = ""
@@ -58,6 +63,8 @@ def called_by(request: Request, arguments: Mapping[str, Any]) -> Called | None:
 			return _called(path[len(beginning) :].strip("/"), arguments)
 	if request.method != "GET":
 		return None
+	if PATHS_OF_DESK.match(path):
+		return Called(DESK)
 	for beginning, name in LISTS.items():
 		if path.startswith(beginning):
 			doctype = path[len(beginning) :].strip("/")

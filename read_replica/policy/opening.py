@@ -5,12 +5,14 @@
 
 import frappe
 
+from read_replica.core.replacements import install_in_boot
 from read_replica.database.event_log import log_event
 from read_replica.database.transaction import request_state
 from read_replica.engine.router import Router
 from read_replica.engine.scope import Scope
-from read_replica.policy.called import called_now
+from read_replica.policy.called import DESK, called_now
 from read_replica.policy.rules import rules_of
+from read_replica.site import on_primary
 
 
 def open_for_request(router: Router) -> None:
@@ -38,6 +40,8 @@ def _open(router: Router) -> None:
 		# What it calls may be decorated.
 		router.open_primary(name)
 		return
+	if called.method == DESK:
+		install_in_boot(on_primary)
 	scope = router.open(rule.need, name)
 	if isinstance(scope, Scope):
 		scope.remembers_writes = rule.remembers_writes

@@ -26,9 +26,13 @@ _DEFINITION = "It loads how something is drawn, which the desk then keeps; a for
 _MINE = "It lists an employee's own documents in the app for employees."
 
 # Methods that are read on a replica, with the reason. Dotted paths as requests call them; `/api/resource` and
-# `/api/v2/document` are the lists of REST, which are GETs of a doctype without a name behind it. A name may be
-# narrowed by a subject: `frappe.client.get_list(Item)`.
+# `/api/v2/document` are the lists of REST, which are GETs of a doctype without a name behind it, and `/app` is the page
+# that loads the desk (on Frappe 16 `/desk`). A name may be narrowed by a subject: `frappe.client.get_list(Item)`.
 READS: dict[str, str] = {
+	# The desk itself.
+	"/app": (
+		"It begins the desk: what is kept of that for the user is made on the primary, and the rest is only shown."
+	),
 	# Lists.
 	"/api/resource": "It is the list of a doctype over REST.",
 	"/api/v2/document": "It is the list of a doctype over REST, version 2.",

@@ -130,6 +130,23 @@ def test_the_client_cache_takes_what_its_replacement_takes():
 	assert parameters["generator"].kind is inspect.Parameter.KEYWORD_ONLY
 
 
+def test_the_wrapper_of_site_cache_asks_the_dictionary_that_is_there_and_knows_its_function():
+	caching = importlib.import_module("frappe.utils.caching")
+
+	@caching.site_cache(ttl=60, maxsize=1)
+	def decorated():
+		"""Kept in the process by core."""
+
+	code = decorated.__code__
+	assert "_SITE_CACHE" in code.co_names
+	assert "func" in code.co_freevars
+	assert code.co_varnames[:2] == ("args", "kwargs")
+	assert decorated.__wrapped__.maxsize == 1
+	assert "frappe.controllers.setdefault(frappe.local.site, {})" in inspect.getsource(
+		find("frappe.model.base_document")
+	)
+
+
 def test_a_database_object_has_the_state_that_a_scope_shares_or_replaces(site):
 	server_id()
 	for name in ("_conn", "_cursor", "transaction_writes", "value_cache", "user", "password", "host", "port"):

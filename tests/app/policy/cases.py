@@ -59,6 +59,8 @@ def chart(name: str, **filters: str) -> dict[str, Any]:
 
 
 FRAPPE = [
+	Case("/app", versions=BEFORE_16, path="/app"),
+	Case("/app", versions=(16,), path="/desk"),
 	Case("/api/resource", {"fields": '["name", "status"]'}, path="/api/resource/ToDo"),
 	Case("/api/v2/document", {"fields": '["name", "status"]'}, SINCE_15, path="/api/v2/document/ToDo"),
 	Case("frappe.client.get_list", {"doctype": "ToDo", "fields": ["name", "description"]}),
