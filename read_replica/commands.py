@@ -1,7 +1,7 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""bench --site SITE read-replica status | jobs | servers | queues | writers | methods | replica-user"""
+"""bench --site SITE read-replica status | jobs | servers | queues | writers | methods | replica-user | doctor"""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -248,6 +248,40 @@ def replica_user(
 		report = _say(context, as_json, work, tables.print_user, hides_accounts=False)
 	if report.proofs and not report.is_proved:
 		sys.exit(1)
+
+
+@read_replica.command("doctor")
+@click.argument("checks", nargs=-1)
+@click.option("--tag", "tags", multiple=True, help="Only checks of this kind")
+@click.option("--list", "lists", is_flag=True, help="Show all checks, and run none")
+@click.option(
+	"--fail-level",
+	type=click.Choice(("warn", "fail")),
+	default="warn",
+	show_default=True,
+	help="From which level on the exit status is not 0",
+)
+@click.option("--json", "as_json", is_flag=True, help=HELP_ON_JSON)
+@pass_context
+def doctor(
+	context: Any,
+	checks: tuple[str, ...] = (),
+	tags: tuple[str, ...] = (),
+	lists: bool = False,
+	fail_level: str = "warn",
+	as_json: bool = False,
+) -> None:
+	"What is wrong with the servers of this site, and what mends it. Exit status: 0 well, 1 warnings, 2 failures"
+	from read_replica.deploy import site_doctor, site_user, tables
+
+	if lists:
+		tables.print_checks(site_doctor.known_checks())
+		return
+	with _told_as_sentences(site_user.ERRORS):
+		report = _say(
+			context, as_json, lambda: site_doctor.examine(checks, tags, fail_level), tables.print_doctor
+		)
+	sys.exit(report.exit_status)
 
 
 def _secret(given: str | None, question: str) -> str:

@@ -27,6 +27,7 @@ KNOWN_KEYS = (
 	"shipped_methods",
 	"metrics_token",
 	"log_doctypes",
+	"silenced_checks",
 	*POLICY_KEYS,
 	*LIMIT_KEYS,
 )
@@ -53,6 +54,7 @@ def settings_from(conf: Mapping) -> Settings | None:
 			f"write a text of {SHORTEST_TOKEN} characters or more",
 		)
 	log_doctypes(conf)
+	silenced_checks(conf)
 	ships_methods(conf)
 	if not checks.switch(full.get("enabled", True), f"{FULL_KEY}.enabled"):
 		return None
@@ -92,6 +94,18 @@ def log_doctypes(conf: Mapping) -> tuple[str, ...]:
 	full = conf.get(FULL_KEY)
 	names = full.get("log_doctypes") if isinstance(full, Mapping) else None
 	return checks.names(names, f"{FULL_KEY}.log_doctypes", 'write a list of doctypes such as ["Comment"]')
+
+
+def silenced_checks(conf: Mapping) -> tuple[str, ...]:
+	"""Returns the ids of the doctor's checks that this site does not want to hear of.
+
+	:raises ConfigurationError: if `silenced_checks` is no list of names
+	"""
+	full = conf.get(FULL_KEY)
+	names = full.get("silenced_checks") if isinstance(full, Mapping) else None
+	return checks.names(
+		names, f"{FULL_KEY}.silenced_checks", 'write a list of checks such as ["binlog-format"]'
+	)
 
 
 def _replicas(conf: Mapping, full: Mapping) -> tuple[Endpoint, ...]:

@@ -1,8 +1,8 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""Sets up the second server: the replica's database user.
+"""Sets up the second server: the replica's database user, and a doctor for the servers.
 
-Uses `config` for the keys of site_config.json; only `site_user` imports frappe, so the rest runs and is tested without a bench.
-Used by commands. Offers to others: site_user, tables.
+Uses `config` and the engine's words; only files named `site_…` import frappe, so the rest is tested without a bench.
+Used by commands. Offers to others: site_user, site_doctor, tables.
 """

@@ -6,6 +6,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from read_replica.deploy.doctor import Finding
 from read_replica.deploy.replica_user import Proof
 
 
@@ -34,5 +35,30 @@ class UserReport:
 		return bool(self.proofs) and all(proof.passed for proof in self.proofs)
 
 
+@dataclass(frozen=True)
+class CheckRow:
+	"""A check that can be run by its name."""
+
+	id: str
+	expected: str
+	tags: list[str]
+
+
+@dataclass(frozen=True)
+class DoctorReport:
+	"""What the checks have found.
+
+	:param silenced: the checks that site_config.json leaves out
+	:param exit_status: that of the command
+	"""
+
+	site: str
+	at: datetime
+	replicas: list[str]
+	findings: list[Finding]
+	silenced: list[str]
+	exit_status: int
+
+
 # By the names of the commands.
-REPORTS = {"replica-user": UserReport}
+REPORTS = {"replica-user": UserReport, "doctor": DoctorReport}

@@ -1,13 +1,12 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""Gives the current site a database user of its own for its replicas. The only file of this room that knows Frappe."""
+"""Gives the current site a database user of its own for its replicas."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
 
 import frappe
 import pymysql
@@ -19,11 +18,19 @@ from read_replica.deploy.accounts import Account, create_reader, new_password
 from read_replica.deploy.replica_keys import keys_with_user
 from read_replica.deploy.replica_user import Proof
 from read_replica.deploy.reports import UserReport
-from read_replica.deploy.servers import Login, address_seen_by
-from read_replica.engine.settings import Endpoint
+from read_replica.deploy.servers import address_seen_by
+from read_replica.deploy.site_logins import primary_login, replica_login
+from read_replica.engine.errors import ConfigurationError
 
 # What a command says as a sentence, without a traceback.
-ERRORS = (frappe.ValidationError, pymysql.err.MySQLError, replica_user.AccountDiffers, OSError, ValueError)
+ERRORS = (
+	ConfigurationError,
+	frappe.ValidationError,
+	pymysql.err.MySQLError,
+	replica_user.AccountDiffers,
+	OSError,
+	ValueError,
+)
 
 TABLE = "tabDocType"
 HIDDEN = "…"
@@ -48,8 +55,8 @@ class SiteUser:
 				' {"read_replica": {"replicas": [{"name": "replica01", "host": "10.0.0.2"}]}}'
 			)
 		self._endpoints = settings.replicas
-		self._primary = _primary_login(self._conf)
-		self._replicas = [_replica_login(endpoint, self._primary) for endpoint in self._endpoints]
+		self._primary = primary_login(self._conf)
+		self._replicas = [replica_login(endpoint, self._primary) for endpoint in self._endpoints]
 		configured = next(
 			(one for one in self._endpoints if one.user not in (None, self._primary.user)), None
 		)
@@ -132,28 +139,3 @@ class SiteUser:
 
 	def _secrets(self, password: str) -> set[str]:
 		return names_and_passwords(self._conf) - {self.user, self._conf.db_name} | {password}
-
-
-def _primary_login(conf: Mapping[str, Any]) -> Login:
-	tls = {"ca": conf.get("db_ssl_ca"), "cert": conf.get("db_ssl_cert"), "key": conf.get("db_ssl_key")}
-	return Login(
-		name="primary",
-		host=conf.get("db_host") or "127.0.0.1",
-		port=int(conf.get("db_port") or 3306),
-		user=conf.get("db_user") or conf["db_name"],
-		password=conf["db_password"],
-		tls={name: path for name, path in tls.items() if path} or None,
-		socket=conf.get("db_socket"),
-	)
-
-
-def _replica_login(endpoint: Endpoint, primary: Login) -> Login:
-	tls = primary.tls if endpoint.tls is None else endpoint.tls
-	return Login(
-		name=endpoint.name,
-		host=endpoint.host,
-		port=endpoint.port,
-		user=endpoint.user or primary.user,
-		password=endpoint.password or primary.password,
-		tls=dict(tls) if tls else None,
-	)

@@ -41,6 +41,7 @@ LATE = {
 	("read_replica.api", "read_replica.watch.prometheus"),
 	("read_replica.commands", "read_replica.core.core_keys"),
 	("read_replica.commands", "read_replica.database.host"),
+	("read_replica.commands", "read_replica.deploy.site_doctor"),
 	("read_replica.commands", "read_replica.deploy.site_user"),
 	("read_replica.commands", "read_replica.deploy.tables"),
 	("read_replica.commands", "read_replica.jobs.heartbeat"),

@@ -1,0 +1,274 @@
+# Copyright (c) 2026, read_replica contributors
+# For license information, please see license.txt
+
+"""Checks of replication: that it runs, loses nothing, and will go on after the next restart or switchover."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from read_replica.deploy.doctor import Check, Skipped, Trouble
+from read_replica.deploy.facts import Databases
+from read_replica.engine.dialect import Position
+
+TAGS = ("database", "replication")
+
+FILTERS = (
+	"replicate_do_db",
+	"replicate_do_table",
+	"replicate_ignore_db",
+	"replicate_ignore_table",
+	"replicate_wild_do_table",
+	"replicate_wild_ignore_table",
+)
+
+
+def _reachable(servers: Databases) -> Iterator[Trouble]:
+	for server in servers.all:
+		if server.error:
+			yield Trouble("fail", server.error)
+
+
+def _is_another_server(servers: Databases) -> Iterator[Trouble]:
+	primary = servers.primary.variables
+	for replica in servers.replicas:
+		known = replica.variables
+		if (known["hostname"], known["port"], known["server_id"], known["datadir"]) == (
+			primary["hostname"],
+			primary["port"],
+			primary["server_id"],
+			primary["datadir"],
+		):
+			yield Trouble("fail", f"{replica.name} is the primary itself")
+
+
+def _binary_log(servers: Databases) -> Iterator[Trouble]:
+	if not servers.primary.variables.is_on("log_bin"):
+		yield Trouble("fail", "the primary has no binary log (log_bin is off)")
+	elif not servers.primary.variables["gtid_binlog_pos"]:
+		yield Trouble("warn", "the primary's binary log is empty: nothing was committed since it was begun")
+
+
+def _running(servers: Databases) -> Iterator[Trouble]:
+	for replica in servers.replicas:
+		if replica.variables.status.get("Slave_running", "OFF") != "ON":
+			yield Trouble("fail", f"replication on {replica.name} does not run")
+
+
+def _gtid(servers: Databases) -> Iterator[Trouble]:
+	for replica in servers.replicas:
+		if not replica.variables["gtid_slave_pos"]:
+			yield Trouble("fail", f"{replica.name} has no position: gtid_slave_pos is empty")
+
+
+def _strict(servers: Databases) -> Iterator[Trouble]:
+	for server in servers.all:
+		if not server.variables.is_on("gtid_strict_mode"):
+			yield Trouble("warn", f"gtid_strict_mode is off on {server.name}")
+
+
+def _errant(servers: Databases) -> Iterator[Trouble]:
+	for replica in servers.replicas:
+		if replica.variables["server_id"] == servers.primary.variables["server_id"]:
+			raise Skipped(f"{replica.name} has the primary's server_id")
+		own = f"-{replica.variables['server_id']}-"
+		position = replica.variables.of_server.get("gtid_binlog_state", "")
+		strays = [gtid.strip() for gtid in position.split(",") if own in gtid]
+		if strays and Position(replica.variables["gtid_binlog_pos"]).is_ahead_of(
+			Position(servers.primary.variables["gtid_binlog_pos"])
+		):
+			yield Trouble("fail", f"{replica.name} has transactions of its own: {', '.join(strays)}")
+		elif strays:
+			yield Trouble(
+				"warn",
+				f"{replica.name} has committed {', '.join(strays)} by itself: before it was a replica, or a stray write",
+			)
+
+
+def _server_ids(servers: Databases) -> Iterator[Trouble]:
+	by_id = defaultdict(list)
+	for server in servers.all:
+		by_id[server.variables["server_id"]].append(server.name)
+	for server_id, names in by_id.items():
+		if len(names) > 1:
+			yield Trouble("fail", f"{' and '.join(names)} have server_id {server_id}")
+		elif server_id == "0":
+			yield Trouble("fail", f"{names[0]} has server_id 0")
+
+
+def _format(servers: Databases) -> Iterator[Trouble]:
+	found = servers.primary.variables["binlog_format"]
+	if found == "STATEMENT":
+		yield Trouble("fail", "binlog_format is STATEMENT on the primary")
+	elif found != "ROW":
+		yield Trouble("warn", f"binlog_format is {found} on the primary")
+
+
+def _filters(servers: Databases) -> Iterator[Trouble]:
+	for replica in servers.replicas:
+		for name in FILTERS:
+			if value := replica.variables.of_server.get(name):
+				yield Trouble("fail", f"{replica.name} leaves out rows by {name} = {value}")
+
+
+def _skipped_errors(servers: Databases) -> Iterator[Trouble]:
+	for replica in servers.replicas:
+		value = replica.variables.of_server.get("slave_skip_errors", "OFF")
+		if value.upper() not in ("OFF", ""):
+			yield Trouble("fail", f"{replica.name} skips errors {value}: its rows may differ without a word")
+
+
+def _read_only(servers: Databases) -> Iterator[Trouble]:
+	for replica in servers.replicas:
+		if not replica.variables.is_on("read_only"):
+			yield Trouble("fail", f"read_only is off on {replica.name}")
+	if servers.primary.variables.is_on("read_only"):
+		yield Trouble("fail", "read_only is on on the primary")
+
+
+def _chain(servers: Databases) -> Iterator[Trouble]:
+	for replica in servers.replicas:
+		for name in ("log_bin", "log_slave_updates"):
+			if not replica.variables.is_on(name):
+				yield Trouble("warn", f"{name} is off on {replica.name}")
+
+
+def _crash(servers: Databases) -> Iterator[Trouble]:
+	for replica in servers.replicas:
+		if not replica.variables.is_on("relay_log_recovery"):
+			yield Trouble("warn", f"relay_log_recovery is off on {replica.name}")
+
+
+def _expiry(servers: Databases) -> Iterator[Trouble]:
+	primary = servers.primary.variables
+	if not primary.is_on("log_bin"):
+		raise Skipped("the primary has no binary log")
+	seconds = float(primary.of_server.get("binlog_expire_logs_seconds") or 0)
+	if not seconds and not float(primary.of_server.get("expire_logs_days") or 0):
+		yield Trouble("warn", "the primary's binary logs are never deleted, and will fill its disk")
+	elif 0 < seconds < 24 * 3600:
+		yield Trouble("warn", f"the primary's binary logs are deleted after {seconds:g} s")
+
+
+def _safe(servers: Databases) -> Iterator[Trouble]:
+	primary = servers.primary.variables
+	if primary["sync_binlog"] != "1":
+		yield Trouble("warn", f"sync_binlog is {primary['sync_binlog']} on the primary")
+	if primary["innodb_flush_log_at_trx_commit"] != "1":
+		value = primary["innodb_flush_log_at_trx_commit"]
+		yield Trouble("warn", f"innodb_flush_log_at_trx_commit is {value} on the primary")
+
+
+CHECKS = (
+	Check(
+		"database-reachable",
+		"the primary and each replica answer, and let this site log in",
+		TAGS,
+		_reachable,
+		"Start the server, open its port to this machine, or correct host, user and password in site_config.json",
+	),
+	Check(
+		"replica-is-another-server",
+		"each replica is another server than the primary",
+		TAGS,
+		_is_another_server,
+		"Correct the replica's host and port in site_config.json",
+	),
+	Check(
+		"binary-log",
+		"the primary writes a binary log",
+		TAGS,
+		_binary_log,
+		"In the primary's my.cnf under [mariadb]: log_bin, server_id=1; then restart it",
+	),
+	Check(
+		"replication-running",
+		"replication runs on each replica",
+		TAGS,
+		_running,
+		"On the replica: SHOW REPLICA STATUS\\G shows Last_IO_Error or Last_SQL_Error; mend it, then START REPLICA",
+	),
+	Check(
+		"gtid",
+		"each replica follows by GTID, so that positions can be compared",
+		TAGS,
+		_gtid,
+		"On the replica: STOP REPLICA; CHANGE MASTER TO MASTER_USE_GTID=slave_pos; START REPLICA",
+	),
+	Check(
+		"gtid-strict-mode",
+		"gtid_strict_mode is on everywhere, so that a stray write is refused before it does harm",
+		TAGS,
+		_strict,
+		"SET GLOBAL gtid_strict_mode=1, and the same line in my.cnf",
+	),
+	Check(
+		"errant-transactions",
+		"no replica has committed something that the primary does not have",
+		TAGS,
+		_errant,
+		"Make the replica anew from the primary; a stray write in its log stops the next switchover",
+	),
+	Check(
+		"server-ids",
+		"each server has a server_id of its own",
+		TAGS,
+		_server_ids,
+		"Give each server its own server_id in my.cnf, and restart it",
+	),
+	Check(
+		"binlog-format",
+		"the primary's binlog_format is ROW",
+		TAGS,
+		_format,
+		"SET GLOBAL binlog_format='ROW', and the same line in my.cnf; it holds for new connections",
+	),
+	Check(
+		"replication-filters",
+		"no replica leaves out databases or tables",
+		TAGS,
+		_filters,
+		"Take the replicate_* lines out of the replica's my.cnf, restart it, and make it anew: rows are missing",
+	),
+	Check(
+		"skipped-errors",
+		"no replica skips errors",
+		TAGS,
+		_skipped_errors,
+		"Take slave_skip_errors out of the replica's my.cnf, restart it, and make it anew",
+	),
+	Check(
+		"read-only",
+		"replicas are read_only, and the primary is not",
+		TAGS,
+		_read_only,
+		"On the replica: SET GLOBAL read_only=1, and the same line in my.cnf; on the primary, 0",
+	),
+	Check(
+		"ready-to-be-promoted",
+		"each replica keeps a binary log of what it applies, so that it can take the primary's place",
+		TAGS,
+		_chain,
+		"In the replica's my.cnf: log_bin, log_slave_updates; then restart it",
+	),
+	Check(
+		"relay-log-recovery",
+		"each replica fetches again after a crash what its relay log may have lost",
+		TAGS,
+		_crash,
+		"In the replica's my.cnf: relay_log_recovery=1; then restart it",
+	),
+	Check(
+		"binlog-expiry",
+		"binary logs are kept for a day or more, and not for ever",
+		TAGS,
+		_expiry,
+		"SET GLOBAL binlog_expire_logs_seconds=604800, and the same line in my.cnf",
+	),
+	Check(
+		"primary-keeps-commits",
+		"a crash of the primary loses no commit that replicas may have",
+		TAGS,
+		_safe,
+		"SET GLOBAL sync_binlog=1, innodb_flush_log_at_trx_commit=1, and the same lines in my.cnf",
+	),
+)

@@ -1,0 +1,47 @@
+# Copyright (c) 2026, read_replica contributors
+# For license information, please see license.txt
+
+"""Runs the doctor's checks for the current site."""
+
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from typing import Literal
+
+import frappe
+
+from read_replica.config.settings import settings_from, silenced_checks
+from read_replica.deploy import database_checks, doctor, replication_checks
+from read_replica.deploy.facts import Databases
+from read_replica.deploy.reports import CheckRow, DoctorReport
+from read_replica.deploy.site_logins import primary_login, replica_login
+
+CHECKS = (*replication_checks.CHECKS, *database_checks.CHECKS)
+
+
+def examine(ids: Sequence[str], tags: Sequence[str], fail_level: Literal["warn", "fail"]) -> DoctorReport:
+	"""Returns what the checks have found, those that are silenced in site_config.json left out.
+
+	:param ids: of the checks to run; these and those of the tags, or all if neither is given
+	:raises ConfigurationError: if the site's configuration is wrong
+	:raises ValueError: if there is no check of an id or tag
+	"""
+	conf = frappe.local.conf
+	settings = settings_from(conf)
+	primary = primary_login(conf)
+	replicas = [replica_login(endpoint, primary) for endpoint in (settings.replicas if settings else ())]
+	silenced = silenced_checks(conf)
+	checks = doctor.chosen(CHECKS, ids, tags, silenced)
+	findings = doctor.run(checks, Databases(primary, replicas, conf.db_name, primary.user))
+	return DoctorReport(
+		site=frappe.local.site,
+		at=datetime.now(timezone.utc),
+		replicas=[login.name for login in replicas],
+		findings=findings,
+		silenced=sorted(silenced),
+		exit_status=doctor.exit_status(findings, fail_level),
+	)
+
+
+def known_checks() -> list[CheckRow]:
+	"""Returns all checks, with what each expects."""
+	return [CheckRow(check.id, check.expected, list(check.tags)) for check in CHECKS]
