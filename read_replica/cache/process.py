@@ -92,7 +92,7 @@ class Values(dict):
 		:param wrapper: the frame of core's wrapper, which has the function and its arguments
 		:returns: whether it was core's wrapper that asked
 		"""
-		called = wrapper.f_locals
+		called = dict(wrapper.f_locals)
 		if not {"func", "args", "kwargs"} <= called.keys():
 			return False
 		func = called["func"]

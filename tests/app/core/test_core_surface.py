@@ -26,6 +26,7 @@ JOB = "frappe.core.doctype.scheduled_job_type.scheduled_job_type.ScheduledJobTyp
 USED = {
 	"frappe.connect_replica": (),
 	"frappe.read_only": (),
+	"frappe.boot.get_bootinfo": (),
 	"frappe.init": ("site", "sites_path"),
 	"frappe.get_installed_apps": (),
 	"frappe.logger": ("module", "allow_site"),
@@ -145,6 +146,12 @@ def test_the_wrapper_of_site_cache_asks_the_dictionary_that_is_there_and_knows_i
 	assert "frappe.controllers.setdefault(frappe.local.site, {})" in inspect.getsource(
 		find("frappe.model.base_document")
 	)
+
+
+def test_the_page_of_the_desk_looks_its_maker_up_when_it_is_loaded_and_keeps_what_that_makes_for_the_user():
+	source = inspect.getsource(find("frappe.sessions.get"))
+	assert "from frappe.boot import get_bootinfo" in source
+	assert 'hset("bootinfo", frappe.session.user, bootinfo)' in source
 
 
 def test_a_database_object_has_the_state_that_a_scope_shares_or_replaces(site):
