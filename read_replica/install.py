@@ -3,6 +3,8 @@
 
 """Hooks of an install and an uninstall."""
 
+from pathlib import Path
+
 import click
 import frappe
 
@@ -23,6 +25,8 @@ def after_install() -> None:
 	frappe.db.set_single_value("Read Replica Settings", "shipped_methods", 1)
 	shipped_rows.sync()
 	revision.change()
+	# What Redis has of an earlier install says nothing about this one.
+	shared_of_site().forget()
 	_print_problems()
 
 
@@ -44,6 +48,29 @@ def _print_problems() -> None:
 		click.secho(problem, fg="yellow")
 
 
+def _doctypes() -> list[str]:
+	"""Returns the doctypes of this app, also where the site has none of them any more."""
+	folder = Path(__file__).parent / "read_replica" / "doctype"
+	return [frappe.unscrub(path.parent.name) for path in folder.glob("*/*.json")]
+
+
+def _forget_what_people_made_of(doctypes: list[str]) -> None:
+	"""Delete what was set for our doctypes: core leaves it behind when an app is uninstalled."""
+	for table, column in (
+		("Custom Field", "dt"),
+		("Property Setter", "doc_type"),
+		("Custom DocPerm", "parent"),
+		# The hook `default_log_clearing_doctypes` brings these.
+		("Logs To Clear", "ref_doctype"),
+		("__UserSettings", "doctype"),
+	):
+		frappe.db.delete(table, {column: ("in", doctypes)})
+	settings = frappe.cache().hkeys("_user_settings")
+	for key in (key.decode() if isinstance(key, bytes) else key for key in settings):
+		if key.partition("::")[0] in doctypes:
+			frappe.cache().hdel("_user_settings", key)
+
+
 def after_uninstall() -> None:
 	"""Remove what this app has put into the site's configuration and Redis, once it is uninstalled."""
 	# Frappe calls this in a dry run as well, which leaves the app installed.
@@ -58,6 +85,7 @@ def after_uninstall() -> None:
 	revision.forget()
 	# v14 leaves the values of a Single behind.
 	frappe.db.delete("Singles", {"doctype": "Read Replica Settings"})
+	_forget_what_people_made_of(_doctypes())
 	site.forget()
-	shared_of_site().forget()
+	shared_of_site().forget_for_good()
 	frappe.db.commit()

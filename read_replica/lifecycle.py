@@ -85,7 +85,8 @@ def note_asker() -> None:
 
 def route_request() -> None:
 	"""Open a scope around the request if a rule sends what it calls to a replica (hook auth_hooks)."""
-	if router := router_of_site():
+	# `begin` has seen to it that commits are noticed.
+	if router := routing_of_site().router:
 		opening.open_for_request(router)
 
 

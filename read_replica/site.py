@@ -49,7 +49,7 @@ class Routing:
 OFF = Routing(site="")
 
 # While one of these flags is set, the site's tables may be changing, and a replica may lag behind that.
-FLAGS_OF_CHANGES = ("in_migrate", "in_patch", "in_install", "in_uninstall", "in_setup_wizard")
+FLAGS_OF_CHANGES = frozenset(("in_migrate", "in_patch", "in_install", "in_uninstall", "in_setup_wizard"))
 SITE_IS_CHANGING = Routing(site="", problem="the site is being installed or migrated")
 
 # Called before a router is made; `lifecycle`, which knows of jobs, adds to it.
@@ -84,7 +84,8 @@ def routing_of_site() -> Routing:
 			return OFF
 		routing = frappe.local.read_replica_routing = _routing_of(site)
 	flags = frappe.local.flags
-	if any(flags.get(flag) for flag in FLAGS_OF_CHANGES):
+	# Each request pays for this several times; nearly always none of them is there.
+	if not FLAGS_OF_CHANGES.isdisjoint(flags) and any(flags.get(flag) for flag in FLAGS_OF_CHANGES):
 		return SITE_IS_CHANGING
 	return routing
 

@@ -6,9 +6,16 @@
 import frappe
 import pytest
 
+from read_replica import site
 from read_replica.core import core_keys
+from read_replica.engine.reasons import Reason
+from read_replica.engine.shared.request_counts import RequestTally
+from read_replica.watch.freshness_header import HEADER
+from support.bench import ADMIN_PASSWORD
+from support.browser import Browser
+from support.waiting import until
 
-from .conftest import in_another_worker, server_id
+from .conftest import full_form, in_another_worker, server_id
 
 OTHER = "other.test"
 ORIGINAL_KEYS = {
@@ -28,6 +35,10 @@ def other(sites, servers):
 	return sites
 
 
+# As they stand in tables, fields and names of hooks: of this app, and of its doctypes.
+OF_THIS_APP = "read.replica|scheduler.config|routed.method|scheduled.run|job.server|job.worker|job.takeover|cache.redis|user.position"
+
+
 def mentions() -> dict[str, int]:
 	"""The rows of each table of the site that speak of this app, but for core's own diaries."""
 	columns: dict[str, list[str]] = {}
@@ -36,7 +47,7 @@ def mentions() -> dict[str, int]:
 		where table_schema = database() and data_type in ('varchar', 'text', 'longtext', 'mediumtext')"""
 	)
 	for table, column in rows:
-		columns.setdefault(table, []).append(f"`{column}` regexp 'read.replica|scheduler.config'")
+		columns.setdefault(table, []).append(f"`{column}` regexp '{OF_THIS_APP}'")
 	diaries = ("tabDeleted Document", "tabVersion", "tabError Log", "tabScheduled Job Log", "tabActivity Log")
 	found = {}
 	for table in columns.keys() - set(diaries):
@@ -93,11 +104,15 @@ def test_install_migrate_uninstall_and_install_again_leave_nothing_behind(other,
 			"tables": at_other(tables),
 			"mentions": at_other(mentions),
 		} == before
-		assert at_other(lambda: [key for key in redis_keys() if frappe.conf.db_name.encode() in key]) == []
+		assert at_other(lambda: [key for key in keys_of_other() if not expires(key)]) == []
 
 
 def leave_traces() -> None:
-	"""What a site in use leaves: a writer, counts, a rule, and the note of a scheduler."""
+	"""What a site in use leaves: a writer, counts, rules, the note of a scheduler, and what people have made of it."""
+	from frappe.core.doctype.log_settings.log_settings import run_log_clean_up
+	from frappe.custom.doctype.custom_field.custom_field import create_custom_field
+	from frappe.permissions import add_permission
+
 	from read_replica.database.host import shared_of_site
 	from read_replica.jobs import servers
 
@@ -105,12 +120,74 @@ def leave_traces() -> None:
 	shared_of_site().add_counts({("primary", "writer", "some.method"): (1, 0.0)})
 	frappe.get_doc({"doctype": "Scheduler Config", "job": "some.method", "server_id": "secondary"}).insert()
 	servers.note([], {"secondary"})
+	frappe.get_doc(
+		{"doctype": "Routed Method", "method": "frappe.client.get_list", "subject": "ToDo"}
+	).insert()
+	report = frappe.get_all("Report", pluck="name", limit=1)[0]
+	row = frappe.get_doc({"doctype": "Routed Method", "report": report, "pool": "reports"}).insert()
+	row.pool = ""
+	row.save()
+	frappe.get_doc("Read Replica Settings").save()
+	shared_of_site().add_counts({}, {"some.method": RequestTally(calls=1)}, {"primary": 1, "replica01": 1})
+	create_custom_field("Routed Method", {"fieldname": "asked_by", "fieldtype": "Data", "label": "Asked By"})
+	add_permission("Routed Method", "Website Manager")
+	frappe.make_property_setter(
+		{"doctype": "Routed Method", "fieldname": "pool", "property": "reqd", "value": "0"}
+	)
+	frappe.model.utils.user_settings.save("Routed Method", '{"last_view": "List"}')
+	frappe.model.utils.user_settings.sync_user_settings()
+	run_log_clean_up()
 	frappe.db.commit()
+
+
+def test_a_site_goes_on_after_an_uninstall_in_a_process_that_has_routed_for_it(other, servers):
+	before = other.config(OTHER)
+	other.bench("--site", OTHER, "install-app", "read_replica")
+	other.configure(OTHER, read_replica=full_form(servers))
+	servers.catch_up()
+	browser = Browser(OTHER)
+	browser.log_in("Administrator", ADMIN_PASSWORD)
+	listed = {"doctype": "ToDo", "fields": ["name"]}
+	until(lambda: HEADER in browser.ask("frappe.client.get_list", **listed).headers)
+	router = site._known[OTHER].router
+	other.bench("--site", OTHER, "uninstall-app", "read_replica", "--yes", "--no-backup")
+	try:
+		# What this process had not told yet, as it was asked until the last moment.
+		router.metrics.count("primary", Reason.RULE, "some.method")
+		router.requests.note("some.method", 0.1, {"primary": 1})
+		router.share_counts()
+		saved = browser.request("/api/resource/ToDo", "POST", json={"description": "afterwards"})
+		assert saved.status_code == 200, saved.text
+		answer = browser.ask("frappe.client.get_list", **listed)
+		assert answer.status_code == 200 and HEADER not in answer.headers
+		assert saved.json["data"]["name"] in answer.text
+		for path in ("/api/resource/Routed Method", "/api/method/read_replica.api.metrics"):
+			assert browser.request(path).status_code >= 400
+		assert at_other(hooks_of_this_app) == []
+		# Its watchdog hears within two seconds that it is over.
+		until(lambda: at_other(lambda: all(map(expires, keys_of_other()))))
+		assert not router._watchdog._thread.is_alive()
+	finally:
+		browser.close()
+		router.stop()
+		other.write_config(before, OTHER)
+
+
+def hooks_of_this_app() -> list[str]:
+	return [name for name, hooks in frappe.get_hooks().items() if "read_replica." in str(hooks)]
+
+
+def keys_of_other() -> list[bytes]:
+	return [key for key in redis_keys() if frappe.conf.db_name.encode() in key]
+
+
+def expires(key: bytes) -> bool:
+	"""Whether a key is gone in some minutes, as a process leaves it that still runs."""
+	return 0 < frappe.cache().execute_command("TTL", key) <= 120
 
 
 def test_after_an_uninstall_core_behaves_as_before(other, configured, servers):
 	"""Also in a process that has routed for another site, and has core's functions replaced."""
-	from read_replica import site
 	from read_replica.core import patching
 
 	in_another_worker(server_id)

@@ -143,6 +143,10 @@ class Watchdog:
 
 	def _share(self) -> None:
 		try:
+			if self._host.shared.is_uninstalled():
+				# The thread rests, and begins again with the next call if the app is installed again.
+				self._last_call = float("-inf")
+				return
 			self._share_counts()
 			if self._health.is_prober:
 				self._host.shared.watch()

@@ -12,6 +12,7 @@ from typing import Any, ParamSpec, TypeVar
 import redis
 from redis.exceptions import RedisError
 
+from read_replica.engine.dialect import text
 from read_replica.engine.shared.thread_connections import Ask, ThreadConnections
 
 P = ParamSpec("P")
@@ -106,6 +107,10 @@ class RedisState:
 	@without_redis(lambda: None)
 	def forget(self) -> None:
 		"""Delete all keys of the site."""
+		self._delete_all_but()
+
+	def _delete_all_but(self, *kept: str) -> None:
 		with self._redis() as client:
 			for key in client.scan_iter(match=self._key("*"), count=1000):
-				client.delete(key)
+				if text(key) not in kept:
+					client.delete(key)

@@ -16,6 +16,9 @@ from read_replica.engine.shared.redis_state import without_redis
 from read_replica.engine.shared.request_counts import RequestCounts, RequestTally
 from read_replica.engine.shared.user_positions import UserPositions
 
+# For so long, processes that have known a site go on after the app was uninstalled from it, and share their counts.
+SECONDS_AFTER_UNINSTALL = 120
+
 CountKey = tuple[str, str, str]
 
 # As long as the longest pause of a circuit breaker with its jitter.
@@ -143,7 +146,9 @@ class SharedState(UserPositions, RequestCounts):
 		requests: Mapping[str, RequestTally] | None = None,
 		statements: Mapping[str, int] | None = None,
 	) -> bool:
-		"""Add to the site's counters in one round trip; False if Redis does not answer."""
+		"""Add to the site's counters; False if Redis does not answer. What comes after an uninstall is dropped."""
+		if self.is_uninstalled():
+			return True
 		with self._redis() as client:
 			# In a transaction: what fails is added again later, so it must be all or nothing.
 			pipeline = client.pipeline(transaction=True)
@@ -170,3 +175,21 @@ class SharedState(UserPositions, RequestCounts):
 			server, reason, method = text(field).split("|", 2)
 			found[server, reason, method] = (int(count), float(seconds.get(field, 0)))
 		return found
+
+	# Uninstall
+
+	@without_redis(lambda: None)
+	def forget_for_good(self) -> None:
+		"""Delete all keys of the site, and let processes that know it still delete what they write until they hear of it."""
+		with self._redis() as client:
+			client.set(self._key("uninstalled"), 1, ex=SECONDS_AFTER_UNINSTALL)
+			self._delete_all_but(self._key("uninstalled"))
+
+	@without_redis(lambda: False)
+	def is_uninstalled(self) -> bool:
+		"""Return whether the app was uninstalled from the site a moment ago; whatever was written since is deleted."""
+		with self._redis() as client:
+			if not client.exists(self._key("uninstalled")):
+				return False
+			self._delete_all_but(self._key("uninstalled"))
+			return True

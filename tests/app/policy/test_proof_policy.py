@@ -181,7 +181,7 @@ def check_that_changes_were_taken_up(
 		on_replica = answer.server != 1
 		if len(places) > 1:
 			reign = [one for one in administrator.reigns[answer.method] if one.done <= answer.began][-1]
-			if on_replica and reign.place == "primary":
+			if on_replica and reign.done and reign.place == "primary":
 				late.append(answer.began - reign.done)
 			continue
 		[place] = places
