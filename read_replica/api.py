@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response
 
 from read_replica.database.host import shared_of_site
 from read_replica.jobs import schedulers
-from read_replica.policy import desk
+from read_replica.policy import desk, sources
 from read_replica.watch import job_findings
 
 
@@ -55,6 +55,13 @@ def set_methods(names: str | list[str], where: str) -> None:
 		row = frappe.get_doc("Routed Method", name)
 		row.reads = where
 		row.save()
+
+
+@frappe.whitelist()
+def ships_methods() -> bool:
+	"""Returns whether the shipped list counts on this site, for the list of Routed Method."""
+	frappe.only_for("System Manager")
+	return sources.is_shipped_list_on()
 
 
 @frappe.whitelist(methods=["POST"])

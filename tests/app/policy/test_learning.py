@@ -181,6 +181,6 @@ def apps() -> list[str]:
 def test_only_a_system_manager_moves_methods(learned):
 	with connected():
 		frappe.set_user("Guest")
-		for call in (lambda: api.set_methods([], "Replica"), lambda: api.undo_move("x")):
+		for call in (lambda: api.set_methods([], "Replica"), lambda: api.undo_move("x"), api.ships_methods):
 			with pytest.raises(frappe.PermissionError):
 				call()
