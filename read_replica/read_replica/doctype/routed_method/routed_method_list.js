@@ -4,6 +4,10 @@
 frappe.listview_settings["Routed Method"] = {
 	hide_name_column: true,
 	add_fields: ["method", "subject", "reads", "source", "writes"],
+	formatters: {
+		// The end of a dotted path tells more than its beginning, which a narrow column would show.
+		method: (path) => (path.length > 25 ? `…${path.slice(-24)}` : path),
+	},
 	get_indicator(doc) {
 		if (doc.source === "Shipped" && this.ships_methods === false) {
 			return [__("Shipped, switched off"), "gray", "source,=,Shipped"];
