@@ -97,6 +97,8 @@ def install_in_boot(on_primary: Callable[[], contextlib.AbstractContextManager[N
 				info = core()
 				# As core does next, in the scope, where it would not be kept.
 				frappe.cache().hset("bootinfo", frappe.session.user, info)
+				# v15 asks the cache of documents for it at each load, and would not find it there.
+				frappe.get_cached_doc("Navbar Settings")
 			return info
 
 		return [(boot, {"get_bootinfo": get_bootinfo})]

@@ -73,6 +73,13 @@ def test_the_desk_writes_nothing_and_its_second_load_asks_the_primary_for_nothin
 	assert len(asked) <= 3, "\n".join(asked)
 
 
+def test_a_document_that_is_shown_at_each_load_is_read_once(servers, routed):
+	boot_of(routed, on="replica")
+	with overheard(servers.primary, *servers.replicas) as heard:
+		boot_of(routed, on="replica")
+		assert "Navbar Settings" not in heard()
+
+
 def test_what_is_kept_for_the_user_is_not_that_of_a_late_replica(configured, servers, routed):
 	# Not as the user who has changed it, for whom a late replica would not do.
 	configured.configure(read_replica=full_form(servers, shipped_methods=1, consistency="eventual"))
