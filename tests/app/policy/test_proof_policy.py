@@ -180,9 +180,9 @@ def check_that_changes_were_taken_up(
 		places = possible(administrator, answer)
 		on_replica = answer.server != 1
 		if len(places) > 1:
-			reign = [one for one in administrator.reigns[answer.method] if one.done <= answer.began][-1]
-			if on_replica and reign.done and reign.place == "primary":
-				late.append(answer.began - reign.done)
+			last = [reign for reign in administrator.reigns[answer.method] if reign.sent <= answer.ended][-1]
+			if on_replica and last.place == "primary":
+				late.append(answer.began - last.done)
 			continue
 		[place] = places
 		judged[answer.pid, place] += 1
