@@ -247,9 +247,11 @@ def events() -> set[str]:
 
 def replaced_in_core() -> set[str]:
 	"""The names of the functions that the app puts others in place of."""
-	files = [PACKAGE / path for path in ("core/replacements.py", "cache/guard.py")]
+	files = [PACKAGE / path for path in ("core/replacements.py", "cache/guard.py", "cache/process.py")]
 	dicts = [node for path in files for node in ast.walk(tree(path)) if isinstance(node, ast.Dict)]
-	return {key.value for found in dicts for key in found.keys if isinstance(key, ast.Constant)}
+	names = {key.value for found in dicts for key in found.keys if isinstance(key, ast.Constant)}
+	# Behind a dotted path stands what is made in another way, and replaced nowhere.
+	return {name for name in names if "." not in name}
 
 
 def reasons_that_are_counted() -> set[str]:
