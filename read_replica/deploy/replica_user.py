@@ -91,10 +91,11 @@ def prove(
 
 	:param table: a table of the site
 	"""
-	proofs = []
+	proofs, position = [], ""
 	for server in (primary, *replicas):
 		try:
-			connection = _log_in(server, user, password)
+			connection = _log_in(server, user, password, position)
+			position = position or rows(connection, "SELECT @@gtid_binlog_pos")[0][0]
 		except pymysql.err.MySQLError as error:
 			proofs.append(Proof(server.name, "log in", False, _why_no_login(server, primary, error)))
 			continue
@@ -105,16 +106,28 @@ def prove(
 	return proofs
 
 
-def _log_in(server: Login, user: str, password: str) -> pymysql.Connection:
-	"""Returns a connection as the new user, which may take a moment to arrive on a replica."""
+def _log_in(server: Login, user: str, password: str, position: str) -> pymysql.Connection:
+	"""Returns a connection as the new user, which may take a moment to arrive on a replica, and its grants another one.
+
+	:param position: what a replica must have, as far as it has it within SECONDS_TO_ARRIVE
+	"""
 	deadline = time.monotonic() + SECONDS_TO_ARRIVE
 	while True:
 		try:
-			return server.connect(user, password)
+			connection = server.connect(user, password)
+			break
 		except pymysql.err.OperationalError as error:
 			if error.args[0] != NO_SUCH_LOGIN or time.monotonic() > deadline:
 				raise
 			time.sleep(0.2)
+	if not position:
+		return connection
+	try:
+		rows(connection, "SELECT MASTER_GTID_WAIT(%s, %s)", (position, SECONDS_TO_ARRIVE))
+	finally:
+		connection.close()
+	# A session keeps the grants that it has begun with.
+	return server.connect(user, password)
 
 
 def _why_no_login(server: Login, primary: Login, error: Exception) -> str:

@@ -3,9 +3,11 @@
 
 """The replica's user can read the site's database on each server, and do nothing else, whatever the names."""
 
+import threading
+
 import pytest
 
-from read_replica.deploy.accounts import Account, identifier, other_grants, quoted
+from read_replica.deploy.accounts import Account, create_reader, identifier, other_grants, quoted
 from read_replica.deploy.replica_user import AccountDiffers, create, prove
 from read_replica.deploy.servers import Login
 from support.servers import ROOT_PASSWORD, Cluster, MariaDB
@@ -101,6 +103,27 @@ def test_an_account_that_may_do_more_is_refused_and_the_proof_fails(shop, accoun
 	with pytest.raises(AccountDiffers, match="may do more"):
 		create(login(shop.primary), [account], "a-password", DATABASE)
 	assert not proofs_of(shop, account, "a-password")["replica01", "hold no other grant"]
+
+
+def test_the_proof_waits_for_the_grants_as_well_which_arrive_after_the_user(shop):
+	account, [replica] = Account("slow", "127.0.0.%"), shop.replicas
+	first, *others = create_reader([account], "a-password", DATABASE)
+	shop.catch_up()
+	replica.query("STOP SLAVE")
+	shop.primary.query(first)
+	[[position]] = shop.primary.query("SELECT @@gtid_binlog_pos")
+	for statement in others:
+		shop.primary.query(statement)
+	replica.query(f"START SLAVE UNTIL master_gtid_pos = '{position}'")
+	later = threading.Timer(2, lambda: replica.query("START SLAVE"))
+	later.start()
+	try:
+		found = proofs_of(shop, account, "a-password")
+	finally:
+		later.join()
+		shop.primary.query(f"DROP USER {account}")
+		shop.catch_up()
+	assert all(found.values()), found
 
 
 def test_a_replica_where_it_does_not_arrive_is_named_with_what_to_look_at(shop, monkeypatch):
