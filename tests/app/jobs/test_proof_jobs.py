@@ -25,6 +25,7 @@ from read_replica.database.bookkeeping import execute_and_commit
 from support.job_bench import JobBench
 from support.load import seed_of_run
 from support.servers import Redis
+from support.waiting import until
 
 from .test_jobs import DAILY, rule
 
@@ -35,6 +36,8 @@ SECONDS = 600
 LEAST_KILLS = 6
 TAKEOVER_AFTER = 20
 SECONDS_TO_START = 20
+# Until the first runs of both servers are claimed.
+SECONDS_TO_START_WHEN_IDLE = 12
 # Seconds by which a server's clock is early.
 CLOCKS = {"primary": 0, "secondary": -2}
 
@@ -109,9 +112,19 @@ class Chaos:
 		self._benches = benches
 		self._rng = rng
 		self._dead_until: dict[tuple[JobBench, str], float] = {}
-		self._next = time.monotonic() + 5
+		self._next = float("inf")
+		# How many times longer than on an idle machine the processes take to start.
+		self._pace = 1.0
 		self.kills = 0
 		self.gone_until: datetime | None = None
+
+	def begin(self) -> None:
+		"""Start all, and kill nothing before both servers work: what never comes to work proves nothing."""
+		began = time.monotonic()
+		self.end()
+		until(lambda: counts()[0] > JOBS / 2, SECONDS / 2)
+		self._pace = max(1.0, (time.monotonic() - began) / SECONDS_TO_START_WHEN_IDLE)
+		self._next = time.monotonic()
 
 	def step(self) -> None:
 		now = time.monotonic()
@@ -120,7 +133,7 @@ class Chaos:
 				bench.start(what)
 				del self._dead_until[bench, what]
 		if now >= self._next:
-			self._next = now + self._rng.uniform(1.5, 4)
+			self._next = now + self._rng.uniform(1.5, 4) * self._pace
 			bench, what = self._rng.choice(self._benches), self._rng.choice(("scheduler", "workers"))
 			if (bench, what) not in self._dead_until:
 				self._kill(bench, what, self._rng.uniform(0, 3))
@@ -166,8 +179,8 @@ def test_each_run_is_executed_once_by_its_server_whatever_is_killed(due, schedul
 	print("READ_REPLICA_SEED", seed)
 	with two_servers(due, servers.redis.port, shared) as benches:
 		chaos = Chaos(benches, random.Random(seed))
-		chaos.end()
 		try:
+			chaos.begin()
 			run_until_enough(chaos, benches[1])
 			let_no_run_be_due()
 			until_all_are_executed(chaos)
@@ -232,14 +245,21 @@ def check(chaos: Chaos) -> None:
 		row.clock < row.at - timedelta(seconds=1.5) for row in executed if row.server_id == "secondary"
 	)
 	fields = ["server_id", "taken_by", "runs", "seen_at", "began_at", "ended_at"]
-	[takeover] = frappe.get_all("Job Takeover", fields=fields)
-	assert takeover.began_at >= takeover.seen_at + timedelta(seconds=TAKEOVER_AFTER)
+	# The long outage; on a busy machine, one more where a server was long in starting again.
+	takeovers = frappe.get_all("Job Takeover", fields=fields, order_by="began_at")
+	for takeover in takeovers:
+		assert takeover.began_at >= takeover.seen_at + timedelta(seconds=TAKEOVER_AFTER)
+		assert (takeover.server_id, takeover.taken_by) == ("secondary", "primary") and takeover.ended_at
 	for run in runs:
 		named = "secondary" if int(run.job.rsplit("_", 1)[1]) % 2 else "primary"
 		if run.taken_from:
 			# It may have waited in the server's queue since before, or in the other's until after.
-			assert named == "secondary" and run.claimed_at < chaos.gone_until
-			assert run.begun_at > takeover.began_at - timedelta(seconds=2)
+			assert named == "secondary"
+			assert any(
+				run.claimed_at < max(takeover.ended_at, chaos.gone_until)
+				and run.begun_at > takeover.began_at - timedelta(seconds=2)
+				for takeover in takeovers
+			)
 			named = "primary"
 		assert by_run[run.name] == named
 	taken_over = sum(bool(run.taken_from) for run in runs)
@@ -248,5 +268,4 @@ def check(chaos: Chaos) -> None:
 		f"{len(runs)} runs, {chaos.kills} kills, {taken_over} taken over, {again} executed at the second attempt"
 	)
 	assert taken_over and chaos.kills >= LEAST_KILLS
-	assert (takeover.server_id, takeover.taken_by) == ("secondary", "primary")
-	assert takeover.ended_at and takeover.runs >= taken_over
+	assert sum(takeover.runs for takeover in takeovers) >= taken_over
