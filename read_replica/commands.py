@@ -204,6 +204,11 @@ def methods(
 	"--take", is_flag=True, help="For a user made by hand: ask for its password, prove it, and write it"
 )
 @click.option("--check", is_flag=True, help="Prove the user that site_config.json has")
+@click.option(
+	"--reset-password",
+	is_flag=True,
+	help="With --run: a user that is there already gets a new password; other app servers need it then as well",
+)
 @click.option("--dry-run", is_flag=True, help="Show what would be done, and do nothing")
 @click.option("--show-password", is_flag=True, help="Show SQL that can be run, and the password")
 @click.option(
@@ -219,6 +224,7 @@ def replica_user(
 	run: bool = False,
 	take: bool = False,
 	check: bool = False,
+	reset_password: bool = False,
 	dry_run: bool = False,
 	show_password: bool = False,
 	db_root_username: str = "root",
@@ -240,9 +246,8 @@ def replica_user(
 			return of_site.check()
 		if take:
 			return of_site.take(_secret(None, f"Password of {of_site.user}"))
-		return of_site.make(
-			db_root_username, _secret(db_root_password, f"Password of {db_root_username} on the primary")
-		)
+		root_password = _secret(db_root_password, f"Password of {db_root_username} on the primary")
+		return of_site.make(db_root_username, root_password, reset_password)
 
 	with _told_as_sentences(site_user.ERRORS):
 		report = _say(context, as_json, work, tables.print_user, hides_accounts=False)

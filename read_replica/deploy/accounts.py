@@ -82,10 +82,16 @@ def create_reader(accounts: Iterable[Account], password: str, database: str) -> 
 
 
 def other_grants(grants: Iterable[str], database: str) -> list[str]:
-	"""Returns those of an account's grants, as SHOW GRANTS gives them, that let it do more than read a database."""
-	allowed = ("GRANT USAGE ON *.* TO ", f"GRANT SELECT ON {grant_identifier(database)}.* TO ")
+	"""Returns those of an account's grants, as SHOW GRANTS gives them, that let it do more than read a database.
+
+	What everybody may (`TO PUBLIC`, such as the database test) is not the account's own and no fault of it. A grant
+	written by hand may have an `_` that is not escaped.
+	"""
+	names = {grant_identifier(database), identifier(database)}
+	allowed = ("GRANT USAGE ON *.* TO ", *(f"GRANT SELECT ON {name}.* TO " for name in names))
 	return [
 		grant.partition(" IDENTIFIED ")[0]
 		for grant in grants
-		if not grant.startswith(allowed) or grant.endswith("WITH GRANT OPTION")
+		if not grant.endswith(" TO PUBLIC")
+		and (not grant.startswith(allowed) or grant.endswith("WITH GRANT OPTION"))
 	]

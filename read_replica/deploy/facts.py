@@ -14,12 +14,15 @@ from functools import cached_property
 from typing import Any
 
 import pymysql
+from pymysql.cursors import DictCursor
 
 from read_replica.deploy.doctor import Skipped
 from read_replica.deploy.servers import Login, rows, what_failed
 
 # Frappe makes and drops it while it works.
 NO_PART_OF_THE_SCHEMA = ("__read_replica_probe",)
+# It needs REPLICA MONITOR, which neither the site's user nor the replica's has unless somebody gave it.
+NOT_ALLOWED = 1227
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,8 @@ class Variables:
 	"""A server's variables and status, and what its connection is like.
 
 	:param clock_ahead: by how many seconds its clock is ahead of this machine's
+	:param connections: what SHOW ALL SLAVES STATUS says of each replication connection; None if this user may not
+		see it
 	"""
 
 	of_server: dict[str, str]
@@ -35,6 +40,7 @@ class Variables:
 	cipher: str
 	clock_ahead: float
 	timezone_offset: int
+	connections: list[dict[str, Any]] | None
 
 	def is_on(self, name: str) -> bool:
 		"""Returns whether a switch is on; False if this version has none of that name."""
@@ -71,6 +77,18 @@ class Server:
 	def tables_without_key(self) -> list[str]:
 		"""The names of the site's tables that have no index at all."""
 		return self._once("without_key", lambda connection: _tables_without_key(connection, self._database))
+
+	def has_within(self, position: str, seconds: float) -> bool:
+		"""Returns whether the server has applied a position, or does so within some seconds.
+
+		:raises Skipped: if it does not answer
+		"""
+		found = self._ask(
+			lambda connection: rows(connection, "SELECT MASTER_GTID_WAIT(%s, %s)", (position, seconds))
+		)
+		if isinstance(found, Skipped):
+			raise found
+		return found[0][0] == 0
 
 	@property
 	def error(self) -> str | None:
@@ -136,7 +154,19 @@ def _variables(connection: pymysql.Connection) -> Variables:
 		clock_ahead=float(clock) - (began + ended) / 2,
 		# Whole quarters of an hour, as the two functions may see different seconds.
 		timezone_offset=round(int(offset) / 900) * 900,
+		connections=_connections(connection),
 	)
+
+
+def _connections(connection: pymysql.Connection) -> list[dict[str, Any]] | None:
+	try:
+		with connection.cursor(DictCursor) as cursor:
+			cursor.execute("SHOW ALL SLAVES STATUS")
+			return list(cursor.fetchall())
+	except pymysql.err.MySQLError as error:
+		if error.args[0] != NOT_ALLOWED:
+			raise
+		return None
 
 
 def _tables(connection: pymysql.Connection, database: str) -> dict[str, tuple]:

@@ -7,13 +7,37 @@ import difflib
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+# Keys whose values are shown as they stand. All others may be secrets: apps keep theirs under names of their own.
+PLAIN_KEYS = frozenset(
+	{
+		"name",
+		"host",
+		"port",
+		"user",
+		"pool",
+		"weight",
+		"db_name",
+		"db_host",
+		"db_port",
+		"read_from_replica",
+		"different_credentials_for_replica",
+		"replica_host",
+		"replica_db_name",
+		"replica_db_port",
+		"replica_db_user",
+		"use_slave_for_read_only",
+		"slave_host",
+		"slave_db_name",
+	}
+)
 HIDDEN = "…"
+HIDDEN_NEW = "… (new)"
 
 
 @dataclass(frozen=True)
@@ -27,15 +51,18 @@ class Change:
 	def __bool__(self) -> bool:
 		return self.before != self.after
 
-	def diff(self, secrets: Iterable[str]) -> str:
-		"""Returns the change as a unified diff, without the secrets in it."""
+	def diff(self) -> str:
+		"""Returns the change as a unified diff, in which only values of PLAIN_KEYS, true, false and null are shown."""
+		before, after = json.loads(self.before), json.loads(self.after)
 		lines = difflib.unified_diff(
-			self.before.splitlines(), self.after.splitlines(), str(self.path), str(self.path), lineterm=""
+			_dumped(_masked(before, before)).splitlines(),
+			_dumped(_masked(after, before)).splitlines(),
+			str(self.path),
+			str(self.path),
+			lineterm="",
+			n=1,
 		)
-		text = "\n".join(lines)
-		for secret in sorted(filter(None, secrets), key=len, reverse=True):
-			text = text.replace(json.dumps(secret), f'"{HIDDEN}"')
-		return text
+		return "\n".join(lines)
 
 	def write(self) -> None:
 		"""Put the new text in place; who reads the file meanwhile reads the old one or the new one, and never a part.
@@ -77,6 +104,30 @@ def changed(path: Path, keys: Mapping[str, Any]) -> Change:
 		raise ValueError(f"{path} is no JSON object")
 	if all(content.get(key) == value for key, value in keys.items()):
 		return Change(path, before, before)
-	# As Frappe writes it.
-	after = json.dumps(content | dict(keys), indent=1, ensure_ascii=False)
+	after = _dumped(content | dict(keys))
 	return Change(path, before, after + "\n" * before.endswith("\n"))
+
+
+def _dumped(content: Any) -> str:
+	# As Frappe writes it.
+	return json.dumps(content, indent=1, ensure_ascii=False)
+
+
+def _masked(value: Any, before: Any) -> Any:
+	"""Returns a value with all that may be a secret masked, and told apart from what stood there before."""
+	if isinstance(value, dict):
+		old = before if isinstance(before, dict) else {}
+		return {
+			key: one if key in PLAIN_KEYS and _is_leaf(one) else _masked(one, old.get(key))
+			for key, one in value.items()
+		}
+	if isinstance(value, list):
+		old = before if isinstance(before, list) else []
+		return [_masked(one, old[at] if at < len(old) else None) for at, one in enumerate(value)]
+	if value is None or isinstance(value, bool):
+		return value
+	return HIDDEN if value == before else HIDDEN_NEW
+
+
+def _is_leaf(value: Any) -> bool:
+	return not isinstance(value, dict | list)

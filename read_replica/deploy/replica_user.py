@@ -34,7 +34,7 @@ NO_SUCH_ACCOUNT = 1141
 
 
 class AccountDiffers(Exception):
-	"""Raised when an account of that name is there, and may do more than it should."""
+	"""Raised when an account of that name is there, and may do more than it should or has another password."""
 
 
 @dataclass(frozen=True)
@@ -47,17 +47,25 @@ class Proof:
 	seen: str
 
 
-def create(primary: Login, accounts: Sequence[Account], password: str, database: str) -> list[str]:
+def create(
+	primary: Login, accounts: Sequence[Account], password: str, database: str, resets_password: bool = False
+) -> list[str]:
 	"""Make the accounts on the primary; returns the statements that were run, none if all is as it should be.
 
 	:param primary: with a user who may create users
-	:raises AccountDiffers: if one of them is there already and may do more than read the database
+	:param resets_password: whether an account that is there gets this password in place of its own
+	:raises AccountDiffers: if one of them is there already, and may do more than read the database or has another
+		password: another app server may read its replicas with it. Nothing is changed then
 	:raises pymysql.err.MySQLError: if the server refuses a statement
 	"""
 	connection = primary.connect()
 	try:
 		rows(connection, "SET SESSION sql_mode = ''")
-		wrong = [account for account in accounts if not _is_right(connection, account, password, database)]
+		wrong = [
+			account
+			for account in accounts
+			if not _is_right(connection, account, password, database, resets_password)
+		]
 		needed = create_reader(wrong, password, database)
 		for statement in needed:
 			rows(connection, statement)
@@ -66,7 +74,9 @@ def create(primary: Login, accounts: Sequence[Account], password: str, database:
 		connection.close()
 
 
-def _is_right(connection: pymysql.Connection, account: Account, password: str, database: str) -> bool:
+def _is_right(
+	connection: pymysql.Connection, account: Account, password: str, database: str, resets_password: bool
+) -> bool:
 	"""Returns whether an account is there with this password and its grant."""
 	try:
 		grants = [row[0] for row in rows(connection, f"SHOW GRANTS FOR {account}")]
@@ -79,7 +89,14 @@ def _is_right(connection: pymysql.Connection, account: Account, password: str, d
 			f"The account {account} is there already and may do more than read {database}: {'; '.join(more)}."
 			" Take another name (--user), or drop that account first."
 		)
-	return len(grants) > 1 and any(password_hash(password) in grant for grant in grants)
+	has_password = any(password_hash(password) in grant for grant in grants)
+	if not has_password and not resets_password:
+		raise AccountDiffers(
+			f"The account {account} is there already with another password; another app server of the site may"
+			" read its replicas with it. Give that password to --take, take another name (--user), or give the"
+			" account a new password with --reset-password and write it on all app servers."
+		)
+	return has_password and len(grants) > 1
 
 
 def prove(

@@ -5,6 +5,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator
+from typing import Any
 
 from read_replica.deploy.doctor import Check, Skipped, Trouble
 from read_replica.deploy.facts import Databases
@@ -20,6 +21,18 @@ FILTERS = (
 	"replicate_wild_do_table",
 	"replicate_wild_ignore_table",
 )
+# Named connections have theirs only here, and no variable shows what domains are left out.
+FILTERS_OF_A_CONNECTION = (
+	"Replicate_Do_DB",
+	"Replicate_Ignore_DB",
+	"Replicate_Do_Table",
+	"Replicate_Ignore_Table",
+	"Replicate_Wild_Do_Table",
+	"Replicate_Wild_Ignore_Table",
+	"Replicate_Do_Domain_Ids",
+	"Replicate_Ignore_Domain_Ids",
+)
+SECONDS_TO_CATCH_UP = 10
 
 
 def _reachable(servers: Databases) -> Iterator[Trouble]:
@@ -50,14 +63,54 @@ def _binary_log(servers: Databases) -> Iterator[Trouble]:
 
 def _running(servers: Databases) -> Iterator[Trouble]:
 	for replica in servers.replicas:
-		if replica.variables.status.get("Slave_running", "OFF") != "ON":
+		known = replica.variables
+		if known.connections:
+			for connection in known.connections:
+				if why := _why_stopped(connection):
+					yield Trouble("fail", f"replication on {replica.name} does not run: {why}")
+		# Slave_running knows only the connection without a name; Slaves_running counts those with one too.
+		elif (
+			known.status.get("Slave_running", "OFF") != "ON"
+			and known.status.get("Slaves_running", "0") == "0"
+		):
 			yield Trouble("fail", f"replication on {replica.name} does not run")
+
+
+def _why_stopped(connection: dict[str, Any]) -> str | None:
+	"""Returns what stands still of a replication connection, with its last error; None if it runs."""
+	stopped = [
+		f"{thread} is {connection[thread]}"
+		for thread in ("Slave_IO_Running", "Slave_SQL_Running")
+		if connection[thread] != "Yes"
+	]
+	if not stopped:
+		return None
+	errors = [connection[name] for name in ("Last_IO_Error", "Last_SQL_Error") if connection[name]]
+	name = f"of connection {connection['Connection_name']} " if connection["Connection_name"] else ""
+	return ", ".join([f"{name}{' and '.join(stopped)}", *errors])
+
+
+def _lag(servers: Databases) -> Iterator[Trouble]:
+	position = servers.primary.variables["gtid_binlog_pos"]
+	if not position:
+		raise Skipped("the primary's binary log is empty")
+	if list(_running(servers)):
+		raise Skipped("replication does not run")
+	for replica in servers.replicas:
+		if not replica.has_within(position, SECONDS_TO_CATCH_UP):
+			yield Trouble(
+				"warn",
+				f"{replica.name} had not applied after {SECONDS_TO_CATCH_UP} s what the primary had committed",
+			)
 
 
 def _gtid(servers: Databases) -> Iterator[Trouble]:
 	for replica in servers.replicas:
 		if not replica.variables["gtid_slave_pos"]:
 			yield Trouble("fail", f"{replica.name} has no position: gtid_slave_pos is empty")
+		for connection in replica.variables.connections or ():
+			if connection["Using_Gtid"] == "No":
+				yield Trouble("fail", f"{replica.name} follows by file and offset (Using_Gtid: No)")
 
 
 def _strict(servers: Databases) -> Iterator[Trouble]:
@@ -71,8 +124,14 @@ def _errant(servers: Databases) -> Iterator[Trouble]:
 		if replica.variables["server_id"] == servers.primary.variables["server_id"]:
 			raise Skipped(f"{replica.name} has the primary's server_id")
 		own = f"-{replica.variables['server_id']}-"
-		position = replica.variables.of_server.get("gtid_binlog_state", "")
-		strays = [gtid.strip() for gtid in position.split(",") if own in gtid]
+		# After a switchover, the primary has what it committed as a replica, and its replicas have it from there.
+		known = _last_numbers(servers.primary.variables.of_server.get("gtid_binlog_state", ""))
+		there = _last_numbers(replica.variables.of_server.get("gtid_binlog_state", ""))
+		strays = [
+			f"{origin}{number}"
+			for origin, number in there.items()
+			if origin.endswith(own) and number > known.get(origin, 0)
+		]
 		if strays and Position(replica.variables["gtid_binlog_pos"]).is_ahead_of(
 			Position(servers.primary.variables["gtid_binlog_pos"])
 		):
@@ -82,6 +141,12 @@ def _errant(servers: Databases) -> Iterator[Trouble]:
 				"warn",
 				f"{replica.name} has committed {', '.join(strays)} by itself: before it was a replica, or a stray write",
 			)
+
+
+def _last_numbers(state: str) -> dict[str, int]:
+	"""Returns the last number of each domain and server in a gtid_binlog_state, by `domain-server-`."""
+	gtids = [gtid.strip().rpartition("-") for gtid in state.split(",") if gtid.strip()]
+	return {f"{origin}-": int(number) for origin, _, number in gtids}
 
 
 def _server_ids(servers: Databases) -> Iterator[Trouble]:
@@ -105,9 +170,14 @@ def _format(servers: Databases) -> Iterator[Trouble]:
 
 def _filters(servers: Databases) -> Iterator[Trouble]:
 	for replica in servers.replicas:
-		for name in FILTERS:
-			if value := replica.variables.of_server.get(name):
+		for name, value in replica.variables.of_server.items():
+			# A connection with a name has filters of its own: name.replicate_do_db.
+			if value and name.rpartition(".")[2] in FILTERS:
 				yield Trouble("fail", f"{replica.name} leaves out rows by {name} = {value}")
+		for connection in replica.variables.connections or ():
+			for name in FILTERS_OF_A_CONNECTION:
+				if value := connection.get(name):
+					yield Trouble("fail", f"{replica.name} leaves out rows by {name} = {value}")
 
 
 def _skipped_errors(servers: Databases) -> Iterator[Trouble]:
@@ -186,6 +256,14 @@ CHECKS = (
 		TAGS,
 		_running,
 		"On the replica: SHOW REPLICA STATUS\\G shows Last_IO_Error or Last_SQL_Error; mend it, then START REPLICA",
+	),
+	Check(
+		"replication-lag",
+		f"each replica applies within {SECONDS_TO_CATCH_UP} s what the primary has committed",
+		TAGS,
+		_lag,
+		"See what the replica is busy with: SHOW PROCESSLIST; a long ALTER, a table without any key, a slow disk,"
+		" or too few slave_parallel_threads",
 	),
 	Check(
 		"gtid",

@@ -11,7 +11,6 @@ from pathlib import Path
 import frappe
 import pymysql
 
-from read_replica.config.keys import names_and_passwords
 from read_replica.config.settings import settings_from
 from read_replica.deploy import json_file, replica_user
 from read_replica.deploy.accounts import Account, create_reader, new_password
@@ -82,18 +81,20 @@ class SiteUser:
 			hidden = replica_user.password_hash(password)
 			statements = [statement.replace(hidden, HIDDEN) for statement in statements]
 		report.sql, report.password = statements, password if shows_password else None
-		report.diff = self._change(password).diff(self._secrets(password))
+		report.diff = self._change(password).diff()
 		return report
 
-	def make(self, root: str, root_password: str) -> UserReport:
+	def make(self, root: str, root_password: str, resets_password: bool) -> UserReport:
 		"""Make the user on the primary, prove it, and write it into site_config.json if it is proved.
 
 		:param root: a user of the primary who may create users
+		:param resets_password: whether a user that is there gets a password that site_config.json has, or a new one
+		:raises AccountDiffers: if the user is there already, and may do more or has another password
 		"""
 		password = self.password or new_password()
 		report = self.report()
 		admin = replace(self._primary, user=root, password=root_password)
-		ran = replica_user.create(admin, self._accounts(), password, self._conf.db_name)
+		ran = replica_user.create(admin, self._accounts(), password, self._conf.db_name, resets_password)
 		hidden = replica_user.password_hash(password)
 		report.sql = [statement.replace(hidden, HIDDEN) for statement in ran]
 		report.has_changed = bool(ran)
@@ -117,7 +118,7 @@ class SiteUser:
 	def _prove_and_write(self, report: UserReport, password: str) -> UserReport:
 		report.proofs = self._prove(password)
 		change = self._change(password)
-		report.diff = change.diff(self._secrets(password))
+		report.diff = change.diff()
 		if change and report.is_proved:
 			change.write()
 			report.has_changed = True
@@ -136,6 +137,3 @@ class SiteUser:
 		names = [endpoint.name for endpoint in self._endpoints]
 		keys = keys_with_user(self._conf, self.user, password, names, self._has_user_key)
 		return json_file.changed(path, keys)
-
-	def _secrets(self, password: str) -> set[str]:
-		return names_and_passwords(self._conf) - {self.user, self._conf.db_name} | {password}

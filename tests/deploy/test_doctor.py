@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
+from pymysql.cursors import DictCursor
 
 from read_replica.deploy import database_checks, doctor, replication_checks
 from read_replica.deploy.accounts import Account
@@ -211,6 +212,61 @@ def test_a_server_that_has_run_out_of_connections_is_named(shop):
 		replica.query("SET GLOBAL max_connections=400")
 		# Without LOCAL, it would be a transaction of the replica's own.
 		replica.query("FLUSH LOCAL STATUS")
+
+
+def test_a_replica_that_is_late_is_named(shop, monkeypatch):
+	monkeypatch.setattr(replication_checks, "SECONDS_TO_CATCH_UP", 0.5)
+	[replica] = shop.replicas
+	with replica.admin() as connection, connection.cursor() as cursor:
+		cursor.execute("FLUSH TABLES WITH READ LOCK")
+		shop.primary.query("INSERT INTO shop.tabItem VALUES ('late', 1)")
+		found = wrong(databases(shop))
+		cursor.execute("UNLOCK TABLES")
+	shop.catch_up()
+	assert found == {"replication-lag": "warn"}
+
+
+def test_a_connection_with_a_name_of_its_own_is_seen_running_stopped_and_filtered(shop):
+	[replica] = shop.replicas
+	[connection] = _rows_of(replica, "SHOW ALL SLAVES STATUS")
+	known = databases(shop)
+	variables = known.replicas[0].variables
+	silent = {"Slave_running": "OFF", "Slaves_running": "1"}
+
+	def found_with(connections, **status) -> dict[str, str]:
+		known.replicas[0]._known["variables"] = replace(
+			variables, connections=connections, status=variables.status | silent | status
+		)
+		return wrong(known)
+
+	named = connection | {"Connection_name": "shop"}
+	assert found_with(None) == {} == found_with([named])
+	assert found_with(None, Slaves_running="0") == {"replication-running": "fail"}
+	assert found_with([named | {"Slave_IO_Running": "Connecting"}]) == {"replication-running": "fail"}
+	assert found_with([named | {"Using_Gtid": "No"}]) == {"gtid": "fail"}
+	assert found_with([named | {"Replicate_Ignore_Domain_Ids": "2"}]) == {"replication-filters": "fail"}
+
+
+def _rows_of(server: MariaDB, statement: str) -> list[dict]:
+	with server.admin() as connection, connection.cursor(DictCursor) as cursor:
+		cursor.execute(statement)
+		return list(cursor.fetchall())
+
+
+def test_what_a_server_committed_as_primary_before_a_switchover_is_no_stray_write(shop):
+	known = databases(shop)
+	primary, replica = known.primary.variables, known.replicas[0].variables
+
+	def status(own: str, of_primary: str) -> str | None:
+		states = (known.primary, primary, of_primary), (known.replicas[0], replica, own)
+		for server, variables, state in states:
+			server._known["variables"] = replace(
+				variables, of_server=variables.of_server | {"gtid_binlog_state": state}
+			)
+		return wrong(known).get("errant-transactions")
+
+	assert status("0-2-7,0-1-9", "0-2-7,0-1-9") is None
+	assert status("0-2-8,0-1-9", "0-2-7,0-1-9") == status("0-2-7,0-1-9", "0-1-9") == "warn"
 
 
 # What cannot be had on one machine: a server that says it.

@@ -36,10 +36,31 @@ def test_what_is_so_already_changes_nothing(file):
 	assert file.stat().st_mtime_ns == before
 
 
-def test_the_diff_shows_each_change_and_no_secret(file):
-	change = json_file.changed(file, {"db_password": "new-secret", "apple": False})
-	shown = change.diff(["old-secret", "new-secret"])
-	assert '-"apple"' in shown.replace(" ", "") and "secret" not in shown and "…" in shown
+def test_the_diff_shows_each_change_and_no_value_that_may_be_a_secret(file):
+	secrets = {
+		"encryption_key": "old-secret",
+		"metrics_token": "old-secret-ü",
+		"pin": 4711,
+		"api": ["old-secret"],
+	}
+	file.write_text(json.dumps(CONF | secrets | {"host": "10.0.0.2"}, indent=1, ensure_ascii=False))
+	change = json_file.changed(
+		file, {"db_password": "new-secret-ü", "apple": False, "host": "10.0.0.3", "pin": 815}
+	)
+	shown = change.diff()
+	assert "secret" not in shown and "4711" not in shown and "815" not in shown
+	for line in ('-"apple":true', '+"apple":false', '-"host":"10.0.0.2"', '+"host":"10.0.0.3"'):
+		assert line in shown.replace(" ", "")
+	for key in ("db_password", "pin"):
+		assert f'- "{key}": "…"' in shown and f'+ "{key}": "… (new)"' in shown
+
+
+def test_a_diff_says_which_row_of_a_list_has_a_new_password(file):
+	rows = [{"name": "a", "password": "old-secret"}, {"name": "b", "password": "old-secret"}]
+	file.write_text(json.dumps({"read_replica": {"replicas": rows}}))
+	after = [rows[0], rows[1] | {"password": "new-secret"}]
+	shown = json_file.changed(file, {"read_replica": {"replicas": after}}).diff()
+	assert "secret" not in shown and shown.count("… (new)") == 1 and '"name": "b"' in shown
 
 
 def test_a_file_that_somebody_else_has_changed_is_left_alone(file):

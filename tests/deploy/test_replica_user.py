@@ -65,12 +65,17 @@ def test_it_may_not_read_a_database_whose_name_the_wildcards_of_its_own_would_ma
 	connection.close()
 
 
-def test_run_twice_it_changes_nothing_and_a_new_password_takes_the_place_of_the_old_one(shop, account):
+def test_run_twice_it_changes_nothing_and_a_new_password_only_takes_the_place_of_the_old_one_if_asked_to(
+	shop, account
+):
 	assert len(create(login(shop.primary), [account], "a-password", DATABASE)) == 3
 	position = shop.primary.query("SELECT @@gtid_binlog_pos")
 	assert create(login(shop.primary), [account], "a-password", DATABASE) == []
 	assert shop.primary.query("SELECT @@gtid_binlog_pos") == position
-	assert create(login(shop.primary), [account], "another", DATABASE)
+	with pytest.raises(AccountDiffers, match=r"with another password.*--reset-password"):
+		create(login(shop.primary), [account], "another", DATABASE)
+	assert all(proofs_of(shop, account, "a-password").values())
+	assert create(login(shop.primary), [account], "another", DATABASE, resets_password=True)
 	assert all(proofs_of(shop, account, "another").values())
 
 
@@ -103,6 +108,15 @@ def test_an_account_that_may_do_more_is_refused_and_the_proof_fails(shop, accoun
 	with pytest.raises(AccountDiffers, match="may do more"):
 		create(login(shop.primary), [account], "a-password", DATABASE)
 	assert not proofs_of(shop, account, "a-password")["replica01", "hold no other grant"]
+
+
+def test_what_everybody_may_and_a_grant_written_by_hand_count_as_no_more():
+	grants = [
+		"GRANT USAGE ON *.* TO `a`@`%` IDENTIFIED BY PASSWORD '*1'",
+		"GRANT SELECT ON `_shop`.* TO `a`@`%`",
+	]
+	assert other_grants([*grants, "GRANT SELECT, INSERT ON `test`.* TO PUBLIC"], "_shop") == []
+	assert other_grants([*grants, "GRANT SELECT, INSERT ON `test`.* TO `a`@`%`"], "_shop") != []
 
 
 def test_the_proof_waits_for_the_grants_as_well_which_arrive_after_the_user(shop):
