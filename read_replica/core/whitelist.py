@@ -33,7 +33,7 @@ def opens_a_scope_itself(method: str) -> bool:
 
 
 def _function_of(name: str) -> Callable | None:
-	"""Returns the function of a dotted path; None for the name of a Server Script, or of nothing.
+	"""Returns the function of a dotted path; None for the name of a Server Script, of nothing, or of what cannot be loaded.
 
 	Not by frappe.get_attr: where there is none, that puts its error into the response of the request.
 	"""
@@ -42,7 +42,8 @@ def _function_of(name: str) -> Callable | None:
 		return None
 	try:
 		return getattr(importlib.import_module(module), attribute, None)
-	except ImportError:
+	except Exception:
+		# A module of another app may raise anything when it is imported; that is for the request that calls it.
 		return None
 
 

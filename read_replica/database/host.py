@@ -46,12 +46,16 @@ class FrappeHost:
 		return frappe.local.db
 
 	def put(self, db: Any, state: RequestState) -> None:
+		before = frappe.local.db
+		if before is not db:
+			routed.hide_cached(before)
 		frappe.local.db = db
 		# Core's write_only uses these two names to leave a scope and to come back to it.
 		if isinstance(db, routed.RoutedMethods):
 			if getattr(frappe.local, "primary_db", None) is not db.primary:
 				frappe.local.primary_db = db.primary
 			frappe.local.replica_db = db
+			routed.show_cached(db)
 		elif not state.frames:
 			frappe.local.replica_db = None
 

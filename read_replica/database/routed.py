@@ -220,6 +220,18 @@ class RoutedMethods:
 		self.scope.close()
 
 
+def hide_cached(database: Any) -> None:
+	"""Take what a scope has cached in the request out of the way of another database, until `show_cached`."""
+	if isinstance(database, RoutedMethods) and database.scope_cache and not database.scope.ended:
+		database.scope_cache.hide()
+
+
+def show_cached(database: RoutedMethods) -> None:
+	"""Put back what `hide_cached` has taken out."""
+	if database.scope_cache and not database.scope.ended:
+		database.scope_cache.show()
+
+
 def primary_of(database: Any) -> Any:
 	"""Returns the primary's database object, whether that or a scope's is given."""
 	return database.primary if isinstance(database, RoutedMethods) else database

@@ -8,6 +8,8 @@ from typing import Any
 import frappe
 from frappe.utils import nowdate
 
+from read_replica.policy.called import called_of
+
 DOCTYPE = "Routed Method"
 
 
@@ -31,8 +33,8 @@ def set_rule(name: str, where: str) -> str:
 
 def _row_of(name: str) -> Any:
 	"""Returns the row for a method, or a new one."""
-	method, _, subject = name.partition("(")
-	values = {"method": method.strip(), "subject": subject.rstrip(")").strip()}
+	called = called_of(name)
+	values = {"method": called.method.strip(), "subject": called.subject.strip()}
 	existing = frappe.db.get_value(DOCTYPE, values)
 	if existing:
 		return frappe.get_doc(DOCTYPE, existing)
@@ -42,9 +44,13 @@ def _row_of(name: str) -> Any:
 def move(name: str, why: str) -> None:
 	"""Let a method read on replicas, as it has never written; what it shows is never older than on the primary.
 
+	A method that has a row already is left to that, unless the row only shows an entry of the shipped list.
+
 	:param why: in a sentence
 	"""
 	row = _row_of(name)
+	if not row.is_new() and row.source != "Shipped":
+		return
 	row.update({"reads": "Replica", "consistency": "Strong", "source": "Learned"})
 	_save_with_reason(row, f"Moved on {nowdate()}: {why}")
 

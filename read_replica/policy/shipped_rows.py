@@ -10,6 +10,7 @@ by hand, which counts before the list.
 import frappe
 
 from read_replica.core.whitelist import is_there
+from read_replica.policy.called import called_of
 from read_replica.policy.desk import DOCTYPE, name_of
 from read_replica.policy.shipped import READS, REMEMBERS_NO_WRITES
 
@@ -33,12 +34,12 @@ def sync() -> None:
 
 def add(name: str) -> None:
 	"""Add the row that shows an entry of the list."""
-	method, _, subject = name.partition("(")
+	called = called_of(name)
 	frappe.get_doc(
 		{
 			"doctype": DOCTYPE,
-			"method": method,
-			"subject": subject.rstrip(")"),
+			"method": called.method,
+			"subject": called.subject,
 			"reads": "Replica",
 			"source": "Shipped",
 			"reason": reason_of(name),
@@ -47,5 +48,5 @@ def add(name: str) -> None:
 
 
 def _is_here(name: str) -> bool:
-	method = name.partition("(")[0]
+	method = called_of(name).method
 	return method.startswith("/") or is_there(method)

@@ -61,8 +61,13 @@ def _is_known_well(tally: RequestTally) -> bool:
 
 
 def _is_free(name: str, rules: Rules) -> bool:
-	"""Returns whether a rule may send this to a replica, and none is there for it. Jobs have rules of their own."""
+	"""Returns whether a rule may send this to a replica, and none is there for it, nor a decorator.
+
+	Jobs have rules of their own. A name that is cut out of another one, as by a bracket in it, would be another rule.
+	"""
 	if name.startswith("job:"):
 		return False
 	called = called_of(name)
-	return not is_never_routed(called) and rules.rule_for(called) is None
+	if str(called) != name or is_never_routed(called) or rules.rule_for(called) is not None:
+		return False
+	return rules.needs_a_scope(called.method)

@@ -355,3 +355,42 @@ def test_a_document_cached_by_the_process_is_fresh_afterwards(late):
 
 	on_a_replica(read)
 	assert frappe.client_cache.get_value("of_the_test") is None
+
+
+@request_cache
+def access_of_guest() -> int:
+	return frappe.db.get_value("Role", "Guest", "desk_access")
+
+
+def test_what_is_made_on_the_primary_inside_a_scope_sees_nothing_that_the_scope_has_cached_from_a_replica(
+	late,
+):
+	written(("update tabRole set desk_access = 0 where name = 'Guest'",))
+
+	def cached() -> tuple:
+		return frappe.get_cached_doc("Role", "Guest").desk_access, access_of_guest()
+
+	def made() -> tuple:
+		frappe.cache().set_value("rr_test_scope_value", "of the scope")
+		return *cached(), frappe.cache().get_value("rr_test_scope_value")
+
+	def read() -> list:
+		found = [made()]
+		found.append(frappe.cache().get_value("rr_test_generated", lambda: cached()))
+		with primary():
+			found.append((*cached(), frappe.cache().get_value("rr_test_scope_value")))
+		# The scope goes on with what it has, but where the primary has made it meanwhile.
+		found.append(frappe.cache().get_value("rr_test_scope_value"))
+		return found
+
+	try:
+		in_scope, generated, in_block, afterwards = on_a_replica(read)
+		assert in_scope[2] == afterwards == "of the scope"
+		assert generated == (0, 0) and in_block == (0, 0, None)
+		next_request()
+		assert tuple(frappe.cache().get_value("rr_test_generated")) == (0, 0)
+	finally:
+		frappe.cache().delete_value("rr_test_generated")
+		frappe.db.sql("update tabRole set desk_access = 1 where name = 'Guest'")
+		frappe.db.commit()
+		frappe.clear_cache()
