@@ -32,7 +32,12 @@ def set_rule(name: str, where: str) -> str:
 
 
 def _row_of(name: str) -> Any:
-	"""Returns the row for a method, or a new one."""
+	"""Returns the row for a method, or a new one.
+
+	:raises frappe.ValidationError: if the name ends within its brackets
+	"""
+	if "(" in name and not name.endswith(")"):
+		frappe.throw(frappe._("{0} is no name of a rule: write method or method(subject)").format(name))
 	called = called_of(name)
 	values = {"method": called.method.strip(), "subject": called.subject.strip()}
 	existing = frappe.db.get_value(DOCTYPE, values)

@@ -19,6 +19,9 @@ from read_replica.policy import desk, row_counts, sources
 from read_replica.policy.rules import Rules
 from read_replica.policy.suggestions import suggestions
 
+# A Redis that was restarted counts as another one for as long.
+MINUTES_A_REDIS_COUNTS = 15
+
 # What is moved at once; the rest follows with the next run.
 MOST_MOVES = 20
 
@@ -32,10 +35,20 @@ def learn() -> None:
 	for row in _learned_rows():
 		if has_written(row.title, counted, writers):
 			_run(row.title, partial(desk.move_back, row.name))
-	if sources.is_switched_on("auto"):
+	if sources.is_switched_on("auto") and not _uses_several_redises():
 		found = suggestions(counted, Rules("", sources.load()))
 		for one in [one for one in found if one.name not in writers][:MOST_MOVES]:
 			_run(one.name, partial(desk.move, one.name, one.reason))
+
+
+def _uses_several_redises() -> bool:
+	"""Returns whether servers of the site have different cache Redises, or none: each counts only what it has seen."""
+	[(number,)] = frappe.db.sql(
+		"select count(distinct redis_id) from `tabCache Redis`"
+		" where seen_at > utc_timestamp(6) - interval %s minute",
+		MINUTES_A_REDIS_COUNTS,
+	)
+	return number > 1
 
 
 def _run(name: str, step: Callable[[], object]) -> None:

@@ -40,8 +40,22 @@ def _open(router: Router) -> None:
 		# What it calls may be decorated.
 		router.open_primary(name)
 		return
+	if _may_be_authenticated_later():
+		return
 	if called.method == DESK:
 		install_in_boot(on_primary)
 	scope = router.open(rule.need, name)
 	if isinstance(scope, Scope):
 		scope.remembers_writes = rule.remembers_writes
+
+
+def _may_be_authenticated_later() -> bool:
+	"""Returns whether an auth hook of another app, which stands after ours, may still say whose request it is.
+
+	Nothing is known yet of what that user has written, and what the hook writes must not be refused.
+	"""
+	if frappe.session.user not in (None, "", "Guest"):
+		return False
+	hooks = frappe.get_hooks("auth_hooks")
+	ours = max((at for at, hook in enumerate(hooks) if hook.startswith("read_replica.")), default=-1)
+	return len(hooks) > ours + 1

@@ -12,7 +12,7 @@ import pytest
 
 from read_replica import api
 from read_replica.database.host import shared_of_site
-from read_replica.policy import learning, rules, shipped_rows
+from read_replica.policy import desk, learning, rules, shipped_rows
 from read_replica.policy.shipped import READS
 from support.frappe_request import connected
 
@@ -184,3 +184,38 @@ def test_only_a_system_manager_moves_methods(learned):
 		for call in (lambda: api.set_methods([], "Replica"), lambda: api.undo_move("x"), api.ships_methods):
 			with pytest.raises(frappe.PermissionError):
 				call()
+
+
+def test_nothing_is_moved_while_servers_have_different_redises_as_none_has_counted_all(learned):
+	def note(redis_id: str) -> None:
+		frappe.db.sql(
+			"insert into `tabCache Redis` (name, redis_id, host, address, in_use_since, seen_at)"
+			" values (%s, %s, 'another', '10.0.0.9:6379', utc_timestamp(6), utc_timestamp(6))",
+			(redis_id, redis_id),
+		)
+		frappe.db.commit()
+
+	def forget() -> None:
+		frappe.db.sql("delete from `tabCache Redis` where host = 'another'")
+		frappe.db.commit()
+
+	in_another_worker(lambda: (note("first"), note("second")))
+	try:
+		learned(auto=1, calls=1000)
+		assert not row()
+	finally:
+		in_another_worker(forget)
+	learned(auto=1)
+	assert row().reads == "Replica"
+
+
+def test_a_method_that_has_a_row_is_left_to_that(learned):
+	def make() -> None:
+		frappe.get_doc({"doctype": DOCTYPE, "method": METHOD, "reads": "Primary"}).insert()
+		frappe.db.commit()
+		desk.move(METHOD, "it reads")
+		frappe.db.commit()
+
+	learned(auto=0)
+	in_another_worker(make)
+	assert (row().reads, row().source) == ("Primary", "By Hand")

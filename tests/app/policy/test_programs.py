@@ -14,7 +14,7 @@ from support.bench import SITE
 from support.browser import Browser
 from support.trouble import standing_still
 
-from ..conftest import REPLICAS, connected, full_form
+from ..conftest import CLERK, REPLICAS, connected, full_form
 
 UNDECORATED = "sample_app.api.undecorated"
 EXISTS = "sample_app.proof.number_of"
@@ -99,3 +99,18 @@ def test_the_user_is_shown_what_they_have_written_and_another_one_need_not_be(pr
 		assert (found, server) == ("7", 1)
 		assert name in program.request(LIST, query_string={"limit_page_length": 0}).text
 		assert browser.call(UNDECORATED) in REPLICAS
+
+
+def test_whom_another_apps_hook_authenticates_after_ours_is_shown_what_they_have_written(
+	configured, servers, browser
+):
+	configured.configure(read_replica=full_form(servers, methods=RULES, shipped_methods=0))
+	assert browser.call(UNDECORATED) in REPLICAS
+	program = Program({"Authorization": f"Bearer sample:{CLERK}"})
+	try:
+		with standing_still(servers):
+			assert program.call("frappe.auth.get_logged_user") == CLERK
+			name = program.call("frappe.client.insert", doc={"doctype": "ToDo", "description": "7"})["name"]
+			assert program.call(EXISTS, name=name)[0] == "7"
+	finally:
+		program.close()

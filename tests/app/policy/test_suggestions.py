@@ -6,10 +6,15 @@
 import time
 from dataclasses import replace
 
+import pytest
+
 from read_replica.engine.shared.request_counts import RequestTally
 from read_replica.policy.rule_set import MethodRule, RuleSet
 from read_replica.policy.rules import Rules
 from read_replica.policy.suggestions import LEAST_CALLS, suggestions
+
+# Whether a method is decorated is asked of the apps of a site.
+pytestmark = pytest.mark.usefixtures("site")
 
 NOW = time.time()
 DAY = 24 * 3600
@@ -47,3 +52,15 @@ def test_what_has_a_rule_is_never_routed_or_is_a_job_is_not_suggested():
 		("frappe.desk.form.load.getdoc(Item)", "job:a.b", "a.b(Item)", "a.b(Customer)"), READS_MUCH
 	)
 	assert suggested(counted, MethodRule("a.b(Item)", "default", "desk")) == ["a.b(Customer)"]
+
+
+def test_what_is_decorated_or_has_a_name_that_would_be_another_rule_is_not_suggested(site):
+	names = (
+		"sample_app.api.decorated",
+		"sample_app.api.decorated_by_core",
+		"a.b(It(em)",
+		"a.b(Item) ",
+		"a.b(x",
+	)
+	counted = dict.fromkeys((*names, "sample_app.api.undecorated", "a.b(c (d))"), READS_MUCH)
+	assert set(suggested(counted)) == {"a.b(c (d))", "a.b(It(em)", "sample_app.api.undecorated"}

@@ -18,6 +18,15 @@ def raise_if_asked(response, request):
 		raise RuntimeError("a broken after_request hook")
 
 
+def authenticate():
+	"""A custom app's auth hook, with tokens of its own; it stands after read_replica's."""
+	kind, _, token = (frappe.get_request_header("Authorization") or "").partition(" ")
+	if kind == "Bearer" and token.startswith("sample:"):
+		form = frappe.local.form_dict
+		frappe.set_user(token.removeprefix("sample:"))
+		frappe.local.form_dict = form
+
+
 @frappe.whitelist()
 @read_only
 def decorated():

@@ -10,6 +10,7 @@ app_description = "For the tests of read_replica"
 app_email = "read_replica@users.noreply.github.com"
 app_license = "MIT"
 
+auth_hooks = ["sample_app.api.authenticate"]
 before_job = ["sample_app.jobs.fail_before_job"]
 after_request = ["sample_app.api.raise_if_asked"]
 read_replica_methods = {
