@@ -11,7 +11,7 @@ from read_replica import scheduler_split, site
 from read_replica.config.source import reload_keys
 from read_replica.core.patching import log_what_others_replaced
 from read_replica.core.replica_switch import leave_core_replica, switch_core_on
-from read_replica.database import request_counts, transaction
+from read_replica.database import client_identity, request_counts, transaction
 from read_replica.database.client_identity import user_of
 from read_replica.database.routed import primary_of
 from read_replica.jobs import enqueue, enqueue_hook, positions, servers
@@ -110,6 +110,9 @@ def end(response: Any = None, **kwargs: Any) -> None:
 		add_header(response, state, router.settings.replicas)
 	# Names come from requests: those of strangers, and of what is not there, would fill the memory. Before v16,
 	# the hooks are not given the response of some errors.
-	if response is None or response.status_code >= 400 or user_of(state.asked_by or "Guest") == "Guest":
+	asked_by = user_of(state.asked_by or "Guest")
+	if response is None or response.status_code >= 400 or asked_by == "Guest":
 		state.called = None
+	elif state.called:
+		state.called = client_identity.name_to_count(state.called, asked_by)
 	router.share_soon()

@@ -16,6 +16,9 @@ import frappe
 
 DIGITS = 16
 
+# Core gives this role to all users but Website Users.
+DESK_USER = "Desk User"
+
 # No user's name has one.
 SEPARATOR = " "
 
@@ -35,6 +38,21 @@ def reader(user: str, asked_by: str | None) -> str:
 def user_of(reader: str) -> str:
 	"""Returns the user in a name that `reader` has made."""
 	return reader.partition(SEPARATOR)[0]
+
+
+def name_to_count(called: str, user: str) -> str:
+	"""Returns the name under which a request is counted: `method(subject)`, or the method alone for a website user.
+
+	Anybody may become one on many sites, and could fill the memory with subjects of their own making.
+	"""
+	method, bracket, _ = called.partition("(")
+	if not bracket:
+		return called
+	try:
+		return called if DESK_USER in frappe.get_roles(user) else method
+	except Exception:
+		# The connection may be lost by now; the response is ready, and must not be spoiled.
+		return method
 
 
 def _has_session() -> bool:

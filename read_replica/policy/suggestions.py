@@ -45,7 +45,7 @@ def suggestions(counted: Mapping[str, RequestTally], rules: Rules) -> list[Sugge
 	found = [
 		Suggestion(name, tally.calls, tally.primary_seconds * AN_HOUR / (tally.last_seen - tally.first_seen))
 		for name, tally in counted.items()
-		if _is_known_well(tally) and _is_free(name, rules)
+		if _is_known_well(tally) and _is_free(name, rules) and not _has_written_for_any(name, counted)
 	]
 	worth_it = [one for one in found if one.seconds_an_hour >= LEAST_SECONDS_AN_HOUR]
 	return sorted(worth_it, key=lambda one: one.seconds_an_hour, reverse=True)
@@ -58,6 +58,12 @@ def _is_known_well(tally: RequestTally) -> bool:
 		and not tally.writes
 		and not tally.last_write
 	)
+
+
+def _has_written_for_any(name: str, counted: Mapping[str, RequestTally]) -> bool:
+	"""Returns whether the method has written in a request that is counted without a subject, as of website users."""
+	tally = counted.get(called_of(name).method)
+	return bool(tally and (tally.writes or tally.last_write))
 
 
 def _is_free(name: str, rules: Rules) -> bool:

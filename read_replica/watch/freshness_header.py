@@ -13,15 +13,13 @@ from typing import Any
 
 import frappe
 
-from read_replica.database.client_identity import user_of
+from read_replica.database.client_identity import DESK_USER, user_of
 from read_replica.database.event_log import log_event
 from read_replica.engine.request import RequestState
 from read_replica.engine.settings import Endpoint
 
 HEADER = "X-Read-Replica"
 
-# Core gives the role Desk User to all users but Website Users.
-DESK_USER = "Desk User"
 SYSTEM_MANAGER = "System Manager"
 
 

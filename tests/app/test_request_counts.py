@@ -18,6 +18,7 @@ from read_replica.engine.shared.request_counts import RequestTally
 from read_replica.watch.status import replica_share
 from support.bench import ADMIN_PASSWORD, SITE
 from support.browser import Browser
+from support.frappe_request import connected
 from support.servers import MariaDB
 
 from .conftest import in_another_worker, overheard, until
@@ -127,6 +128,25 @@ def test_a_guest_is_not_counted_by_name(router, method):
 	assert response.status_code == 200, response.text
 	assert sum(counted.values()) >= 1
 	assert API + method not in tallies(router)
+
+
+def test_a_website_user_is_counted_by_the_method_alone_and_fills_no_memory_with_subjects(router):
+	email = "visitor@example.com"
+	with connected():
+		if not frappe.db.exists("User", email):
+			visitor = {"doctype": "User", "email": email, "first_name": "X", "send_welcome_email": 0}
+			doc = frappe.get_doc(visitor).insert()
+			assert doc.user_type == "Website User"
+			frappe.db.commit()
+	headers, count = token_of(email), "frappe.client.get_count"
+	visitor = Browser(SITE)
+	try:
+		for doctype in ("ToDo", "User"):
+			assert visitor.ask(count, headers=headers, doctype=doctype).status_code == 200
+	finally:
+		visitor.close()
+	counted = tallies(router)
+	assert counted[count].calls == 2 and not [name for name in counted if name.startswith(f"{count}(")]
 
 
 @pytest.mark.parametrize("method", ["writes_and_fails", "is_not_there", "may_not_write"])

@@ -64,3 +64,12 @@ def test_what_is_decorated_or_has_a_name_that_would_be_another_rule_is_not_sugge
 	)
 	counted = dict.fromkeys((*names, "sample_app.api.undecorated", "a.b(c (d))"), READS_MUCH)
 	assert set(suggested(counted)) == {"a.b(c (d))", "a.b(It(em)", "sample_app.api.undecorated"}
+
+
+def test_what_has_written_for_a_website_user_is_suggested_for_no_subject():
+	counted = {
+		"a.b(Item)": READS_MUCH,
+		"a.b": replace(READS_MUCH, calls=1, writes=1),
+		"a.c(Item)": READS_MUCH,
+	}
+	assert suggested(counted) == ["a.c(Item)"]
