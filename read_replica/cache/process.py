@@ -23,7 +23,13 @@ OnPrimary = Callable[[], AbstractContextManager[None]]
 
 
 def _is_virtual(doctype: str) -> bool:
-	return bool(getattr(frappe.get_meta(doctype), "is_virtual", False))
+	messages = list(frappe.local.message_log)
+	try:
+		return bool(getattr(frappe.get_meta(doctype), "is_virtual", False))
+	except frappe.DoesNotExistError:
+		# As core's own answer for a doctype that is not there, and without a message to the user.
+		frappe.local.message_log = messages
+		return False
 
 
 # Functions whose result stands in metadata, which Redis has for all processes. v16 looks there as well; v14 and v15 ask

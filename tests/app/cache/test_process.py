@@ -161,3 +161,10 @@ def test_what_a_function_keeps_in_redis_is_fresh_afterwards(changed):
 	next_request()
 	assert in_redis("Guest") == 1 - changed
 	in_redis.clear_cache()
+
+
+def test_a_doctype_that_is_not_there_is_not_virtual_in_a_scope_either_and_nobody_is_told(site):
+	name = "No Such DocType"
+	outside = bool(is_virtual_doctype(name + " Outside"))
+	assert bool(on_a_replica(lambda: is_virtual_doctype(name))) is outside is False
+	assert not frappe.local.message_log
