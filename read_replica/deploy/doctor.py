@@ -9,7 +9,7 @@ checks (ids, tags, levels, silencing).
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, TimeoutError
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
 Status = Literal["ok", "warn", "fail", "unknown", "skipped"]
@@ -47,6 +47,10 @@ class Check:
 	tags: tuple[str, ...]
 	look: Callable[[Any], Iterable[Trouble]]
 	fix: str
+
+	def at(self, servers: Any) -> "Check":
+		"""Returns this check of certain servers, to be run beside checks of others."""
+		return replace(self, look=lambda _: self.look(servers))
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@
 Nearly all of it is told to any user, so no administrator's password is needed.
 """
 
-import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import Any
 import pymysql
 from pymysql.cursors import DictCursor
 
+from read_replica.deploy.asked_once import AskedOnce
 from read_replica.deploy.doctor import Skipped
 from read_replica.deploy.servers import Login, rows, what_failed
 
@@ -50,15 +50,14 @@ class Variables:
 		return self.of_server[name]
 
 
-class Server:
+class Server(AskedOnce):
 	"""A database server as the site's user, or the replica's, sees it."""
 
 	def __init__(self, login: Login, database: str) -> None:
 		self.login = login
 		self.name = login.name
+		super().__init__()
 		self._database = database
-		self._lock = threading.Lock()
-		self._known: dict[str, Any] = {}
 
 	@property
 	def variables(self) -> Variables:
@@ -98,15 +97,6 @@ class Server:
 		except Skipped as reason:
 			return str(reason)
 		return None
-
-	def _once(self, name: str, ask: Callable[[pymysql.Connection], Any]) -> Any:
-		with self._lock:
-			if name not in self._known:
-				self._known[name] = self._ask(ask)
-		found = self._known[name]
-		if isinstance(found, Skipped):
-			raise found
-		return found
 
 	def _ask(self, ask: Callable[[pymysql.Connection], Any]) -> Any:
 		try:

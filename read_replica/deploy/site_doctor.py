@@ -5,17 +5,20 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timezone
-from typing import Literal
+from typing import Any, Literal
 
 import frappe
 
 from read_replica.config.settings import settings_from, silenced_checks
-from read_replica.deploy import database_checks, doctor, replication_checks
+from read_replica.deploy import database_checks, doctor, redis_checks, replication_checks
+from read_replica.deploy.doctor import Check
 from read_replica.deploy.facts import Databases
+from read_replica.deploy.redis_facts import Redises
 from read_replica.deploy.reports import CheckRow, DoctorReport
 from read_replica.deploy.site_logins import primary_login, replica_login
 
-CHECKS = (*replication_checks.CHECKS, *database_checks.CHECKS)
+OF_DATABASES = (*replication_checks.CHECKS, *database_checks.CHECKS)
+CHECKS = (*OF_DATABASES, *redis_checks.CHECKS)
 
 
 def examine(ids: Sequence[str], tags: Sequence[str], fail_level: Literal["warn", "fail"]) -> DoctorReport:
@@ -30,8 +33,9 @@ def examine(ids: Sequence[str], tags: Sequence[str], fail_level: Literal["warn",
 	primary = primary_login(conf)
 	replicas = [replica_login(endpoint, primary) for endpoint in (settings.replicas if settings else ())]
 	silenced = silenced_checks(conf)
-	checks = doctor.chosen(CHECKS, ids, tags, silenced)
-	findings = doctor.run(checks, Databases(primary, replicas, conf.db_name, primary.user))
+	databases = Databases(primary, replicas, conf.db_name, primary.user)
+	checks = _at(OF_DATABASES, databases) + _at(redis_checks.CHECKS, Redises(conf))
+	findings = doctor.run(doctor.chosen(checks, ids, tags, silenced), None)
 	return DoctorReport(
 		site=frappe.local.site,
 		at=datetime.now(timezone.utc),
@@ -40,6 +44,10 @@ def examine(ids: Sequence[str], tags: Sequence[str], fail_level: Literal["warn",
 		silenced=sorted(silenced),
 		exit_status=doctor.exit_status(findings, fail_level),
 	)
+
+
+def _at(checks: Sequence[Check], servers: Any) -> list[Check]:
+	return [check.at(servers) for check in checks]
 
 
 def known_checks() -> list[CheckRow]:

@@ -39,6 +39,12 @@ def test_it_looks_at_each_replica_of_the_site_and_says_what_mends_what_is_wrong(
 	assert status == 2 and "read_only is off on replica01" in said
 
 
+def test_it_looks_at_the_redis_servers_of_the_site(configured):
+	found = findings(configured, "--tag", "redis")
+	assert {one["status"] for name, one in found.items() if name != "redis-cache-and-queue-apart"} == {"ok"}
+	assert "redis-keeps-jobs" in found and "replication-running" not in found
+
+
 def test_what_is_silenced_is_left_out_and_named_and_a_wrong_name_is_refused(configured, servers):
 	configured.configure(read_replica=full_form(servers, silenced_checks=["binlog-format"]))
 	assert "binlog-format" not in findings(configured)

@@ -1,0 +1,111 @@
+# Copyright (c) 2026, read_replica contributors
+# For license information, please see license.txt
+
+"""What the doctor knows of the Redis servers of a site: each is asked once, as the site does and as a stranger would."""
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import redis
+from redis.exceptions import RedisError
+
+from read_replica.deploy.asked_once import AskedOnce
+from read_replica.deploy.doctor import Skipped
+
+SECONDS_TO_ANSWER = 5
+LOCAL_HOSTS = ("127.0.0.1", "::1", "localhost", None)
+
+
+@dataclass(frozen=True)
+class RedisState:
+	"""What a Redis server says.
+
+	:param config: its settings; empty if this user may not see them
+	:param is_open: whether it answers a client that names no password
+	"""
+
+	info: dict[str, Any]
+	config: dict[str, str]
+	is_open: bool
+
+
+class RedisServer(AskedOnce):
+	"""A Redis server of a site.
+
+	:param name: the key of the configuration that has its address
+	:param url: such as `redis://:PASSWORD@10.0.0.2:13000`
+	"""
+
+	def __init__(self, name: str, url: str) -> None:
+		super().__init__()
+		self.name = name
+		self._url = url
+		self.host = urlsplit(url).hostname
+
+	@property
+	def is_local(self) -> bool:
+		"""Whether it is asked over this machine's loopback or a socket."""
+		return self.host in LOCAL_HOSTS
+
+	@property
+	def state(self) -> RedisState:
+		"""What it says.
+
+		:raises Skipped: if it does not answer
+		"""
+		return self._once("state", self._state)
+
+	@property
+	def error(self) -> str | None:
+		"""Why it cannot be asked; None if it can."""
+		try:
+			self.state
+		except Skipped as reason:
+			return str(reason)
+		return None
+
+	def _ask(self, ask: Callable[[redis.Redis], Any]) -> Any:
+		try:
+			with _client(self._url) as client:
+				return ask(client)
+		except (RedisError, OSError, ValueError) as error:
+			return Skipped(f"{self.name} cannot be asked: {type(error).__name__}: {error}")
+
+	def _state(self, client: redis.Redis) -> RedisState:
+		info, config = client.info(), {}
+		# Managed servers have renamed or forbidden it.
+		with suppress(RedisError):
+			config = client.config_get("*")
+		return RedisState(info, config, self._is_open())
+
+	def _is_open(self) -> bool:
+		"""Asks without a password: with an aclfile, `requirepass` is shown and does not count."""
+		address = urlsplit(self._url)
+		if not address.hostname:
+			return False
+		try:
+			with _client(address._replace(netloc=address.netloc.rpartition("@")[2]).geturl()) as stranger:
+				return bool(stranger.ping())
+		except RedisError:
+			return False
+
+
+def _client(url: str) -> redis.Redis:
+	return redis.Redis.from_url(
+		url,
+		socket_connect_timeout=SECONDS_TO_ANSWER,
+		socket_timeout=SECONDS_TO_ANSWER,
+		decode_responses=True,
+	)
+
+
+class Redises:
+	"""The Redis servers of a site, by the keys of its configuration."""
+
+	def __init__(self, conf: Mapping[str, Any]) -> None:
+		self.cache = RedisServer("redis_cache", conf["redis_cache"])
+		self.queue = RedisServer("redis_queue", conf["redis_queue"])
+		self.all = [self.cache, self.queue]
