@@ -278,13 +278,17 @@ def doctor(
 ) -> None:
 	"What is wrong with the servers of this site, and what mends it. Exit status: 0 well, 1 warnings, 2 failures"
 	from read_replica.deploy import site_doctor, site_user, tables
+	from read_replica.watch import status
 
 	if lists:
 		tables.print_checks(site_doctor.known_checks())
 		return
 	with _told_as_sentences(site_user.ERRORS):
 		report = _say(
-			context, as_json, lambda: site_doctor.examine(checks, tags, fail_level), tables.print_doctor
+			context,
+			as_json,
+			lambda: site_doctor.examine(checks, tags, fail_level, status.findings()),
+			tables.print_doctor,
 		)
 	sys.exit(report.exit_status)
 

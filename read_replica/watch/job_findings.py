@@ -4,6 +4,7 @@
 """Says in sentences what is wrong with the servers that run jobs."""
 
 from collections import defaultdict
+from collections.abc import Callable
 
 import frappe
 from frappe.utils.background_jobs import get_queue
@@ -61,24 +62,28 @@ def note_on(rule: Rule, known: dict[str, Server]) -> str:
 
 def problems() -> list[str]:
 	"""Returns all problems with the servers, the rules and the runs of jobs, in sentences."""
-	return [
-		*schedulers.problems(),
-		*_servers_that_are_gone(),
-		*_workers_of_another_bench(),
-		*_queues_without_readers(),
-		*_runs_given_up(),
-		*_runs_that_failed(),
-		*_runs_without_locks(),
-		*_missing_tcp_keepalive(),
-		*_jobs_of_a_dormant_site(),
-		*network_mounts.problems(schedulers.locks_a_file()),
-		*class_overrides.problems(),
-		*rule_sources.problems(),
-		*_rules_without_job(),
-		*tick_problems.sentences(),
-		*overdue.problems(),
-		*cache_redises.problems(),
-	]
+	return [sentence for find in findings().values() for sentence in find()]
+
+
+def findings() -> dict[str, Callable[[], list[str]]]:
+	"""Returns what finds each kind of problem, in sentences, by the id that the doctor has for it."""
+	return {
+		"scheduler-ticks": schedulers.problems,
+		"job-servers-seen": _servers_that_are_gone,
+		"bench-id": _workers_of_another_bench,
+		"queues-are-read": _queues_without_readers,
+		"runs-given-up": _runs_given_up,
+		"runs-that-failed": _runs_that_failed,
+		"named-locks": _runs_without_locks,
+		"lost-servers-are-noticed": _missing_tcp_keepalive,
+		"dormant-site": _jobs_of_a_dormant_site,
+		"network-mounts": lambda: network_mounts.problems(schedulers.locks_a_file()),
+		"job-class": class_overrides.problems,
+		"job-rules": lambda: [*rule_sources.problems(), *_rules_without_job()],
+		"last-tick": tick_problems.sentences,
+		"overdue-jobs": overdue.problems,
+		"one-cache-redis": cache_redises.problems,
+	}
 
 
 def _servers_that_are_gone() -> list[str]:

@@ -5,7 +5,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from typing import Any
 
@@ -40,7 +40,6 @@ def status() -> Status:
 	router = routing.router
 	if router:
 		router.health.check_now()
-	endpoints = router.settings.replicas if router else ()
 	shared = shared_of_site()
 	return Status(
 		**head(),
@@ -52,12 +51,19 @@ def status() -> Status:
 		calls=_calls(),
 		writers=_writers(),
 		scheduler=_scheduler(),
-		problems=[
-			*core_keys.problems(frappe.local.conf, endpoints),
-			*sources.problems(),
-			*job_findings.problems(),
-		],
+		problems=[sentence for find in findings().values() for sentence in find()],
 	)
+
+
+def findings() -> dict[str, Callable[[], list[str]]]:
+	"""Returns what finds each kind of problem of the site, in sentences, by the id that the doctor has for it."""
+	router = routing_of_site().router
+	endpoints = router.settings.replicas if router else ()
+	return {
+		"core-keys": lambda: core_keys.problems(frappe.local.conf, endpoints),
+		"read-rules": sources.problems,
+		**job_findings.findings(),
+	}
 
 
 def replica_share(statements: Mapping[str, int]) -> float | None:

@@ -5,9 +5,11 @@
 
 import json
 
+from read_replica.deploy import site_checks
+from read_replica.watch import status
 from support.bench import SITE
 
-from ..conftest import full_form
+from ..conftest import connected, full_form
 
 
 def doctor(sites, *options: str) -> tuple[int, str, str]:
@@ -43,6 +45,21 @@ def test_it_looks_at_the_redis_servers_of_the_site(configured):
 	found = findings(configured, "--tag", "redis")
 	assert {one["status"] for name, one in found.items() if name != "redis-cache-and-queue-apart"} == {"ok"}
 	assert "redis-keeps-jobs" in found and "replication-running" not in found
+
+
+def test_what_status_says_of_the_site_is_found_under_the_id_of_its_check(configured, servers):
+	with connected():
+		assert status.findings().keys() == {check.id for check in site_checks.CHECKS}
+	configured.configure(read_replica=full_form(servers, methods={"a.b": "elsewhere"}))
+	found = findings(configured, "--tag", "site")
+	assert not [one for one in found.values() if one["status"] == "unknown"]
+	assert found["read-rules"]["status"] == "warn" and "elsewhere" in found["read-rules"]["seen"]
+	with connected():
+		said = [sentence for find in status.findings().values() for sentence in find()]
+	assert all(
+		any(sentence in one["seen"] for one in found.values()) for sentence in said if "a.b" in sentence
+	)
+	assert findings(configured, "read-rules").keys() == {"read-rules"}
 
 
 def test_what_is_silenced_is_left_out_and_named_and_a_wrong_name_is_refused(configured, servers):
