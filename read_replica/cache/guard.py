@@ -60,9 +60,14 @@ def may_be_shared(key: str | bytes) -> bool:
 
 
 def guarded_database() -> RoutedMethods | None:
-	"""Returns the database of the open scope if that has read from a replica: its values are not for all."""
+	"""Returns the database of the open scope if that has read from a replica: its values are not for all.
+
+	None while core stores a value that was generated on the primary.
+	"""
 	db = getattr(frappe.local, "db", None)
-	return db if isinstance(db, RoutedMethods) and db.scope.statements else None
+	if not isinstance(db, RoutedMethods) or db.stores_for_all:
+		return None
+	return db if db.scope.statements else None
 
 
 def cache_guards(on_primary: OnPrimary) -> list[tuple[Any, dict[str, Any]]]:
@@ -99,14 +104,14 @@ def guard_redis(wrapper: type, on_primary: OnPrimary) -> dict[str, Any]:
 	def get_value(self, key, generator=None, *args, **kwargs):
 		if not generator:
 			return core_get_value(self, key, generator, *args, **kwargs)
-		return _look_up_on_primary(
+		return _look_up(
 			core_get_value, self, key, _generating_on_primary(generator, on_primary), *args, **kwargs
 		)
 
 	def hget(self, name, key, generator=None, *args, **kwargs):
 		if not generator:
 			return core_hget(self, name, key, generator, *args, **kwargs)
-		return _look_up_on_primary(
+		return _look_up(
 			core_hget, self, name, key, _generating_on_primary(generator, on_primary), *args, **kwargs
 		)
 
@@ -125,7 +130,7 @@ def guard_client_cache(client_cache: type, on_primary: OnPrimary) -> dict[str, A
 		if not generator:
 			return core_get_value(self, key, *args, **kwargs)
 		generator = _generating_on_primary(generator, on_primary)
-		return _look_up_on_primary(core_get_value, self, key, *args, generator=generator, **kwargs)
+		return _look_up(core_get_value, self, key, *args, generator=generator, **kwargs)
 
 	return {"set_value": set_value, "get_value": get_value}
 
@@ -134,16 +139,24 @@ def _generating_on_primary(generator: Callable[[], Any], on_primary: OnPrimary) 
 	"""Returns a generator that reads nothing from a replica, as core stores its value for all."""
 
 	def generate() -> Any:
-		with on_primary():
-			return generator()
+		db = getattr(frappe.local, "db", None)
+		if not isinstance(db, RoutedMethods):
+			with on_primary():
+				return generator()
+		# The second one does nothing while the site is being migrated.
+		with db.scope.primary_in_place(), on_primary():
+			value = generator()
+		db.stores_for_all = True
+		return value
 
 	return generate
 
 
-def _look_up_on_primary(look_up: Callable[..., Any], *args, **kwargs) -> Any:
-	"""Call core's look_up with the primary in frappe.db, so that core stores the value that it generates."""
+def _look_up(look_up: Callable[..., Any], *args, **kwargs) -> Any:
+	"""Call core's look_up, which stores the value if it generates one. What it finds costs nothing more in a scope."""
 	db = getattr(frappe.local, "db", None)
-	if not isinstance(db, RoutedMethods):
+	try:
 		return look_up(*args, **kwargs)
-	with db.scope.primary_in_place():
-		return look_up(*args, **kwargs)
+	finally:
+		if isinstance(db, RoutedMethods):
+			db.stores_for_all = False

@@ -23,6 +23,8 @@ from read_replica.engine.scope import Scope
 def routed(scope: Scope, connection: Any) -> Any:
 	"""Returns a database object that reads through `connection` while `scope` is open."""
 	primary = scope.primary
+	# Before this scope looks at what is there.
+	hide_cached(frappe.local.db)
 	database = object.__new__(_routed_class(type(primary)))
 	state = vars(database)
 	state.update(vars(primary))
@@ -97,6 +99,9 @@ class RoutedMethods:
 	# Core sets these on frappe.db to say how the primary's transaction may end.
 	_disable_transaction_control = _of_primary("_disable_transaction_control")
 	auto_commit_on_many_writes = _of_primary("auto_commit_on_many_writes")
+
+	# While core stores a value that was made on the primary; set by the guards of its caches.
+	stores_for_all = False
 
 	def adopt(self, connection: Any | None) -> None:
 		"""Read through this connection from now on; None releases the present one."""
@@ -229,7 +234,8 @@ def hide_cached(database: Any) -> None:
 def show_cached(database: RoutedMethods) -> None:
 	"""Put back what `hide_cached` has taken out."""
 	if database.scope_cache and not database.scope.ended:
-		database.scope_cache.show()
+		# What it has read on a replica before its own write may be older than that.
+		database.scope_cache.show(has_written=database.scope.pinned)
 
 
 def primary_of(database: Any) -> Any:

@@ -50,7 +50,9 @@ class ScopeCache:
 
 	def keep_field(self, key: bytes, field: Any, value: Any) -> None:
 		"""Keep a value of one field of a hash until the scope ends."""
-		frappe.local.cache.setdefault(key, {})[field] = value
+		if frappe.local.cache.get(key) is None:
+			frappe.local.cache[key] = {}
+		frappe.local.cache[key][field] = value
 		self._set.append((key, field))
 
 	def hide(self) -> None:
@@ -59,7 +61,7 @@ class ScopeCache:
 			return
 		kept = []
 		for key, field in self._set:
-			fields = frappe.local.cache if field is None else frappe.local.cache.get(key, {})
+			fields = frappe.local.cache if field is None else frappe.local.cache.get(key) or {}
 			name = key if field is None else field
 			if name in fields:
 				kept.append((key, field, fields.pop(name)))
@@ -73,21 +75,26 @@ class ScopeCache:
 		if getattr(frappe.local, "user_perms", None) is not self._user_perms:
 			frappe.local.user_perms = self._user_perms
 
-	def show(self) -> None:
-		"""Put back what `hide` has taken out, but where the primary has put a value of its own meanwhile."""
+	def show(self, has_written: bool) -> None:
+		"""Put back what `hide` has taken out, but where the primary has put a value of its own meanwhile.
+
+		:param has_written: whether the scope has written: of what was hidden, only values that it has set come back
+		"""
 		hidden, self._hidden = self._hidden, None
 		if not hidden:
 			return
 		# What was made on the primary is the request's own, and stays after the scope.
 		self._returned_before = dict(self._request_cache)
-		self._fill_request_cache(hidden.returned)
 		self._set = []
 		for key, field, value in hidden.kept:
 			# Core keeps a None for what it has not found in Redis; that does not take the place of the scope's value.
 			if field is None and frappe.local.cache.get(key) is None:
 				self.keep(key, value)
-			elif field is not None and frappe.local.cache.get(key, {}).get(field) is None:
+			elif field is not None and (frappe.local.cache.get(key) or {}).get(field) is None:
 				self.keep_field(key, field, value)
+		if has_written:
+			return
+		self._fill_request_cache(hidden.returned)
 		for name, values in hidden.local.items():
 			cache = getattr(frappe.local, name, None)
 			if cache is None:

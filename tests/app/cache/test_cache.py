@@ -396,3 +396,24 @@ def test_what_is_made_on_the_primary_inside_a_scope_sees_nothing_that_the_scope_
 		frappe.db.sql("update tabRole set desk_access = %s where name = 'Guest'", before)
 		frappe.db.commit()
 		frappe.clear_cache()
+
+
+def test_an_inner_scope_that_must_be_fresh_and_the_request_afterwards_see_nothing_of_the_outer_one(late):
+	before = frappe.db.get_value("Role", "Guest", "desk_access")
+	fresh = 1 - before
+	written(("update tabRole set desk_access = %s where name = 'Guest'", fresh))
+
+	def cached() -> tuple:
+		return frappe.get_cached_doc("Role", "Guest").desk_access, access_of_guest()
+
+	def read() -> list:
+		return [cached(), read_only(consistency="strong")(cached)(), cached()]
+
+	try:
+		outer, inner, _ = on_a_replica(read)
+		assert outer == (before, before) and inner == (fresh, fresh)
+		assert cached() == (fresh, fresh)
+	finally:
+		frappe.db.sql("update tabRole set desk_access = %s where name = 'Guest'", before)
+		frappe.db.commit()
+		frappe.clear_cache()
