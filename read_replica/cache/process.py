@@ -12,6 +12,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
+from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -22,14 +23,14 @@ from read_replica.database.routed import RoutedMethods
 OnPrimary = Callable[[], AbstractContextManager[None]]
 
 
-def _is_virtual(doctype: str) -> bool:
+def _is_virtual(core: Callable[[str], Any], doctype: str) -> Any:
 	messages = list(frappe.local.message_log)
 	try:
 		return bool(getattr(frappe.get_meta(doctype), "is_virtual", False))
 	except frappe.DoesNotExistError:
-		# As core's own answer for a doctype that is not there, and without a message to the user.
+		# v14 and v15 answer for a doctype that is not there, v16 raises; without a message of ours to the user.
 		frappe.local.message_log = messages
-		return False
+		return core(doctype)
 
 
 # Functions whose result stands in metadata, which Redis has for all processes. v16 looks there as well; v14 and v15 ask
@@ -102,7 +103,8 @@ class Values(dict):
 		if not {"func", "args", "kwargs"} <= called.keys():
 			return False
 		func = called["func"]
-		make = IN_METADATA.get(f"{func.__module__}.{func.__qualname__}", func)
+		make = IN_METADATA.get(f"{func.__module__}.{func.__qualname__}")
+		make = partial(make, func) if make else func
 		with self._on_primary():
 			value = make(*called["args"], **called["kwargs"])
 		if len(self) >= getattr(func, "maxsize", sys.maxsize):
