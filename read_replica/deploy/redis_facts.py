@@ -106,6 +106,7 @@ class Redises:
 	"""The Redis servers of a site, by the keys of its configuration."""
 
 	def __init__(self, conf: Mapping[str, Any]) -> None:
-		self.cache = RedisServer("redis_cache", conf["redis_cache"])
-		self.queue = RedisServer("redis_queue", conf["redis_queue"])
+		# A key that is missing is told as an address that leads nowhere.
+		self.cache = RedisServer("redis_cache", conf.get("redis_cache") or "")
+		self.queue = RedisServer("redis_queue", conf.get("redis_queue") or "")
 		self.all = [self.cache, self.queue]

@@ -43,8 +43,9 @@ def test_all_is_well_on_two_servers_that_only_this_machine_reaches(two):
 	assert [(one.id, one.status, one.seen) for one in found if one.status != "ok"] == []
 
 
-def test_one_that_is_down_is_named_and_the_other_is_looked_at(two):
-	servers = known(two, redis_queue="redis://127.0.0.1:1")
+@pytest.mark.parametrize("address", ["redis://127.0.0.1:1", ""])
+def test_one_that_is_down_or_not_configured_is_named_and_the_other_is_looked_at(two, address):
+	servers = known(two, redis_queue=address)
 	found = {one.id: one for one in doctor.run(redis_checks.CHECKS, servers)}
 	assert found["redis-reachable"].status == "fail" and "redis_queue" in found["redis-reachable"].seen
 	assert found["redis-keeps-jobs"].status == "skipped"
