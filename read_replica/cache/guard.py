@@ -143,7 +143,7 @@ def _generating_on_primary(generator: Callable[[], Any], on_primary: OnPrimary) 
 		if not isinstance(db, RoutedMethods):
 			with on_primary():
 				return generator()
-		# The second one does nothing while the site is being migrated.
+		# on_primary does nothing while the site is being migrated; it also keeps decorated functions on the primary.
 		with db.scope.primary_in_place(), on_primary():
 			value = generator()
 		db.stores_for_all = True
