@@ -16,6 +16,7 @@ from benchmarks import cache_frappe, growth_frappe, policy_frappe, redises_frapp
 from benchmarks.compare import Comparison, check_that_all_were_routed, interleaved
 from benchmarks.results import Figure
 from read_replica import lifecycle, read_only, site
+from read_replica.database.routed import RoutedMethods
 from support.bench import SITE, Sites
 from support.servers import Cluster
 
@@ -135,9 +136,19 @@ def _compare(plain: Callable[[Any], Callable[[], None]], ways: dict[str, Callabl
 def _open_replica() -> Iterator[Any]:
 	"""A Database of Frappe's own on the replica, as core opens it; the primary stays in place."""
 	primary = frappe.local.db
-	if not frappe.connect_replica():
-		raise RuntimeError("Core has not connected to the replica")
+	# With routing on, core's function would open a scope instead, and a plain query would go through it.
+	keys = frappe.local.conf["read_replica"]
+	frappe.local.conf["read_replica"] = keys | {"enabled": 0}
+	frappe.local.read_replica_routing = None
+	try:
+		if not frappe.connect_replica():
+			raise RuntimeError("Core has not connected to the replica")
+	finally:
+		frappe.local.conf["read_replica"] = keys
+		frappe.local.read_replica_routing = None
 	replica = frappe.local.replica_db
+	if isinstance(replica, RoutedMethods):
+		raise RuntimeError("A scope was opened in place of core's connection")
 	frappe.local.db = primary
 	_forget_core_replica()
 	try:
