@@ -17,7 +17,7 @@ SEVERITY: tuple[Status, ...] = ("ok", "skipped", "unknown", "warn", "fail")
 
 SECONDS_FOR_A_CHECK = 30
 MOST_AT_ONCE = 8
-PAGE = "docs/second-server.md"
+PAGE = "docs/doctor.md"
 
 
 class Skipped(Exception):

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""What the commands of this room have found or done, as JSON has it; docs/second-server.md explains the keys."""
+"""What the commands of this room have found or done, as JSON has it; docs/second-server.md and docs/doctor.md explain the keys."""
 
 from dataclasses import dataclass, field
 from datetime import datetime

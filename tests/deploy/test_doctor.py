@@ -373,8 +373,8 @@ def test_no_two_checks_have_one_id():
 
 
 def test_each_check_is_explained_where_its_link_leads():
-	page = Page("docs/second-server.md")
+	page = Page("docs/doctor.md")
 	for one in doctor.run(CHECKS, None):
-		assert one.link == f"docs/second-server.md#{one.id}"
+		assert one.link == f"docs/doctor.md#{one.id}"
 		assert one.id in page.anchors
 		assert one.expected in page.text and one.fix in page.text

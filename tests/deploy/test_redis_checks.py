@@ -115,6 +115,6 @@ def test_settings_that_may_not_be_seen_are_skipped(two):
 
 
 def test_each_check_is_explained_where_its_link_leads():
-	page = Page("docs/second-server.md")
+	page = Page("docs/doctor.md")
 	for one in redis_checks.CHECKS:
 		assert one.id in page.anchors and one.expected in page.text and one.fix in page.text

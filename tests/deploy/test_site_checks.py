@@ -23,6 +23,6 @@ def test_each_kind_of_problem_is_told_under_its_id_and_one_that_cannot_be_found_
 
 
 def test_each_check_is_explained_where_its_link_leads():
-	page = Page("docs/second-server.md")
+	page = Page("docs/doctor.md")
 	for one in site_checks.CHECKS:
 		assert one.id in page.anchors and one.expected in page.text and one.fix in page.text

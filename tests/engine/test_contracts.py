@@ -33,26 +33,27 @@ TOP = {
 	"scheduler_split.py",
 	"site.py",
 }
-ROOMS = {"cache", "config", "core", "database", "deploy", "engine", "jobs", "policy", "watch"}
+ROOMS = {"cache", "cli", "config", "core", "database", "deploy", "engine", "jobs", "policy", "watch"}
 ROOMS_OF_ENGINE = {"dialect", "health", "replicas", "shared", "sticking"}
 
 # Not imported before they are needed, as they cost each process of bench, or each request, time and memory.
 LATE = {
 	("read_replica.api", "read_replica.watch.prometheus"),
-	("read_replica.commands", "read_replica.core.core_keys"),
-	("read_replica.commands", "read_replica.database.host"),
-	("read_replica.commands", "read_replica.deploy.site_doctor"),
-	("read_replica.commands", "read_replica.deploy.site_user"),
-	("read_replica.commands", "read_replica.deploy.tables"),
+	("read_replica.cli.second_server", "read_replica.core.core_keys"),
+	("read_replica.cli.site", "read_replica.database.host"),
+	("read_replica.cli.second_server", "read_replica.deploy.site_doctor"),
+	("read_replica.cli.second_server", "read_replica.deploy.site_user"),
+	("read_replica.cli.second_server", "read_replica.deploy.tables"),
+	("read_replica.cli.second_server", "read_replica.watch.status"),
 	("read_replica.commands", "read_replica.jobs.heartbeat"),
-	("read_replica.commands", "read_replica.jobs.queue_setup"),
+	("read_replica.cli.site", "read_replica.jobs.queue_setup"),
 	("read_replica.commands", "read_replica.jobs.schedulers"),
 	("read_replica.commands", "read_replica.scheduler_split"),
-	("read_replica.commands", "read_replica.policy.desk"),
-	("read_replica.commands", "read_replica.watch.methods"),
-	("read_replica.commands", "read_replica.watch.json_output"),
-	("read_replica.commands", "read_replica.watch.status"),
-	("read_replica.commands", "read_replica.watch.tables"),
+	("read_replica.cli.site", "read_replica.policy.desk"),
+	("read_replica.cli.site", "read_replica.watch.methods"),
+	("read_replica.cli.group", "read_replica.watch.json_output"),
+	("read_replica.cli.site", "read_replica.watch.status"),
+	("read_replica.cli.site", "read_replica.watch.tables"),
 }
 
 
@@ -151,7 +152,7 @@ def test_the_public_functions_outside_the_engine_are_annotated():
 			if node.returns is None or any(argument.annotation is None for argument in arguments):
 				bare.append(f"{name}.{node.name}")
 	# What click calls has the types that its options say.
-	assert [name for name in bare if not name.startswith("read_replica.commands.")] == []
+	assert [name for name in bare if not name.startswith("read_replica.cli.")] == []
 
 
 def test_at_the_top_stands_only_what_is_public_and_what_frappe_names():

@@ -188,7 +188,7 @@ def calls(path: Path) -> Iterator[tuple[str, list[str], ast.Call]]:
 def bench_commands() -> dict[str, set[str]]:
 	"""The commands of `bench read-replica`, each with its options."""
 	found = {}
-	for node in tree(PACKAGE / "commands.py").body:
+	for node in [node for path in sources(PACKAGE / "cli") for node in tree(path).body]:
 		if not isinstance(node, ast.FunctionDef):
 			continue
 		texts = [
