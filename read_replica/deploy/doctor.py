@@ -52,6 +52,14 @@ class Check:
 		"""Returns this check of certain servers, to be run beside checks of others."""
 		return replace(self, look=lambda _: self.look(servers))
 
+	def without(self, reason: Exception) -> "Check":
+		"""Returns this check as one that cannot look, as what it looks at could not be asked."""
+
+		def look(_: Any) -> Iterable[Trouble]:
+			raise reason
+
+		return replace(self, look=look)
+
 
 @dataclass(frozen=True)
 class Finding:

@@ -3,14 +3,22 @@
 
 """Runs the doctor's checks for the current site."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from datetime import datetime, timezone
 from typing import Any, Literal
 
 import frappe
 
 from read_replica.config.settings import settings_from, silenced_checks
-from read_replica.deploy import database_checks, doctor, redis_checks, replication_checks, site_checks
+from read_replica.deploy import (
+	database_checks,
+	doctor,
+	redis_checks,
+	replication_checks,
+	server_checks,
+	site_checks,
+	site_notes,
+)
 from read_replica.deploy.doctor import Check
 from read_replica.deploy.facts import Databases
 from read_replica.deploy.redis_facts import Redises
@@ -18,7 +26,7 @@ from read_replica.deploy.reports import CheckRow, DoctorReport
 from read_replica.deploy.site_logins import primary_login, replica_login
 
 OF_DATABASES = (*replication_checks.CHECKS, *database_checks.CHECKS)
-CHECKS = (*OF_DATABASES, *redis_checks.CHECKS, *site_checks.CHECKS)
+CHECKS = (*OF_DATABASES, *redis_checks.CHECKS, *server_checks.CHECKS, *site_checks.CHECKS)
 
 
 def examine(
@@ -40,11 +48,17 @@ def examine(
 	replicas = [replica_login(endpoint, primary) for endpoint in (settings.replicas if settings else ())]
 	silenced = silenced_checks(conf)
 	databases = Databases(primary, replicas, conf.db_name, primary.user)
-	checks = _at(OF_DATABASES, databases) + _at(redis_checks.CHECKS, Redises(conf))
-	checks = doctor.chosen(checks + list(site_checks.CHECKS), ids, tags, silenced)
-	wanted = {check.id for check in checks} & findings.keys()
-	told = site_checks.Told({id: findings[id] for id in sorted(wanted)})
-	found = doctor.run([check.at(told) if check.id in wanted else check for check in checks], None)
+	redises = Redises(conf)
+	wanted = doctor.chosen(CHECKS, ids, tags, silenced)
+	asked = {check.id for check in wanted}
+	told = site_checks.Told({id: find for id, find in findings.items() if id in asked})
+	checks = [
+		*_at(OF_DATABASES, databases),
+		*_at(redis_checks.CHECKS, redises),
+		*_of_servers(redises, asked),
+		*_at(site_checks.CHECKS, told),
+	]
+	found = doctor.run([check for check in checks if check.id in asked], None)
 	return DoctorReport(
 		site=frappe.local.site,
 		at=datetime.now(timezone.utc),
@@ -53,6 +67,16 @@ def examine(
 		silenced=sorted(silenced),
 		exit_status=doctor.exit_status(found, fail_level),
 	)
+
+
+def _of_servers(redises: Redises, asked: Set[str]) -> list[Check]:
+	"""Returns the checks of the app servers. What they need is gathered here, as they run in threads that have no site."""
+	if not asked & {check.id for check in server_checks.CHECKS}:
+		return []
+	try:
+		return _at(server_checks.CHECKS, site_notes.app_servers(redises))
+	except Exception as error:
+		return [check.without(error) for check in server_checks.CHECKS]
 
 
 def _at(checks: Sequence[Check], servers: Any) -> list[Check]:

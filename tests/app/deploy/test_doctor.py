@@ -4,6 +4,11 @@
 """The doctor's command looks at the servers of the site as it is configured, and ends with a status for programs."""
 
 import json
+import socket
+
+import frappe
+from frappe.utils import get_bench_path, now
+from frappe.utils.password import get_encryption_key
 
 from read_replica.deploy import site_checks
 from read_replica.watch import status
@@ -81,3 +86,97 @@ def test_no_password_is_shown(configured):
 	password = configured.config()["db_password"]
 	for options in ((), ("--json",)):
 		assert password not in "".join(map(str, doctor(configured, *options)))
+
+
+def test_each_server_notes_itself_and_is_compared_with_what_the_others_have_noted(configured):
+	with connected():
+		# Made when it is first asked for.
+		key = get_encryption_key()
+	found = findings(configured, "--tag", "servers")
+	assert {one["status"] for one in found.values()} <= {"ok", "skipped"}, found
+	with connected():
+		[(name, host, bench, facts)] = frappe.db.sql("select name, host, bench, facts from `tabServer Note`")
+		assert (host, bench) == (socket.gethostname(), get_bench_path())
+		known = json.loads(facts)
+		assert known.keys() >= {
+			"redis_cache",
+			"database",
+			"bench_id",
+			"apps",
+			"encryption_key",
+			"site_config",
+		}
+		assert key not in facts and configured.config()["db_password"] not in facts
+		assert abs(known["seconds_ahead"]) < 2 and known["apps"]["frappe"] == frappe.__version__
+		there = {"name": "other", "facts": json.dumps(known | {"redis_cache": "another"}), "here": name}
+		frappe.db.sql(
+			"insert into `tabServer Note` (name, creation, modified, host, bench, noted_at, facts)"
+			" select %(name)s, creation, modified, 'app2', bench, noted_at, %(facts)s from `tabServer Note`"
+			" where name = %(here)s",
+			there,
+		)
+		frappe.db.commit()
+	try:
+		found = findings(configured, "--tag", "servers")
+		assert [name for name, one in found.items() if one["status"] == "fail"] == ["same-redis-cache"], found
+		assert "app2" in found["same-redis-cache"]["seen"]
+	finally:
+		_delete("Server Note", "name = 'other'")
+	with connected():
+		assert frappe.db.count("Server Note") == 1
+
+
+def _delete(doctype: str, condition: str) -> None:
+	with connected():
+		frappe.db.sql(f"delete from `tab{doctype}` where {condition}")
+		frappe.db.commit()
+
+
+def test_files_that_are_not_on_this_server_are_named(configured):
+	uploaded = (
+		("rr-here", "/private/files/rr-here.txt", None),
+		("rr-gone", "/files/rr-gone.txt", None),
+		("rr-report", "/private/files/rr-report.json.gz", "Prepared Report"),
+	)
+	(configured.path / SITE / "private" / "files" / "rr-here.txt").write_text("here")
+	with connected():
+		for name, url, belongs_to in uploaded:
+			frappe.db.sql(
+				"insert into `tabFile` (name, creation, modified, file_url, is_folder, attached_to_doctype)"
+				" values (%s, %s - interval 1 hour, %s, %s, 0, %s)",
+				(name, now(), now(), url, belongs_to),
+			)
+		frappe.db.commit()
+	try:
+		found = findings(configured, "files-are-here", "prepared-reports-are-here")
+		assert found["files-are-here"]["seen"] == "not on this server: /files/rr-gone.txt"
+		assert (
+			found["prepared-reports-are-here"]["seen"]
+			== "not on this server: /private/files/rr-report.json.gz"
+		)
+	finally:
+		_delete("File", "name like 'rr-%%'")
+		(configured.path / SITE / "private" / "files" / "rr-here.txt").unlink()
+
+
+def test_it_works_with_the_replicas_and_redis_down(configured, servers):
+	servers.replicas[0].stop()
+	servers.redis.stop()
+	try:
+		found = findings(configured)
+	finally:
+		servers.redis.start()
+		servers.replicas[0].start()
+	assert {found[name]["status"] for name in ("database-reachable", "redis-reachable")} == {"fail"}
+	assert found["same-redis-cache"]["status"] == "skipped" and found["binlog-format"]["status"] == "warn"
+	assert not [one for one in found.values() if one["status"] == "unknown"], found
+
+
+def test_with_the_primary_down_it_says_so_and_looks_at_the_rest(configured, servers):
+	servers.primary.stop()
+	try:
+		found = findings(configured)
+	finally:
+		servers.primary.start()
+	assert "primary" in found["database-reachable"]["seen"]
+	assert found["redis-reachable"]["status"] == "ok" and found["read-only"]["status"] != "fail"

@@ -1,0 +1,238 @@
+# Copyright (c) 2026, read_replica contributors
+# For license information, please see license.txt
+
+"""Checks of the app servers of a site against each other, and of the files that this one should have."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from read_replica.deploy.doctor import Check, Skipped, Trouble
+from read_replica.deploy.server_notes import ServerNote
+
+TAGS = ("servers",)
+
+DAYS_A_NOTE_IS_NEW = 7
+MOST_NAMED = 5
+
+# Also the difference that the check `clocks` bears between database servers.
+SECONDS_OF_CLOCKS = 2
+
+
+@dataclass(frozen=True)
+class AppServers:
+	"""The app servers of a site, as the doctor knows them.
+
+	:param own: what this server has noted just now
+	:param others: what the others have noted when the doctor last ran there
+	:param hosts_with_jobs: hosts on which a scheduler or worker was alive lately
+	:param missing: files that this server should have, and has not, by the names of checks
+	"""
+
+	own: ServerNote
+	others: Sequence[ServerNote] = ()
+	hosts_with_jobs: Sequence[str] = ()
+	missing: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+	@property
+	def to_compare(self) -> list[ServerNote]:
+		"""The notes of the other servers that are new enough.
+
+		:raises Skipped: if there are none
+		"""
+		if not self.others:
+			raise Skipped("no other server has noted itself; run the doctor there as well")
+		found = [note for note in self.others if self.own.noted_at - note.noted_at <= _A_WHILE]
+		if not found:
+			raise Skipped("what the other servers have noted is old; run the doctor there")
+		return found
+
+
+_A_WHILE = timedelta(days=DAYS_A_NOTE_IS_NEW)
+
+
+def _age(now: datetime, then: datetime) -> str:
+	return f"{(now - then).days} days"
+
+
+def _noted(servers: AppServers) -> Iterator[Trouble]:
+	known = {servers.own.host, *(note.host for note in servers.others)}
+	for host in sorted(set(servers.hosts_with_jobs) - known):
+		yield Trouble("warn", f"{host} runs jobs, and the doctor has never run there")
+	for note in servers.others:
+		if servers.own.noted_at - note.noted_at > _A_WHILE:
+			yield Trouble("warn", f"{note.name} was noted {_age(servers.own.noted_at, note.noted_at)} ago")
+
+
+def _equal(fact: str, sentence: str) -> Callable[[AppServers], Iterator[Trouble]]:
+	"""Returns a look at a fact that should be the same on all servers.
+
+	:param sentence: what is wrong with a server where it is another one
+	"""
+
+	def look(servers: AppServers) -> Iterator[Trouble]:
+		others = servers.to_compare
+		own = _fact(servers.own, fact)
+		for note in others:
+			if fact in note.facts and note.facts[fact] != own:
+				yield Trouble("fail", f"{note.name} {sentence}")
+
+	return look
+
+
+def _fact(note: ServerNote, name: str) -> Any:
+	if name not in note.facts:
+		raise Skipped(f"it could not be found out on {note.name}")
+	return note.facts[name]
+
+
+def _differences(fact: str) -> Callable[[AppServers], Iterator[tuple[ServerNote, list[str]]]]:
+	"""Returns what finds the keys by which a fact with keys differs on each other server."""
+
+	def find(servers: AppServers) -> Iterator[tuple[ServerNote, list[str]]]:
+		others = servers.to_compare
+		own = _fact(servers.own, fact)
+		for note in others:
+			there = note.facts.get(fact, own)
+			keys = sorted(key for key in {*own, *there} if own.get(key) != there.get(key))
+			if keys:
+				yield note, keys
+
+	return find
+
+
+def _versions(servers: AppServers) -> Iterator[Trouble]:
+	own = _fact(servers.own, "apps")
+	for note, apps in _differences("apps")(servers):
+		there = note.facts["apps"]
+		said = ", ".join(
+			f"{app} {there.get(app, 'missing')} (here {own.get(app, 'missing')})" for app in apps
+		)
+		yield Trouble("fail", f"{note.name} has {said}")
+
+
+def _site_config(servers: AppServers) -> Iterator[Trouble]:
+	if any(
+		note.facts.get("encryption_key") != servers.own.facts.get("encryption_key")
+		for note in servers.to_compare
+	):
+		raise Skipped("the servers have different encryption keys, and digests of values are keyed with it")
+	for note, keys in _differences("site_config")(servers):
+		yield Trouble("warn", f"{note.name} has other values of {_shortened(keys)}")
+
+
+def _clocks(servers: AppServers) -> Iterator[Trouble]:
+	for note in (servers.own, *servers.others):
+		seconds = note.facts.get("seconds_ahead")
+		if seconds is not None and abs(seconds) > SECONDS_OF_CLOCKS:
+			word = "ahead of" if seconds > 0 else "behind"
+			yield Trouble("warn", f"the clock of {note.name} is {abs(seconds):.0f} s {word} the primary's")
+
+
+def _missing(id: str) -> Callable[[AppServers], Iterator[Trouble]]:
+	def look(servers: AppServers) -> Iterator[Trouble]:
+		if found := servers.missing.get(id):
+			yield Trouble("warn", f"not on this server: {_shortened(found)}")
+
+	return look
+
+
+def _shortened(names: Sequence[str]) -> str:
+	more = len(names) - MOST_NAMED
+	return ", ".join(names[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+CHECKS = (
+	Check(
+		"servers-noted",
+		"the doctor has run on each server of the site within a week, so that they can be compared",
+		TAGS,
+		_noted,
+		"Run it there: bench --site SITE read-replica doctor, daily by cron; delete the Server Note of a server that is gone",
+	),
+	Check(
+		"same-database",
+		"all servers write to one primary",
+		TAGS,
+		_equal("database", "writes to another database server"),
+		"Give db_host in common_site_config.json a name or address that leads to the primary from each server, not localhost",
+	),
+	Check(
+		"same-redis-cache",
+		"all servers have one redis_cache",
+		TAGS,
+		_equal("redis_cache", "has another redis_cache"),
+		"Give all servers the same redis_cache in common_site_config.json, by an address that each of them reaches",
+	),
+	Check(
+		"same-redis-queue",
+		"all servers have one redis_queue",
+		TAGS,
+		_equal(
+			"redis_queue",
+			"has another redis_queue: progress of jobs there reaches no browser, and its jobs wait for its own workers",
+		),
+		"Give all servers the same redis_queue in common_site_config.json, by an address that each of them reaches",
+	),
+	Check(
+		"same-bench-id",
+		"all servers have one bench_id",
+		TAGS,
+		_equal("bench_id", "has another bench_id, so its workers read other queues"),
+		"Write the same bench_id into common_site_config.json of each server; without one, it is the path of the bench; then bench restart",
+	),
+	Check(
+		"same-encryption-key",
+		"all servers have one encryption_key",
+		(*TAGS, "security"),
+		_equal(
+			"encryption_key", "has another encryption_key: it cannot read passwords that are stored encrypted"
+		),
+		"Copy encryption_key from the site_config.json of the server that stored them; then bench restart",
+	),
+	Check(
+		"same-versions",
+		"all servers have the same version of each app",
+		TAGS,
+		_versions,
+		"Update all servers to the same versions before one of them is migrated: caches and queues hold Python objects",
+	),
+	Check(
+		"same-assets",
+		"all servers have the same build of assets",
+		TAGS,
+		_equal(
+			"assets", "has another assets.json, and whichever server fills the cache names its files for both"
+		),
+		"Build once and copy sites/assets to each server; then bench clear-cache",
+	),
+	Check(
+		"same-site-config",
+		"site_config.json says the same on all servers",
+		TAGS,
+		_site_config,
+		"bench --site SITE read-replica sync, or copy the keys by hand",
+	),
+	Check(
+		"app-clocks",
+		"the clocks of the app servers agree with the primary's within two seconds",
+		TAGS,
+		_clocks,
+		"Let chrony or systemd-timesyncd run on that server",
+	),
+	Check(
+		"files-are-here",
+		"files that were uploaded a while ago are on this server",
+		TAGS,
+		_missing("files-are-here"),
+		"bench --site SITE read-replica sync, or share the folder; see docs/second-server.md",
+	),
+	Check(
+		"prepared-reports-are-here",
+		"prepared reports can be read on this server",
+		TAGS,
+		_missing("prepared-reports-are-here"),
+		"Let one server generate and show them, or share the folder private/files",
+	),
+)
