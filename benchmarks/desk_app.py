@@ -1,7 +1,7 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""What gunicorn serves to the walk: Frappe's application, and what nginx does in front of it in production.
+"""What gunicorn serves to the walk.
 
 With DESK_REQUEST_LOG, a line of JSON for each request is added to that file: its name, when it began, and when
 all of its work had ended, also what Frappe does after the response.
@@ -11,29 +11,16 @@ import io
 import json
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from urllib.parse import parse_qsl
 
-from frappe.app import application as frappe_application
-from werkzeug.middleware.shared_data import SharedDataMiddleware
 from werkzeug.wsgi import ClosingIterator
+
+from support.desk_app import application
 
 # What a request is about, in the order in which core's methods name it.
 SUBJECTS = ("report_name", "doctype", "dt", "chart_name", "source_name", "dashboard_name", "page", "name")
 LONGEST_NAME = 140
-
-
-def _nginx(app: Callable) -> Callable:
-	"""Assets from the disk; and no page of the website for socket.io, which has no server here."""
-	files = SharedDataMiddleware(app, {"/assets": os.path.abspath("assets")})
-
-	def serve(environ: dict, start_response: Callable) -> Iterable[bytes]:
-		if environ["PATH_INFO"].startswith("/socket.io"):
-			start_response("503 Service Unavailable", [("Content-Length", "0")])
-			return []
-		return files(environ, start_response)
-
-	return serve
 
 
 def _logged(app: Callable, path: str) -> Callable:
@@ -68,6 +55,5 @@ def _name_of(environ: dict) -> str:
 	return (f"{name}({about})" if about else name)[:LONGEST_NAME]
 
 
-application = _nginx(frappe_application)
 if os.environ.get("DESK_REQUEST_LOG"):
 	application = _logged(application, os.environ["DESK_REQUEST_LOG"])

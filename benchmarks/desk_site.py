@@ -17,9 +17,9 @@ from pathlib import Path
 
 import frappe
 
-import read_replica
 from benchmarks import desk_data
 from support.bench import SITE, Sites
+from support.desk_bench import link_assets
 from support.frappe_request import connected
 from support.production import ProductionBench
 from support.servers import Cluster, Redis
@@ -72,7 +72,7 @@ def walk_site(servers: Cluster, bench: Path) -> Iterator[WalkSite]:
 	before = Path.cwd()
 	with tempfile.TemporaryDirectory(prefix="rr-walk-") as name:
 		sites = Sites(Path(name), servers, apps=APPS)
-		_link_assets(sites, bench)
+		link_assets(sites, bench)
 		os.chdir(sites.path)
 		try:
 			sites.new_site()
@@ -87,15 +87,6 @@ def walk_site(servers: Cluster, bench: Path) -> Iterator[WalkSite]:
 			yield WalkSite(sites, database, documents, workspaces)
 		finally:
 			os.chdir(before)
-
-
-def _link_assets(sites: Sites, bench: Path) -> None:
-	"""What the bench has built; this app's files need no build."""
-	assets = sites.path / "assets"
-	for entry in (bench / "sites" / "assets").iterdir():
-		(assets / entry.name).symlink_to(entry.resolve())
-	if not (assets / "read_replica").exists():
-		(assets / "read_replica").symlink_to(Path(read_replica.__file__).parent / "public")
 
 
 @contextmanager

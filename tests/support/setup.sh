@@ -83,13 +83,13 @@ bench_extras() {
 	local bench=$1 folder wanted there
 	folder=$root/.venv/bench-$(printf '%s' "$bench" | cksum | cut -d' ' -f1)
 	there=$("$bench/env/bin/python" -m pip list --format=freeze --disable-pip-version-check 2>/dev/null)
-	wanted=$(requirements test && printf '%s\n' "$there")
+	wanted=$(requirements test browser && printf '%s\n' "$there")
 	if [ "$(cat "$folder/made-for" 2>/dev/null)" != "$wanted" ]; then
 		rm -rf "$folder"
 		mkdir -p "$folder"
 		printf '%s\n' "$there" | grep -Ev '^(frappe|read.replica|erpnext|pip|setuptools|wheel)==|\.dev' >"$folder/constraints.txt"
 		"$bench/env/bin/python" -m pip install --quiet --disable-pip-version-check --target "$folder/packages" \
-			--constraint "$folder/constraints.txt" $(requirements test) >&2 ||
+			--constraint "$folder/constraints.txt" $(requirements test browser) >&2 ||
 			die "pip could not install what the tests need beside the bench; its own message stands above."
 		printf '%s\n' "$wanted" >"$folder/made-for"
 		chmod -R a+rX "$root/.venv"
