@@ -12,22 +12,21 @@ not replace a fresh one.
   that it describes work and not rows: progress, locks, rate limits.
 - What Frappe knows of doctypes is made on the primary, and kept: see `metadata`. So is what core keeps in the memory
   of a process: see `process`.
-- Deletions, and Redis's own lists, counters and locks, are not guarded: they are not made from rows.
+- What is deleted while a scope's values are hidden, as the primary works, does not come back with them.
+- Redis's own lists, counters and locks are not guarded: they are not made from rows.
 """
 
 import re
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from typing import Any
 
 import frappe
 
 from read_replica.cache.metadata import is_metadata, metadata_on_primary
+from read_replica.cache.on_primary import OnPrimary, for_all
 from read_replica.cache.process import process_guards
-from read_replica.database.routed import RoutedMethods
-
-# Makes a context manager in which frappe.db is the primary.
-OnPrimary = Callable[[], AbstractContextManager[None]]
+from read_replica.database.routed import RoutedMethods, drop_hidden
+from read_replica.database.transaction import request_state
 
 # Their values come from the primary, from the user or from nowhere, also if they are stored inside a scope.
 KEYS_NEVER_FROM_A_REPLICA = frozenset(
@@ -67,7 +66,7 @@ def guarded_database() -> RoutedMethods | None:
 	db = getattr(frappe.local, "db", None)
 	if not isinstance(db, RoutedMethods) or db.stores_for_all:
 		return None
-	return db if db.scope.statements else None
+	return db if db.scope.has_read else None
 
 
 def cache_guards(on_primary: OnPrimary) -> list[tuple[Any, dict[str, Any]]]:
@@ -88,6 +87,7 @@ def guard_redis(wrapper: type, on_primary: OnPrimary) -> dict[str, Any]:
 	"""Returns the guarded methods of core's RedisWrapper."""
 	core_set_value, core_hset = wrapper.set_value, wrapper.hset
 	core_get_value, core_hget = wrapper.get_value, wrapper.hget
+	core_delete_value, core_hdel = wrapper.delete_value, wrapper.hdel
 
 	def set_value(self, key, val, user=None, *args, shared=False, **kwargs):
 		db = guarded_database()
@@ -115,7 +115,22 @@ def guard_redis(wrapper: type, on_primary: OnPrimary) -> dict[str, Any]:
 			core_hget, self, name, key, _generating_on_primary(generator, on_primary), *args, **kwargs
 		)
 
-	return {"set_value": set_value, "hset": hset, "get_value": get_value, "hget": hget}
+	def delete_value(self, *args, **kwargs):
+		drop_hidden(request_state().frames)
+		return core_delete_value(self, *args, **kwargs)
+
+	def hdel(self, *args, **kwargs):
+		drop_hidden(request_state().frames)
+		return core_hdel(self, *args, **kwargs)
+
+	return {
+		"set_value": set_value,
+		"hset": hset,
+		"get_value": get_value,
+		"hget": hget,
+		"delete_value": delete_value,
+		"hdel": hdel,
+	}
 
 
 def guard_client_cache(client_cache: type, on_primary: OnPrimary) -> dict[str, Any]:
@@ -140,13 +155,10 @@ def _generating_on_primary(generator: Callable[[], Any], on_primary: OnPrimary) 
 
 	def generate() -> Any:
 		db = getattr(frappe.local, "db", None)
-		if not isinstance(db, RoutedMethods):
-			with on_primary():
-				return generator()
-		# on_primary does nothing while the site is being migrated; it also keeps decorated functions on the primary.
-		with db.scope.primary_in_place(), on_primary():
+		with for_all(on_primary):
 			value = generator()
-		db.stores_for_all = True
+		if isinstance(db, RoutedMethods):
+			db.stores_for_all = True
 		return value
 
 	return generate

@@ -10,15 +10,12 @@ of statements.
 
 import functools
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from typing import Any
 
-import frappe
-
-from read_replica.database.routed import RoutedMethods
+from read_replica.cache.on_primary import OnPrimary, for_all, in_scope
 
 
-def metadata_on_primary(on_primary: Callable[[], AbstractContextManager[None]]) -> list[tuple[type, dict]]:
+def metadata_on_primary(on_primary: OnPrimary) -> list[tuple[type, dict]]:
 	"""Returns the constructors of Meta and FormMeta that read on the primary, as `replace_once` takes them.
 
 	:raises AttributeError: if core has no such class
@@ -39,14 +36,12 @@ def _classes() -> tuple[type, type]:
 	return Meta, FormMeta
 
 
-def _on_primary(
-	core: Callable[..., None], on_primary: Callable[[], AbstractContextManager[None]]
-) -> Callable:
+def _on_primary(core: Callable[..., None], on_primary: OnPrimary) -> Callable:
 	@functools.wraps(core)
 	def __init__(self, *args, **kwargs):
-		if not isinstance(getattr(frappe.local, "db", None), RoutedMethods):
+		if not in_scope():
 			return core(self, *args, **kwargs)
-		with on_primary():
+		with for_all(on_primary):
 			core(self, *args, **kwargs)
 
 	return __init__

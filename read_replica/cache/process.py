@@ -11,16 +11,14 @@ A value that is found is as fast as before.
 import sys
 from collections import defaultdict
 from collections.abc import Callable
-from contextlib import AbstractContextManager, suppress
+from contextlib import suppress
 from functools import partial
 from types import FrameType
 from typing import Any
 
 import frappe
 
-from read_replica.database.routed import RoutedMethods
-
-OnPrimary = Callable[[], AbstractContextManager[None]]
+from read_replica.cache.on_primary import OnPrimary, for_all, in_scope
 
 
 def _is_virtual(core: Callable[[str], Any], doctype: str) -> Any:
@@ -67,10 +65,6 @@ def _of_depth_of(core: defaultdict, make: Callable[[], dict]) -> defaultdict:
 	return defaultdict((lambda: _of_depth_of(inner, make)) if isinstance(inner, defaultdict) else make)
 
 
-def in_scope() -> bool:
-	return isinstance(getattr(frappe.local, "db", None), RoutedMethods)
-
-
 class Values(dict):
 	"""What one function with @site_cache has returned, by its arguments."""
 
@@ -105,7 +99,7 @@ class Values(dict):
 		func = called["func"]
 		make = IN_METADATA.get(f"{func.__module__}.{func.__qualname__}")
 		make = partial(make, func) if make else func
-		with self._on_primary():
+		with for_all(self._on_primary):
 			value = make(*called["args"], **called["kwargs"])
 		if len(self) >= getattr(func, "maxsize", sys.maxsize):
 			# Another thread may change it meanwhile; one value more does no harm.
@@ -147,8 +141,6 @@ class Classes(dict):
 		if in_scope():
 			from frappe.model.base_document import get_controller  # not loaded before a site is
 
-			with self._on_primary():
-				# Else the site is being migrated, and core is to make it in the scope.
-				if not in_scope():
-					get_controller(doctype)
+			with for_all(self._on_primary):
+				get_controller(doctype)
 		return super().__contains__(doctype)

@@ -46,9 +46,8 @@ class FrappeHost:
 		return frappe.local.db
 
 	def put(self, db: Any, state: RequestState) -> None:
-		before = frappe.local.db
-		if before is not db:
-			routed.hide_cached(before)
+		# Not only of the database that is in place: core's write_only leaves a scope without a word.
+		routed.hide_cached(state.frames, but=db)
 		frappe.local.db = db
 		# Core's write_only uses these two names to leave a scope and to come back to it.
 		if isinstance(db, routed.RoutedMethods):

@@ -8,7 +8,7 @@ begins as a copy of the primary's state: so it shares the primary's callbacks an
 constructor has to be known.
 """
 
-from collections.abc import Callable
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 import frappe
 
 from read_replica.database.scope_cache import ScopeCache
+from read_replica.database.transaction import changes_of
 from read_replica.engine.errors import ScopeError
 from read_replica.engine.scope import Scope
 
@@ -23,8 +24,6 @@ from read_replica.engine.scope import Scope
 def routed(scope: Scope, connection: Any) -> Any:
 	"""Returns a database object that reads through `connection` while `scope` is open."""
 	primary = scope.primary
-	# Before this scope looks at what is there.
-	hide_cached(frappe.local.db)
 	database = object.__new__(_routed_class(type(primary)))
 	state = vars(database)
 	state.update(vars(primary))
@@ -35,15 +34,24 @@ def routed(scope: Scope, connection: Any) -> Any:
 		scope=scope,
 		primary=primary,
 		# A scope on the primary needs none, until a call inside it has read from a replica.
-		scope_cache=ScopeCache() if connection else None,
+		scope_cache=None,
 		value_cache=_empty_like(primary.value_cache),
 		transaction_writes=0,
 	)
-	if connection:
-		database.adopt(connection)
-	else:
-		database._follow_primary()
 	_record_with(primary, database)
+	if not connection:
+		database._follow_primary()
+		return database
+	# Before this scope looks at what is there.
+	hide_cached(scope.state.frames)
+	try:
+		database.begin_reading()
+		database.adopt(connection)
+	except BaseException:
+		# Such as the time limit of a job: the scope around this one goes on.
+		if isinstance(frappe.local.db, RoutedMethods):
+			show_cached(frappe.local.db)
+		raise
 	return database
 
 
@@ -103,6 +111,9 @@ class RoutedMethods:
 	# While core stores a value that was made on the primary; set by the guards of its caches.
 	stores_for_all = False
 
+	# While core asks for what is the same for all, and stores it.
+	_asks_primary = False
+
 	def adopt(self, connection: Any | None) -> None:
 		"""Read through this connection from now on; None releases the present one."""
 		self._conn = connection
@@ -115,6 +126,8 @@ class RoutedMethods:
 		self._follow_primary()
 
 	def sql(self, query, *args, **kwargs):
+		if self._asks_primary:
+			return self._sql_on_primary(query, *args, **kwargs)
 		return self.scope.run(
 			str(query),
 			lambda: super(RoutedMethods, self).sql(query, *args, **kwargs),
@@ -179,15 +192,24 @@ class RoutedMethods:
 			primary.sql_ddl(query, *args, **kwargs)
 		self._follow_primary_if_left()
 
-	# What core caches of the columns and tables is made on the primary, as else it could not be kept.
+	# What core caches of the columns and tables is made on the primary, as else it could not be kept. Core asks for the
+	# columns in each query that it builds, and finds them in its cache.
 
 	def get_db_table_columns(self, *args, **kwargs):
-		with self.scope.primary_in_place() as primary:
-			return primary.get_db_table_columns(*args, **kwargs)
+		with self._asking_primary():
+			return super().get_db_table_columns(*args, **kwargs)
 
 	def get_tables(self, *args, **kwargs):
-		with self.scope.primary_in_place() as primary:
-			return primary.get_tables(*args, **kwargs)
+		with self._asking_primary():
+			return super().get_tables(*args, **kwargs)
+
+	@contextmanager
+	def _asking_primary(self) -> Iterator[None]:
+		self.stores_for_all = self._asks_primary = True
+		try:
+			yield
+		finally:
+			self.stores_for_all = self._asks_primary = False
 
 	def use(self, *args, **kwargs):
 		self.scope.doubt()
@@ -218,24 +240,37 @@ class RoutedMethods:
 	def closed(self) -> None:
 		"""Take values that were made from the replica's rows out of the request's caches, as the scope has ended."""
 		if self.scope_cache:
-			self.scope_cache.forget(has_written=self.scope.pinned)
+			self.scope_cache.forget(changes_of(self.primary), has_written=self.scope.pinned)
 
 	def close(self) -> None:
 		"""End the scope: core's read_only closes the database that connect_replica has put in place."""
 		self.scope.close()
 
 
-def hide_cached(database: Any) -> None:
-	"""Take what a scope has cached in the request out of the way of another database, until `show_cached`."""
-	if isinstance(database, RoutedMethods) and database.scope_cache and not database.scope.ended:
-		database.scope_cache.hide()
+def hide_cached(frames: Iterable[Any], but: Any = None) -> None:
+	"""Take what scopes have cached in the request out of the way of another database, until `show_cached`.
+
+	:param frames: the open frames of the request
+	:param but: the database that is put in place, whose own scope is left as it is
+	"""
+	for frame in frames:
+		database = getattr(frame, "database", None)
+		if database and database is not but and database.scope_cache:
+			database.scope_cache.hide(changes_of(database.primary))
 
 
 def show_cached(database: RoutedMethods) -> None:
 	"""Put back what `hide_cached` has taken out."""
 	if database.scope_cache and not database.scope.ended:
-		# What it has read on a replica before its own write may be older than that.
-		database.scope_cache.show(has_written=database.scope.pinned)
+		database.scope_cache.show(changes_of(database.primary))
+
+
+def drop_hidden(frames: Iterable[Any]) -> None:
+	"""Let nothing of what is hidden come back, as something was deleted from the request's caches."""
+	for frame in frames:
+		database = getattr(frame, "database", None)
+		if database and database.scope_cache:
+			database.scope_cache.drop_hidden()
 
 
 def primary_of(database: Any) -> Any:

@@ -40,6 +40,7 @@ def watch(primary: Any, after_commit: Callable[[Any], None], before_close: Calla
 	check = primary.check_transaction_status
 	close = primary.close
 	primary.read_replica_pending = 0
+	primary.read_replica_changes = 0
 	# What the transaction has written to, as in RequestState.committed_to.
 	primary.read_replica_written = set()
 	reads = primary.read_replica_reads = PrimaryReads()
@@ -76,6 +77,9 @@ def _note(primary: Any, query: str, pending: bool) -> None:
 		state.committed = True
 		state.committed_to |= written
 		written.clear()
+	if dialect.rolls_back(query):
+		# What was read since the write that it undoes is wrong now.
+		primary.read_replica_changes += 1
 	if dialect.closes_transaction(query):
 		written.clear()
 		primary.read_replica_pending, primary.read_replica_in_transaction = 0, False
@@ -84,8 +88,17 @@ def _note(primary: Any, query: str, pending: bool) -> None:
 	primary.read_replica_in_transaction = primary.read_replica_is_seen
 	if dialect.opens_transaction(query):
 		primary.read_replica_pending += 1
+		primary.read_replica_changes += 1
 		if target := dialect.target_of(query):
 			(request_state().committed_to if commits_itself else written).add(target)
+		_tell_scope(primary, query)
+
+
+def _tell_scope(primary: Any, query: str) -> None:
+	"""Tell the scope of a write that goes past it, as in core's write_only, or in what core calls after a commit."""
+	frames = request_state().frames
+	if frames and frappe.local.db is primary and dialect.writes(query):
+		frames[-1].note_write_beside(query)
 
 
 def note_that_it_only_read(primary: Any) -> None:
@@ -100,6 +113,11 @@ def pending_writes(primary: Any) -> int:
 	"""
 	noted = getattr(primary, "read_replica_pending", 0)
 	return primary.transaction_writes + noted + is_giving_rows(primary)
+
+
+def changes_of(primary: Any) -> int:
+	"""Returns a number that grows with each write of the primary's transaction, and as one is rolled back."""
+	return getattr(primary, "read_replica_changes", 0)
 
 
 def is_giving_rows(primary: Any) -> bool:

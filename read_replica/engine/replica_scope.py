@@ -194,6 +194,17 @@ class ReplicaScope(Scope):
 		if self.remembers_writes:
 			self._router.caught_writing(self.method, table, self.replica)
 
+	def note_write_beside(self, statement: str) -> None:
+		"""Note a write that was carried out on the primary past this scope: what it reads from now on must have it."""
+		table = dialect.table_of(statement)
+		if self.pinned or self.ended or table in self._router.host.always_primary:
+			return
+		if names := self._router.host.log_names(table, statement):
+			self._note_log(names)
+			return
+		self.wrote = True
+		self.pin()
+
 	def pin(self) -> None:
 		"""Keep the rest of the scope on the primary, with the variables and locks that it has made."""
 		if self.pinned:

@@ -124,7 +124,7 @@ class Router:
 		frames = state.frames
 		current = self.host.current()
 		primary = frames[-1].primary if frames else current
-		if frames and (reason := self._stays(frames[-1], need, method)):
+		if frames and (reason := self._stays(frames, need, method)):
 			self._end_old_snapshot(need.consistency, primary)
 			if need.on_write == "error" and _may_write(frames[-1]):
 				complete = self._complete(need, state.timeout_at_least)
@@ -167,7 +167,10 @@ class Router:
 			self.host.end_transaction(primary)
 
 	def _put(self, scope: Scope) -> Scope:
-		scope.state.frames.append(scope)
+		frames = scope.state.frames
+		if frames and isinstance(frames[-1], Scope) and frames[-1].has_read:
+			scope.note_read()
+		frames.append(scope)
 		self.host.put(scope.database, scope.state)
 		return scope
 
@@ -205,12 +208,13 @@ class Router:
 			last = frames.pop()
 			try:
 				self._end(last)
+				# Before the database around it is in place: what that has cached may be older than the write.
+				if isinstance(last, PrimaryBlock):
+					self._stay_with_writes_of(last)
+				elif last.wrote:
+					_pin_all(frames)
 			finally:
 				self.host.put(last.previous, last.state)
-			if isinstance(last, PrimaryBlock):
-				self._stay_with_writes_of(last)
-			elif last.wrote:
-				_pin_all(frames)
 			if isinstance(last, Scope) and frames and isinstance(frames[-1], Scope):
 				# What was read in it is known in the scope around it as well.
 				frames[-1].note_statements(last.statements)
@@ -234,19 +238,22 @@ class Router:
 		if scopes and (committed or self.host.pending_writes(block.primary) > block.pending_before):
 			_pin_all(scopes)
 
-	def _stays(self, innermost: Frame, need: Need, method: str) -> Reason | None:
-		"""Return why a call inside a frame uses the database in place; None if it needs a replica of its own."""
-		if isinstance(innermost, PrimaryBlock):
-			self.metrics.count(PRIMARY, Reason.IN_PRIMARY_BLOCK, method)
-			return Reason.IN_PRIMARY_BLOCK
-		if not isinstance(innermost, ReplicaScope):
+	def _stays(self, frames: list[Frame], need: Need, method: str) -> Reason | None:
+		"""Return why a call inside frames uses the database in place; None if it needs a replica of its own."""
+		for frame in reversed(frames):
+			if isinstance(frame, PrimaryBlock):
+				self.metrics.count(PRIMARY, Reason.IN_PRIMARY_BLOCK, method)
+				return Reason.IN_PRIMARY_BLOCK
+			if not isinstance(frame, ReplicaScope):
+				# A call that the primary answers, which may not write: it changes nothing for those inside.
+				continue
+			if frame.pinned:
+				self.metrics.count(PRIMARY, Reason.IN_SCOPE, method)
+				return Reason.IN_SCOPE
+			if frame is frames[-1] and need.is_met_by(frame.need):
+				self.metrics.count(frame.replica.name, Reason.IN_SCOPE, method)
+				return Reason.IN_SCOPE
 			return None
-		if innermost.pinned:
-			self.metrics.count(PRIMARY, Reason.IN_SCOPE, method)
-			return Reason.IN_SCOPE
-		if need.is_met_by(innermost.need):
-			self.metrics.count(innermost.replica.name, Reason.IN_SCOPE, method)
-			return Reason.IN_SCOPE
 		return None
 
 	def _choose(self, need: CompleteNeed, method: str, primary: Any) -> Selection | Reason:

@@ -78,6 +78,9 @@ class PrimaryBlock:
 		self.committed_before = committed_before
 		self.pending_before = pending_before
 
+	def note_write_beside(self, statement: str) -> None:
+		"""Do nothing: what the block has written is asked at its end."""
+
 	def end(self) -> None:
 		"""Do nothing: a block holds no connection."""
 
@@ -115,6 +118,8 @@ class Scope:
 		self.wrote = False
 		# How many statements a replica has answered, or was asked to.
 		self.statements = 0
+		# Whether a replica has answered one, here or in the scopes around this one.
+		self.has_read = False
 		self._router = router
 		self._owner = (os.getpid(), threading.get_ident())
 		self.database: RoutedDatabase | None = router.host.wrap(self, connection)
@@ -167,9 +172,18 @@ class Scope:
 
 	def note_statements(self, count: int) -> None:
 		"""Count statements that a replica has answered, in this scope or in one inside it."""
-		if count and not self.statements and self.database:
-			self.database.begin_reading()
 		self.statements += count
+		if count and not self.has_read:
+			self.note_read()
+
+	def note_read(self) -> None:
+		"""Note that what the call knows may come from a replica; so its values are not for all."""
+		self.has_read = True
+		if self.database:
+			self.database.begin_reading()
+
+	def note_write_beside(self, statement: str) -> None:
+		"""Note a write that was carried out on the primary past this scope; what it reads later is there already."""
 
 	def pin(self) -> None:
 		"""Keep the rest of the call on the primary, where it is already."""

@@ -88,6 +88,11 @@ def closes_transaction(statement: str) -> bool:
 	return bool(_CLOSES_TRANSACTION.match(statement))
 
 
+def rolls_back(statement: str) -> bool:
+	"""Return whether a statement undoes writes of the open transaction: all of them, or those since a savepoint."""
+	return statement.lstrip()[:8].lower() == "rollback"
+
+
 _READS = re.compile(_COMMENTS + r"(?:select|with)\b", re.IGNORECASE | re.DOTALL)
 
 
