@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 # The hash of a password in an aclfile of Redis, and a password in a URL.
-SECRETS = re.compile(r"(?<=[ :])[#>][^\s]{8,}|(?<=://)[^/@\s]*(?=@)")
+SECRETS = re.compile(r"(?<= )[#>]\S+|(?<=://)[^/@\s]*(?=@)")
 
 
 @dataclass(frozen=True)
