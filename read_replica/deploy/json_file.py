@@ -85,13 +85,23 @@ def changed(path: Path, keys: Mapping[str, Any]) -> Change:
 	:raises ValueError: if the file is no JSON object
 	"""
 	before = path.read_text()
-	content = json.loads(before)
-	if not isinstance(content, dict):
-		raise ValueError(f"{path} is no JSON object")
+	content = content_of(path, before)
 	if all(content.get(key) == value for key, value in keys.items()):
 		return Change(path, before, before)
 	after = _dumped(content | dict(keys))
 	return Change(path, before, after + "\n" * before.endswith("\n"))
+
+
+def content_of(path: Path, text: str | None = None) -> dict[str, Any]:
+	"""Returns the JSON object in a file.
+
+	:param text: that of the file, if it has been read already
+	:raises ValueError: if the file is no JSON object
+	"""
+	content = json.loads(path.read_text() if text is None else text)
+	if not isinstance(content, dict):
+		raise ValueError(f"{path} is no JSON object")
+	return content
 
 
 def _dumped(content: Any) -> str:

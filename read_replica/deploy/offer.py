@@ -17,22 +17,22 @@ Queue = Literal["shared", "own"]
 
 @dataclass(frozen=True)
 class Offer:
-	"""What the second server has to have as the first one has it; `keys`, `encryption_key` and the file hold secrets.
+	"""What the second server has to have as the first one has it; `keys` and `encryption_key` hold secrets.
 
-	:param first: the SERVER_ID of the first server
-	:param second: that of the second one
+	:param second: the SERVER_ID of the second server
+	:param other_queues: queues that only other servers read
 	:param queue: whether both have one Redis for jobs
 	:param has_scheduler: whether the second server's scheduler runs
 	:param keys: what common_site_config.json of the second server gets
 	:param encryption_key: that of the site; without it, passwords in the database cannot be read
 	:param db_name: the site's database, by which the site is told from another one of that name
-	:param database_server: which server answers as primary, see `identity_of`
+	:param database_server: which server answers as primary, see `server_proofs.identity_of`
 	:param frappe: its version
 	"""
 
 	site: str
-	first: str
 	second: str
+	other_queues: list[str]
 	queue: Queue
 	has_scheduler: bool
 	keys: dict[str, Any] = field(repr=False)
@@ -51,7 +51,7 @@ def change(path: Path, offer: Offer) -> TextChange:
 	if before is not None and os.stat(path).st_mode & 0o077:
 		raise PermissionError(f"{path} would hold passwords, and others may read it. Run: chmod 600 {path}")
 	text = json.dumps({"format": FORMAT} | asdict(offer), indent=1) + "\n"
-	return TextChange(path, before, text, mode=0o600)
+	return TextChange(path, before, text, mode=0o600, is_secret=True)
 
 
 def read(path: Path) -> Offer:

@@ -7,11 +7,11 @@ Both merge such a file into the one that bench writes, option by option, so it s
 It is read after bench's, by its name for supervisor, and by its folder for systemd.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from read_replica.deploy.bench_programs import BenchPrograms
+from read_replica.deploy.server_role import Role
 
 SUPERVISOR_FILE = "read-replica-supervisor.conf"
 SYSTEMD_FOLDER = "read-replica-systemd"
@@ -20,22 +20,6 @@ DROP_IN = "read-replica.conf"
 HEAD = """; Written by `bench read-replica second-server`, which writes it anew when it is run again.
 ; It changes programs of {file}, which is to be read before it.
 """
-
-
-@dataclass(frozen=True)
-class Role:
-	"""What a server is to be.
-
-	:param server_id: its SERVER_ID
-	:param has_scheduler: whether its scheduler runs
-	:param other_queues: queues that only other servers read
-	:param redis_address: where its Redis servers let the others in; None: its Redis stays as it is
-	"""
-
-	server_id: str
-	has_scheduler: bool
-	other_queues: tuple[str, ...] = ()
-	redis_address: str | None = None
 
 
 def for_supervisor(programs: BenchPrograms, role: Role) -> str:
@@ -57,7 +41,7 @@ def for_supervisor(programs: BenchPrograms, role: Role) -> str:
 			}
 		elif program in programs.with_frappe:
 			options = {"environment": f'SERVER_ID="{role.server_id}"'}
-		elif program in ("redis-cache", "redis-queue") and role.redis_address:
+		elif program in role.open_redis and role.redis_address:
 			options = {"command": _bound(programs.commands[program], role.redis_address)}
 		else:
 			continue
@@ -93,11 +77,11 @@ def for_systemd(name: str, role: Role, redis_commands: Mapping[str, str]) -> dic
 		files[f"{name}-frappe-{program}.service.d"] = (
 			f"{head}# Another server does this: never started here.\n[Unit]\nConditionPathExists=!/\n"
 		)
-	if role.redis_address:
-		for program, command in redis_commands.items():
+	for program in role.open_redis:
+		if role.redis_address and program in redis_commands:
 			files[f"{name}-{program}.service.d"] = (
 				f"{head}[Service]\n# The empty one takes bench's own away; systemd would refuse a second one.\n"
-				f"ExecStart=\nExecStart={_bound(command, role.redis_address)}\n"
+				f"ExecStart=\nExecStart={_bound(redis_commands[program], role.redis_address)}\n"
 			)
 	return {f"{folder}/{DROP_IN}": text for folder, text in files.items()}
 
@@ -107,21 +91,18 @@ def _bound(command: str, address: str) -> str:
 	return f"{command} --bind 127.0.0.1 {address}"
 
 
-def link_for_supervisor(bench_config: Path, name: str, folders: tuple[Path, ...]) -> Path:
-	"""Returns where a link to the file belongs, so that supervisor reads it after the one of bench.
+def bench_link(config: Path, folders: Sequence[Path]) -> Path | None:
+	"""Returns the link by which supervisor reads bench's own file; None if there is none.
 
-	:param bench_config: the folder `config` of the bench
+	:param config: the folder `config` of the bench
 	:param folders: where supervisor may read its files from
 	"""
-	of_bench = bench_config / "supervisor.conf"
-	for folder in folders:
-		for path in sorted(folder.glob("*")):
-			if path.resolve() == of_bench.resolve():
-				return _behind(path)
-	return folders[0] / f"zz-{name}-read-replica.conf"
+	file = (config / "supervisor.conf").resolve()
+	paths = [path for folder in folders for path in sorted(folder.glob("*"))]
+	return next((path for path in paths if path.resolve() == file), None)
 
 
-def _behind(path: Path) -> Path:
-	"""Returns a name that supervisor, which sorts them, reads after this one."""
+def link_behind(path: Path) -> Path:
+	"""Returns a place for a link that supervisor, which sorts them, reads after this one."""
 	name = f"zz-{path.stem}-read-replica{path.suffix}"
 	return path.with_name(name if name > path.name else f"{path.stem}~read-replica{path.suffix}")

@@ -5,15 +5,13 @@
 
 import hashlib
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from read_replica.deploy import lan_address
 from read_replica.deploy.text_file import TextChange, text_of
-
-KEYS = ("redis_cache", "redis_queue")
 
 # Channels of publish and subscribe have rights of their own since then; older ones refuse to start with such a line.
 CHANNELS_SINCE = (6, 2)
@@ -25,20 +23,37 @@ def new_password() -> str:
 	return secrets.token_hex(24)
 
 
-def password_of(conf: Mapping[str, Any]) -> str | None:
+def password_of(conf: Mapping[str, Any], keys: Sequence[str]) -> str | None:
 	"""Returns the password that the site gives its Redis servers; None without one.
 
+	:param keys: theirs in the configuration
 	:raises ValueError: if they have different ones, or users
 	"""
-	found = {urlsplit(conf[key]).password for key in KEYS}
-	named = {urlsplit(conf[key]).username or "default" for key in KEYS}
+	found = {urlsplit(conf[key]).password for key in keys}
+	named = {urlsplit(conf[key]).username or "default" for key in keys}
 	if len(found) > 1 or named != {"default"}:
 		raise ValueError(
-			"redis_cache and redis_queue have different passwords, or users of their own, in"
-			" common_site_config.json. Let both servers in by hand, with the addresses of the local network in"
-			" these keys; then this command leaves Redis as it is."
+			f"{' and '.join(keys)} in common_site_config.json have different passwords, or users of their own."
+			" Give them the same password, without a user: redis://:PASSWORD@HOST:PORT"
 		)
 	return found.pop()
+
+
+def check_reach(key: str, given: str) -> None:
+	"""Refuse the address of a Redis server that the second server cannot reach, or should not.
+
+	:param key: its key in the configuration
+	:param given: its URL
+	:raises ValueError: if it leads to the machine that reads it, or to a public address without TLS
+	"""
+	parts = urlsplit(given)
+	if lan_address.is_local(parts.hostname):
+		raise ValueError(
+			f"{key} leads to this machine alone. Give its address in the local network: --address"
+		)
+	is_address = ":" in (parts.hostname or "") or (parts.hostname or "").replace(".", "").isdigit()
+	if is_address and parts.scheme != "rediss":
+		lan_address.checked(parts.hostname or "")
 
 
 def url(password: str, address: str, port: int) -> str:

@@ -21,18 +21,22 @@ class TextChange:
 
 	:param before: None: there is no such file yet
 	:param mode: the permissions of a file that is not there yet
+	:param is_secret: whether its text is not to be shown at all
 	"""
 
 	path: Path
 	before: str | None
 	after: str
 	mode: int = 0o644
+	is_secret: bool = False
 
 	def __bool__(self) -> bool:
 		return self.before != self.after
 
 	def diff(self) -> str:
 		"""Returns the change as a unified diff, with `…` in the place of passwords and their hashes."""
+		if self.is_secret:
+			return f"{self.path}: it holds passwords, and is not shown"
 		lines = difflib.unified_diff(
 			SECRETS.sub("…", self.before or "").splitlines(),
 			SECRETS.sub("…", self.after).splitlines(),

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from read_replica.deploy import bench_programs, overlays, processes
-from read_replica.deploy.overlays import Role
+from read_replica.deploy.server_role import Role
 from support.supervised_bench import SupervisedBench
 
 SECOND = Role("secondary", has_scheduler=False, other_queues=("primary",))
@@ -28,7 +28,7 @@ def bench(tmp_path) -> Iterator[SupervisedBench]:
 
 def lay_over(bench: SupervisedBench, role: Role = SECOND) -> None:
 	programs = bench_programs.read(bench.config / "supervisor.conf", "erp")
-	link = overlays.link_for_supervisor(bench.config, "erp", (bench.conf_d,))
+	link = overlays.link_behind(overlays.bench_link(bench.config, (bench.conf_d,)))
 	link.write_text(overlays.for_supervisor(programs, role))
 
 
@@ -89,15 +89,14 @@ def test_where_the_scheduler_runs_it_has_the_server_id(bench):
 	assert ("scheduler", "secondary") in kinds(bench)
 
 
-def test_the_link_is_read_after_the_file_of_bench_whatever_that_is_called(bench, tmp_path):
-	assert (
-		overlays.link_for_supervisor(bench.config, "erp", (bench.conf_d,)).name == "zz-erp-read-replica.conf"
-	)
-	for name in ("zzz.conf", "zz-erp-site.ini", "zz.conf"):
+def test_the_link_is_read_after_the_file_of_bench_whatever_that_is_called(tmp_path):
+	config = tmp_path / "config"
+	assert overlays.bench_link(config, (tmp_path,)) is None
+	for name in ("erp.conf", "zzz.conf", "zz-erp-site.ini", "zz.conf"):
 		folder = tmp_path / name
 		folder.mkdir()
-		(folder / name).symlink_to(bench.config / "supervisor.conf")
-		link = overlays.link_for_supervisor(bench.config, "erp", (tmp_path / "none", folder))
+		(folder / name).symlink_to(config / "supervisor.conf")
+		link = overlays.link_behind(overlays.bench_link(config, (tmp_path / "none", folder)))
 		assert link.parent == folder and link.suffix == Path(name).suffix
 		assert sorted([link.name, name]) == [name, link.name]
 
@@ -123,7 +122,7 @@ def units(folder: Path, *names: str) -> list[str]:
 
 
 def test_systemd_takes_each_file_for_its_units(tmp_path):
-	role = Role("secondary", False, ("primary",), "10.0.0.3")
+	role = Role("secondary", False, ("primary",), ("redis-cache",), "10.0.0.3")
 	files = overlays.for_systemd("erp", role, {"redis-cache": "/bin/sleep 60"})
 	for name, text in files.items():
 		(tmp_path / name).parent.mkdir()

@@ -9,7 +9,7 @@ import pytest
 import redis
 
 from read_replica.deploy import bench_programs, lan_address, overlays, redis_access
-from read_replica.deploy.overlays import Role
+from read_replica.deploy.server_role import Role
 from support.supervised_bench import SupervisedBench
 from support.waiting import until
 
@@ -44,8 +44,12 @@ def test_only_who_has_the_password_is_let_in_and_on_the_address_that_was_given(b
 	for name in ("cache", "queue"):
 		redis_access.acl_change(bench.config / f"redis_{name}.acl", PASSWORD, VERSION).write()
 	programs = bench_programs.read(bench.config / "supervisor.conf", "erp")
-	link = overlays.link_for_supervisor(bench.config, "erp", (bench.conf_d,))
-	link.write_text(overlays.for_supervisor(programs, Role("primary", True, (), OTHER_ADDRESS)))
+	link = overlays.link_behind(overlays.bench_link(bench.config, (bench.conf_d,)))
+	link.write_text(
+		overlays.for_supervisor(
+			programs, Role("primary", True, (), ("redis-cache", "redis-queue"), OTHER_ADDRESS)
+		)
+	)
 	bench.ctl("reread")
 	bench.ctl("update")
 	bench.settled()
