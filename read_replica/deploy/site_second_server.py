@@ -37,6 +37,8 @@ ERRORS = (frappe.ValidationError, pymysql.err.MySQLError, OSError, ValueError)
 # Keys that Frappe takes for the same Redis and database servers, and that the second server needs as they are.
 COPIED = ("db_port", "use_rq_auth", "rq_username")
 
+AT_ONCE = "Do the next steps at once: until they are done, Redis lets no new process of this site in"
+
 
 @dataclass(frozen=True)
 class Wanted:
@@ -91,7 +93,7 @@ def make_offer(path: Path, wanted: Wanted, dry_run: bool) -> SecondServerReport:
 	laid = server_plan.lay_over(bench, role, [role.server_id] if wanted.queue == "shared" else [])
 	for change in laid.changes:
 		plan.add(change)
-	plan.todo = laid.todo if plan.changes else []
+	plan.todo = [AT_ONCE, *laid.todo] if plan.changes else []
 	shared = {key: frappe.local.conf[key] for key in COPIED if frappe.local.conf.get(key)}
 	plan.add(
 		offer.change(
