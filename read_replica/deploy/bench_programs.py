@@ -17,10 +17,12 @@ class BenchPrograms:
 
 	:param name: that of the bench: its folder's
 	:param commands: what each program runs, by its name without that of the bench, such as `frappe-web`
+	:param environments: the variables that somebody has given some of them, as supervisor takes them
 	"""
 
 	name: str
 	commands: dict[str, str]
+	environments: dict[str, str]
 
 	@property
 	def with_frappe(self) -> list[str]:
@@ -54,13 +56,17 @@ def read(path: Path, bench_name: str) -> BenchPrograms:
 	if not is_read:
 		raise FileNotFoundError(f"There is no {path}. Make it: bench setup supervisor")
 	prefix = f"{PROGRAM}{bench_name}-"
-	commands = {
-		section.removeprefix(prefix): parser[section].get("command", "")
+	programs = {
+		section.removeprefix(prefix): parser[section]
 		for section in parser.sections()
 		if section.startswith(prefix)
 	}
-	if not commands:
+	if not programs:
 		raise ValueError(
 			f"{path} has no program of the bench {bench_name}: make it anew, bench setup supervisor"
 		)
-	return BenchPrograms(bench_name, commands)
+	return BenchPrograms(
+		bench_name,
+		{name: options.get("command", "") for name, options in programs.items()},
+		{name: options["environment"] for name, options in programs.items() if options.get("environment")},
+	)

@@ -4,6 +4,7 @@
 """Checks the address at which one server of a site lets the others in."""
 
 import ipaddress
+import socket
 
 REASON = (
 	"Who can write to the site's Redis runs code on all of its servers, as Frappe keeps Python objects there,"
@@ -36,6 +37,22 @@ def checked(text: str) -> str:
 			f"{address} is a public address. {REASON} Use one of a local network, or of a VPN between the servers."
 		)
 	return str(address)
+
+
+def check_is_of_this_machine(address: str) -> None:
+	"""Refuse an address to which a server that is told to listen there could not bind, and so would not start.
+
+	:raises ValueError: if this machine does not have it
+	"""
+	family = socket.AF_INET6 if ":" in address else socket.AF_INET
+	try:
+		with socket.socket(family, socket.SOCK_STREAM) as probe:
+			probe.bind((address, 0))
+	except OSError as error:
+		raise ValueError(
+			f"{address} is no address of this machine now ({error.strerror}); Redis would not start with it."
+			" See `ip address`."
+		) from error
 
 
 def in_url(address: str) -> str:

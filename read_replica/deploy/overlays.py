@@ -40,7 +40,7 @@ def for_supervisor(programs: BenchPrograms, role: Role) -> str:
 				"startsecs": "0",
 			}
 		elif program in programs.with_frappe:
-			options = {"environment": f'SERVER_ID="{role.server_id}"'}
+			options = {"environment": _environment(programs.environments.get(program), role)}
 		elif program in role.open_redis and role.redis_address:
 			options = {"command": _bound(programs.commands[program], role.redis_address)}
 		else:
@@ -48,6 +48,13 @@ def for_supervisor(programs: BenchPrograms, role: Role) -> str:
 		lines = "".join(f"{option}={value}\n" for option, value in options.items())
 		parts.append(f"[program:{programs.name}-{program}]\n{lines}")
 	return "\n".join(parts)
+
+
+def _environment(given: str | None, role: Role) -> str:
+	"""Returns the variables of a program: an overlay takes the place of all that bench's file has, so they are kept."""
+	own = f'SERVER_ID="{role.server_id}"'
+	# Of a variable that stands there twice, supervisor takes the last one.
+	return f"{given.rstrip(', ')},{own}" if given else own
 
 
 def _why_not(programs: BenchPrograms, program: str, role: Role) -> str | None:

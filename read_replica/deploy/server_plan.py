@@ -70,7 +70,7 @@ def lay_over(bench: BenchFolder, role: Role, queues: list[str]) -> Plan:
 	if bench.has_supervisor():
 		_lay_over_supervisor(plan, bench, role, queues)
 	elif bench.has_systemd():
-		_lay_over_systemd(plan, bench, role)
+		_lay_over_systemd(plan, bench, role, queues)
 	else:
 		plan.todo.append(
 			f"Give all processes of this bench SERVER_ID={role.server_id}: with bench start, by that line in .env"
@@ -100,10 +100,11 @@ def _lay_over_supervisor(plan: Plan, bench: BenchFolder, role: Role, queues: lis
 	plan.todo += ["sudo supervisorctl reread && sudo supervisorctl update", "bench restart"]
 
 
-def _lay_over_systemd(plan: Plan, bench: BenchFolder, role: Role) -> None:
+def _lay_over_systemd(plan: Plan, bench: BenchFolder, role: Role, queues: list[str]) -> None:
 	folder = bench.config / overlays.SYSTEMD_FOLDER
 	redis = {
-		f"redis-{name}": f"{redis_server()} {bench.config}/redis_{name}.conf" for name in ("cache", "queue")
+		program: f"{redis_server()} {bench.config}/{program.replace('-', '_')}.conf"
+		for program in role.open_redis
 	}
 	files = overlays.for_systemd(bench.name, role, redis)
 	for name, text in files.items():
@@ -111,6 +112,13 @@ def _lay_over_systemd(plan: Plan, bench: BenchFolder, role: Role) -> None:
 	plan.todo += [
 		f"sudo cp -r {folder}/. {SYSTEMD_FOLDER}/ && sudo systemctl daemon-reload",
 		f"sudo systemctl restart '{bench.name}-*.service'",
+	]
+	# bench makes none for queues other than core's.
+	plan.todo += [
+		f"Make a unit {bench.name}-frappe-{queue}-worker.service like the one of the short queue, with"
+		f" --queue {queue}: bench has none for it"
+		for queue in queues
+		if not (SYSTEMD_FOLDER / f"{bench.name}-frappe-{queue}-worker.service").exists()
 	]
 
 

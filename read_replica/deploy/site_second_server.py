@@ -136,6 +136,7 @@ def _redis_keys(
 		if not common.get(key):
 			raise ValueError(f"{bench.common} has no {key}. Run: bench setup redis")
 	if server_plan.is_opened_here(common, address, names) and address:
+		lan_address.check_is_of_this_machine(address)
 		return server_plan.open_redis(plan, bench, common, address, names)
 	for key in names:
 		redis_access.check_reach(key, common[key])

@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from read_replica.deploy import bench_programs, overlays, processes
@@ -71,6 +72,20 @@ def test_it_stays_when_bench_writes_its_file_anew_with_another_queue(bench):
 	assert states["frappe-reports-worker-0"] == "RUNNING"
 	assert states["frappe-schedule"] == "EXITED"
 	assert ("worker", "secondary") in kinds(bench) and ("scheduler", None) not in kinds(bench)
+
+
+def test_variables_that_somebody_has_given_a_program_stay(bench):
+	file = bench.config / "supervisor.conf"
+	given = 'environment=KEPT="a,b%%",SERVER_ID="old"\n'
+	file.write_text(
+		file.read_text().replace("[program:erp-frappe-web]\n", f"[program:erp-frappe-web]\n{given}")
+	)
+	lay_over(bench)
+	bench.ctl("reread")
+	bench.ctl("update")
+	bench.settled()
+	[web] = [one for one in processes.of_bench(bench.folder) if one.kind == "web"]
+	assert web.server_id == "secondary" and psutil.Process(web.pid).environ()["KEPT"] == "a,b%"
 
 
 def test_a_queue_that_is_gone_from_another_server_does_no_harm(bench):

@@ -128,5 +128,13 @@ def test_any_other_address_is_refused_with_the_reason(address, reason):
 		lan_address.checked(address)
 
 
+def test_an_address_that_this_machine_does_not_have_is_refused_as_redis_would_not_start():
+	lan_address.check_is_of_this_machine(OTHER_ADDRESS)
+	# Set aside for documentation.
+	for address in ("203.0.113.77", "2001:db8::77"):
+		with pytest.raises(ValueError, match="no address of this machine"):
+			lan_address.check_is_of_this_machine(address)
+
+
 def test_an_address_of_version_6_stands_in_brackets_in_a_url():
 	assert redis_access.url("pw", "fd00::2", 13000) == "redis://:pw@[fd00::2]:13000"
