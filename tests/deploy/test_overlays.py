@@ -39,6 +39,8 @@ def kinds(bench: SupervisedBench) -> list[tuple[str, str | None]]:
 
 def test_each_process_has_its_server_id_and_neither_scheduler_nor_others_queues_run(bench):
 	assert ("scheduler", None) in kinds(bench) and ("web", None) in kinds(bench)
+	# Those of another bench on this machine are not told.
+	assert processes.of_bench(bench.folder.parent) == []
 	lay_over(bench)
 	assert "ERROR" not in bench.ctl("reread")
 	bench.ctl("update")

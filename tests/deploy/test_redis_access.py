@@ -106,6 +106,10 @@ def test_an_address_of_a_local_network_is_taken(address):
 	assert lan_address.checked(address) == address.strip("[]")
 
 
+def test_an_address_of_version_4_within_one_of_version_6_is_told_as_the_former():
+	assert lan_address.checked("::ffff:10.0.0.2") == "10.0.0.2"
+
+
 @pytest.mark.parametrize(
 	("address", "reason"),
 	[
