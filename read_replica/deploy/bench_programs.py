@@ -67,6 +67,15 @@ def read(path: Path, bench_name: str) -> BenchPrograms:
 		)
 	return BenchPrograms(
 		bench_name,
-		{name: options.get("command", "") for name, options in programs.items()},
-		{name: options["environment"] for name, options in programs.items() if options.get("environment")},
+		{name: _one_line(options.get("command", "")) for name, options in programs.items()},
+		{
+			name: _one_line(options["environment"])
+			for name, options in programs.items()
+			if options.get("environment")
+		},
 	)
+
+
+def _one_line(value: str) -> str:
+	# A value may go on in the next line, if that begins with a blank.
+	return " ".join(value.splitlines()).strip()

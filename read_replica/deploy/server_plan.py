@@ -95,7 +95,7 @@ def _lay_over_supervisor(plan: Plan, bench: BenchFolder, role: Role, queues: lis
 		of_bench = SUPERVISOR_FOLDERS[0] / f"{bench.name}.conf"
 		plan.todo.append(f"sudo ln -s {bench.config / 'supervisor.conf'} {of_bench}")
 	link = overlays.link_behind(of_bench)
-	if not link.is_symlink():
+	if link.resolve() != file.resolve():
 		plan.todo.append(f"sudo ln -s {file} {link}")
 	plan.todo += ["sudo supervisorctl reread && sudo supervisorctl update", "bench restart"]
 
@@ -109,6 +109,12 @@ def _lay_over_systemd(plan: Plan, bench: BenchFolder, role: Role, queues: list[s
 	files = overlays.for_systemd(bench.name, role, redis)
 	for name, text in files.items():
 		plan.add(TextChange(folder / name, text_of(folder / name), text))
+	old = [path.relative_to(folder) for path in folder.rglob(overlays.DROP_IN)]
+	plan.todo += [
+		f"rm {folder / name} && sudo rm -f {SYSTEMD_FOLDER / name}    # this server does that again"
+		for name in sorted(map(str, old))
+		if name not in files
+	]
 	plan.todo += [
 		f"sudo cp -r {folder}/. {SYSTEMD_FOLDER}/ && sudo systemctl daemon-reload",
 		f"sudo systemctl restart '{bench.name}-*.service'",

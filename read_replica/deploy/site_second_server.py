@@ -71,18 +71,20 @@ def make_offer(path: Path, wanted: Wanted, dry_run: bool) -> SecondServerReport:
 		raise ValueError(f"This server is {role.server_id} itself. Name the second one: --server-id")
 	server_plan.refuse_local_database(_site_config(), _site_file())
 	common = json_file.content_of(bench.common)
-	plan = Plan()
-	keys = _redis_keys(plan, bench, common, address, wanted.queue)
+	plan, opened = Plan(), Plan()
+	keys = _redis_keys(opened, bench, common, address, wanted.queue)
 	keys["bench_id"] = get_bench_id()
 	if wanted.queue == "shared":
 		keys["workers"] = _with_queues(common, (role.server_id, wanted.server_id))
 	if _has_redis_socketio(common):
 		keys["redis_socketio"] = keys["redis_cache"]
 	plan.add(json_file.changed(bench.common, keys))
+	# After the file that keeps the password: without it, nobody would know whose hash that is.
+	plan.changes += opened.changes
 	is_open = server_plan.is_opened_here(common, address, _shared_redises(wanted.queue))
 	role = Role(
 		role.server_id,
-		True,
+		role.has_scheduler,
 		tuple(sorted({*role.other_queues, wanted.server_id}))
 		if wanted.queue == "shared"
 		else role.other_queues,

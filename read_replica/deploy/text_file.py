@@ -57,6 +57,7 @@ class TextChange:
 			raise FileExistsError(
 				f"{self.path} was changed by somebody else meanwhile. Run the command again."
 			)
+		self.path.parent.mkdir(parents=True, exist_ok=True)
 		put_in_place(self.path, self.after, self.mode)
 
 

@@ -78,7 +78,7 @@ def test_it_stays_when_bench_writes_its_file_anew_with_another_queue(bench):
 
 def test_variables_that_somebody_has_given_a_program_stay(bench):
 	file = bench.config / "supervisor.conf"
-	given = 'environment=KEPT="a,b%%",SERVER_ID="old"\n'
+	given = 'environment=KEPT="a,b%%",\n  SERVER_ID="old"\n'
 	file.write_text(
 		file.read_text().replace("[program:erp-frappe-web]\n", f"[program:erp-frappe-web]\n{given}")
 	)
