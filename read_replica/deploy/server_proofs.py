@@ -86,8 +86,8 @@ def _is_public(text: str) -> bool:
 	try:
 		address = ipaddress.ip_address(text)
 	except ValueError:
-		# `*` is all addresses.
-		return text == "*"
+		# `*` is all addresses, and `::*` all of version 6.
+		return "*" in text
 	return address.is_global or address.is_unspecified
 
 
