@@ -15,13 +15,13 @@ from read_replica.cli.group import HELP_ON_JSON, pass_context, read_replica, say
 @read_replica.command("second-server")
 @click.option(
 	"--offer",
-	type=click.Path(dir_okay=False, resolve_path=True, path_type=Path),
+	type=click.Path(dir_okay=False, resolve_path=True),
 	metavar="FILE",
 	help="On the first server: let the second one into Redis, and write what it needs into this file",
 )
 @click.option(
 	"--take",
-	type=click.Path(exists=True, dir_okay=False, resolve_path=True, path_type=Path),
+	type=click.Path(exists=True, dir_okay=False, resolve_path=True),
 	metavar="FILE",
 	help="On the second server: write its configuration by this file",
 )
@@ -55,8 +55,8 @@ from read_replica.cli.group import HELP_ON_JSON, pass_context, read_replica, say
 @pass_context
 def second_server(
 	context: Any,
-	offer: Path | None = None,
-	take: Path | None = None,
+	offer: str | None = None,
+	take: str | None = None,
 	renew: bool = False,
 	check: bool = False,
 	address: str | None = None,
@@ -77,9 +77,9 @@ def second_server(
 		if offer:
 			runs = queue == "own" if has_scheduler is None else has_scheduler
 			wanted = site_second_server.Wanted(server_id, queue, runs, address, db_host)
-			return site_second_server.make_offer(offer, wanted, dry_run)
+			return site_second_server.make_offer(Path(offer), wanted, dry_run)
 		if take:
-			return site_second_server.take(take, dry_run)
+			return site_second_server.take(Path(take), dry_run)
 		return site_second_server.check() if check else site_second_server.renew(dry_run)
 
 	with told_as_sentences(site_second_server.ERRORS):
