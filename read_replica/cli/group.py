@@ -24,10 +24,11 @@ def read_replica() -> None:
 
 
 @contextmanager
-def _connected_site(context: Any) -> Iterator[None]:
-	"""A block with a connection to the site that the command names."""
+def _connected_site(context: Any, connects: bool) -> Iterator[None]:
+	"""A block with the site that the command names, and a connection to its database if it is to have one."""
 	frappe.init(site=get_site(context))
-	frappe.connect()
+	if connects:
+		frappe.connect()
 	try:
 		yield
 	finally:
@@ -41,6 +42,7 @@ def say(
 	print_tables: Callable[[Any], None],
 	needs_app: bool = True,
 	hides_accounts: bool = True,
+	connects: bool = True,
 ) -> Any:
 	"""Gather a report on the site that the command names, print it as tables, or as JSON and nothing else; return it.
 
@@ -48,12 +50,13 @@ def say(
 
 	:param needs_app: whether the report is made from the app's own tables
 	:param hides_accounts: whether names of database users are left out of the JSON; without it, the report itself holds no secret
+	:param connects: whether the report needs the site's database; without it, `needs_app` has to be False
 	:raises click.ClickException: if they are not there, as the site does not have the app
 	"""
 	from read_replica.watch import json_output
 
 	said = ""
-	with redirect_stdout(sys.stderr) if as_json else nullcontext(), _connected_site(context):
+	with redirect_stdout(sys.stderr) if as_json else nullcontext(), _connected_site(context, connects):
 		if needs_app and "read_replica" not in frappe.get_installed_apps():
 			raise click.ClickException(
 				f"The site {frappe.local.site} does not have read_replica."

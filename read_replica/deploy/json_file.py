@@ -5,13 +5,12 @@
 
 import difflib
 import json
-import os
-import tempfile
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from read_replica.deploy.text_file import put_in_place
 
 # Keys whose values are shown as they stand. All others may be secrets: apps keep theirs under names of their own.
 PLAIN_KEYS = frozenset(
@@ -21,6 +20,9 @@ PLAIN_KEYS = frozenset(
 		"port",
 		"user",
 		"pool",
+		"bench_id",
+		"timeout",
+		"background_workers",
 		"weight",
 		"db_name",
 		"db_host",
@@ -74,23 +76,7 @@ class Change:
 			raise FileExistsError(
 				f"{self.path} was changed by somebody else meanwhile. Run the command again."
 			)
-		# Through a symlink, to the file that it leads to.
-		target = self.path.resolve()
-		status = target.stat()
-		handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-		try:
-			with os.fdopen(handle, "w") as file:
-				file.write(self.after)
-				file.flush()
-				os.fsync(file.fileno())
-			os.chmod(name, status.st_mode & 0o7777)
-			if os.geteuid() == 0:
-				os.chown(name, status.st_uid, status.st_gid)
-			os.replace(name, target)
-		except BaseException:
-			with suppress(FileNotFoundError):
-				os.unlink(name)
-			raise
+		put_in_place(self.path, self.after, mode=0o600)
 
 
 def changed(path: Path, keys: Mapping[str, Any]) -> Change:
@@ -99,13 +85,23 @@ def changed(path: Path, keys: Mapping[str, Any]) -> Change:
 	:raises ValueError: if the file is no JSON object
 	"""
 	before = path.read_text()
-	content = json.loads(before)
-	if not isinstance(content, dict):
-		raise ValueError(f"{path} is no JSON object")
+	content = content_of(path, before)
 	if all(content.get(key) == value for key, value in keys.items()):
 		return Change(path, before, before)
 	after = _dumped(content | dict(keys))
 	return Change(path, before, after + "\n" * before.endswith("\n"))
+
+
+def content_of(path: Path, text: str | None = None) -> dict[str, Any]:
+	"""Returns the JSON object in a file.
+
+	:param text: that of the file, if it has been read already
+	:raises ValueError: if the file is no JSON object
+	"""
+	content = json.loads(path.read_text() if text is None else text)
+	if not isinstance(content, dict):
+		raise ValueError(f"{path} is no JSON object")
+	return content
 
 
 def _dumped(content: Any) -> str:

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from read_replica.deploy.doctor import Finding
 from read_replica.deploy.replica_user import Proof
+from read_replica.deploy.second_server_report import SecondServerReport
 
 
 @dataclass
@@ -61,4 +62,8 @@ class DoctorReport:
 
 
 # By the names of the commands.
-REPORTS = {"replica-user": UserReport, "doctor": DoctorReport}
+REPORTS = {
+	"replica-user": UserReport,
+	"doctor": DoctorReport,
+	"second-server": SecondServerReport,
+}
