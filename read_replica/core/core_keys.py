@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import frappe
+from frappe.utils import connections
 
 from read_replica.config.keys import FULL_KEY, configured
 from read_replica.config.settings import split_address
@@ -23,6 +24,11 @@ def core_has_user_key() -> bool:
 	"""Returns whether core takes the user from `replica_db_user`, so that `replica_db_name` is the database."""
 	core = core_function(frappe, "connect_replica")
 	return "replica_db_user" in core.__code__.co_names
+
+
+def has_redis_for_events() -> bool:
+	"""Returns whether core sends events to browsers through a Redis of its own key, `redis_socketio`."""
+	return "redis_socketio" in connections.REDIS_KEYS
 
 
 def keys_for(conf: Mapping, has_user_key: bool) -> dict[str, Any]:

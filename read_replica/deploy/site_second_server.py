@@ -13,6 +13,7 @@ import pymysql
 from frappe.utils import get_bench_id
 from frappe.utils.password import get_encryption_key
 
+from read_replica.core import core_keys
 from read_replica.deploy import (
 	json_file,
 	lan_address,
@@ -146,8 +147,8 @@ def _redis_keys(
 
 
 def _has_redis_socketio(common: dict[str, Any]) -> bool:
-	# Frappe 14 sends its events there; bench has it lead to redis_cache.
-	return "redis_socketio" in common or int(frappe.__version__.split(".")[0]) < 15
+	# bench has it lead to redis_cache.
+	return "redis_socketio" in common or core_keys.has_redis_for_events()
 
 
 def _with_queues(common: dict[str, Any], server_ids: tuple[str, ...]) -> dict[str, Any]:
