@@ -9,7 +9,7 @@ import pymysql
 
 from read_replica.deploy.accounts import Account, password_hash, quoted
 from read_replica.deploy.replica_user import NO_SUCH_ACCOUNT
-from read_replica.deploy.servers import rows
+from read_replica.deploy.servers import Login, rows
 
 GRANT = "GRANT REPLICATION SLAVE ON *.* TO "
 
@@ -59,6 +59,17 @@ def addresses_of(connection: Any, account: Account) -> list[str]:
 		(account.user,),
 	)
 	return sorted({host.rpartition(":")[0] or host for [host] in found})
+
+
+def ids_of_replicas(primary: Login) -> list[int]:
+	"""Returns the server_ids of the replicas that the primary knows; none if the login may not see them."""
+	connection = primary.connect()
+	try:
+		return [int(row[0]) for row in rows(connection, "SHOW REPLICA HOSTS")]
+	except pymysql.err.MySQLError:
+		return []
+	finally:
+		connection.close()
 
 
 def missing_accounts(primary: Any, replica: Any) -> list[str]:

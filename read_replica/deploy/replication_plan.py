@@ -65,18 +65,20 @@ def make_plan(
 	ssl_ca: str | None = None,
 	position: str | None = None,
 	other_ids: Iterable[int] = (),
+	listed_ids: Iterable[int] = (),
 ) -> Plan:
 	"""Returns the plan for a new replica, the only one of `servers`.
 
 	:param primary_host: as the new replica reaches the primary
 	:param user: the name of the replica's account; None: made of its server_id, so that no other replica has it
 	:param from_host: where it logs in from; None: from the address by which this machine knows the replica
-	:param other_ids: the server_ids of further replicas
+	:param other_ids: the server_ids of the site's other replicas
+	:param listed_ids: the server_ids of all replicas that the primary knows; this one may be among them
 	:raises Skipped: if the primary does not answer
 	:raises ValueError: if one of the values cannot be
 	"""
 	[replica] = servers.replicas
-	server_id = free_server_id(servers, None if replica.error else replica.variables, other_ids)
+	server_id = free_server_id(servers, None if replica.error else replica.variables, other_ids, listed_ids)
 	return Plan(
 		primary_host=primary_host,
 		primary_port=int(servers.primary.variables["port"]),
@@ -91,21 +93,32 @@ def make_plan(
 	)
 
 
-def free_server_id(servers: Databases, own: Variables | None, others: Iterable[int]) -> int:
-	"""Returns the server_id that a new replica has, if it is its own, or the lowest free one.
+def free_server_id(
+	servers: Databases, own: Variables | None, others: Iterable[int], listed: Iterable[int]
+) -> int:
+	"""Returns the server_id that a new replica has, if no other has it, or the lowest free one.
 
-	An id that has ever written to the primary's binary log counts as taken: in strict mode, its number would have to
-	go on from there.
+	An id that has written to the primary's binary log counts as taken, as what a stray write leaves there is told
+	by its server_id.
 
 	:param own: what the new replica says of itself; None if it cannot be asked
-	:param others: the ids of further replicas
+	:param others: the ids of the site's other replicas
+	:param listed: the ids of all replicas that the primary knows
 	"""
 	primary = servers.primary.variables
 	taken = {int(primary["server_id"]), 0, *others}
+	if own and is_a_replica(own) and int(own["server_id"]) not in taken:
+		return int(own["server_id"])
 	taken |= {int(gtid.split("-")[1]) for gtid in _gtids(primary.of_server.get("gtid_binlog_state", ""))}
+	taken |= set(listed)
 	if own and int(own["server_id"]) not in taken:
 		return int(own["server_id"])
 	return next(number for number in range(2, len(taken) + 3) if number not in taken)
+
+
+def is_a_replica(known: Variables) -> bool:
+	"""Returns whether a server has a primary that it follows, running or not."""
+	return bool(known.connections) or known.status.get("Slaves_running", "0") != "0"
 
 
 def _gtids(text: str) -> Sequence[str]:

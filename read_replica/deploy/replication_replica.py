@@ -5,11 +5,11 @@
 
 import pymysql
 
-from read_replica.deploy.facts import Databases, Variables
+from read_replica.deploy.facts import Databases
 from read_replica.deploy.replication_account import missing_accounts
 from read_replica.deploy.replication_config import as_file, replica_lines
 from read_replica.deploy.replication_copy import copy_commands
-from read_replica.deploy.replication_plan import Plan
+from read_replica.deploy.replication_plan import Plan, is_a_replica
 from read_replica.deploy.replication_primary import NEEDED
 from read_replica.deploy.replication_steps import Pair, Seen, Step, troubles
 
@@ -98,11 +98,6 @@ def _copy(pair: Pair) -> Seen:
 	if missing and not is_a_replica(replica.variables):
 		return Seen("to do", f"{replica.name} lacks {len(missing)} tables of {servers.database}")
 	return Seen("done")
-
-
-def is_a_replica(known: Variables) -> bool:
-	"""Returns whether a server has a primary that it follows, running or not."""
-	return bool(known.connections) or known.status.get("Slaves_running", "0") != "0"
 
 
 def _equal(pair: Pair, is_admin: bool) -> Seen:

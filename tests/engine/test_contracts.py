@@ -39,6 +39,10 @@ ROOMS_OF_ENGINE = {"dialect", "health", "replicas", "shared", "sticking"}
 # Not imported before they are needed, as they cost each process of bench, or each request, time and memory.
 LATE = {
 	("read_replica.api", "read_replica.watch.prometheus"),
+	("read_replica.cli.replication", "read_replica.deploy.doctor"),
+	("read_replica.cli.replication", "read_replica.deploy.replication_report"),
+	("read_replica.cli.replication", "read_replica.deploy.site_replication"),
+	("read_replica.cli.replication", "read_replica.deploy.site_user"),
 	("read_replica.cli.second_server", "read_replica.core.core_keys"),
 	("read_replica.cli.site", "read_replica.database.host"),
 	("read_replica.cli.second_server", "read_replica.deploy.site_doctor"),
