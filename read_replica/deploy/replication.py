@@ -17,9 +17,10 @@ def all_steps(pair: Pair, plan: Plan, is_admin: bool, shows_password: bool = Fal
 	:param shows_password: whether the SQL has the account's password
 	:raises Skipped: if the primary does not answer
 	"""
+	servers = pair.ask()
 	return [
-		*primary_steps(pair, plan, is_admin, shows_password),
-		*config_and_copy(pair, plan),
+		*primary_steps(pair, servers, plan, is_admin, shows_password),
+		*config_and_copy(servers, plan),
 		follow(pair, plan, is_admin, shows_password),
-		equal(pair, is_admin),
+		equal(is_admin),
 	]

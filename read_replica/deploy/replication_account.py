@@ -51,13 +51,22 @@ def what_is_wrong(connection: Any, account: Account, has_tls: bool) -> tuple[boo
 	return False, ""
 
 
-def addresses_of(connection: Any, account: Account) -> list[str]:
-	"""Returns the addresses of the replicas that fetch from the primary as this user at the moment."""
+def other_followers(connection: Any, account: Account, server_id: int) -> list[str]:
+	"""Returns the addresses of the replicas that follow with an account, unless that is only the one of a server_id.
+
+	What the primary sends to a replica that was stopped goes on until it notices that nobody listens, so the
+	replica may be among them itself.
+
+	:raises pymysql.err.MySQLError: if the server may not be asked
+	"""
 	found = rows(
 		connection,
 		"SELECT host FROM information_schema.processlist WHERE user = %s AND command LIKE 'Binlog Dump%%'",
 		(account.user,),
 	)
+	known = [int(row[0]) for row in rows(connection, "SHOW REPLICA HOSTS")]
+	if len(found) <= known.count(server_id):
+		return []
 	return sorted({host.rpartition(":")[0] or host for [host] in found})
 
 

@@ -11,7 +11,7 @@ import pymysql
 from read_replica.deploy.accounts import quoted
 from read_replica.deploy.doctor import Skipped
 from read_replica.deploy.facts import Databases, Variables
-from read_replica.deploy.replication_account import addresses_of, create_replicator
+from read_replica.deploy.replication_account import create_replicator, other_followers
 from read_replica.deploy.replication_plan import Plan
 from read_replica.deploy.replication_primary import hidden, run_hidden
 from read_replica.deploy.replication_replica import IN_THE_WAY
@@ -33,7 +33,7 @@ def follow(pair: Pair, plan: Plan, is_admin: bool, shows_password: bool) -> Step
 		"follow",
 		"tells the copy up to where it has everything, and lets it follow the primary from there",
 		"new replica",
-		lambda: _look(pair, plan),
+		lambda servers: _look(servers, plan),
 		sql=statements if shows_password else [hidden(statement, plan) for statement in statements],
 		run=(lambda: _run(pair, plan, statements)) if is_admin else None,
 	)
@@ -59,8 +59,7 @@ def _statements(plan: Plan) -> list[str]:
 	]
 
 
-def _look(pair: Pair, plan: Plan) -> Seen:
-	servers = pair.ask()
+def _look(servers: Databases, plan: Plan) -> Seen:
 	[replica] = servers.replicas
 	known = replica.variables
 	if unfit := troubles(servers, UNFIT):
@@ -71,7 +70,7 @@ def _look(pair: Pair, plan: Plan) -> Seen:
 		return _connected(servers, known.connections, plan)
 	if strays := troubles(servers, ["errant-transactions"]):
 		return Seen("in the way", f"{strays[0][1].seen}. Make the copy anew, over these data")
-	return _position(servers, plan)
+	return where_it_ends(servers, plan)
 
 
 def _unseen(known: Variables, name: str) -> Seen:
@@ -102,7 +101,7 @@ def _connected(servers: Databases, connections: list[dict[str, Any]], plan: Plan
 	return Seen("to do", stopped[0][1].seen)
 
 
-def _position(servers: Databases, plan: Plan) -> Seen:
+def where_it_ends(servers: Databases, plan: Plan) -> Seen:
 	"""Returns whether it is known where the copy ends."""
 	primary, known = servers.primary.variables, servers.replicas[0].variables
 	position = plan.position or known["gtid_slave_pos"]
@@ -120,7 +119,7 @@ def _run(pair: Pair, plan: Plan, statements: list[str]) -> list[str]:
 		if pair.ask().replicas[0].variables.connections:
 			ran = [run_hidden(replica, START, plan)]
 		else:
-			ran = _give_password(pair, plan)
+			ran = give_password(pair, plan)
 			needed = statements if plan.position else statements[1:]
 			ran += [run_hidden(replica, statement, plan) for statement in needed]
 	finally:
@@ -129,14 +128,14 @@ def _run(pair: Pair, plan: Plan, statements: list[str]) -> list[str]:
 	return ran
 
 
-def _give_password(pair: Pair, plan: Plan) -> list[str]:
+def give_password(pair: Pair, plan: Plan) -> list[str]:
 	"""Give the account the password that CHANGE MASTER is given: so it need not be kept anywhere between the steps.
 
 	:raises pymysql.err.OperationalError: if another replica follows with this account
 	"""
 	primary = pair.primary.connect()
 	try:
-		if others := addresses_of(primary, plan.account):
+		if others := other_followers(primary, plan.account, plan.server_id):
 			raise pymysql.err.OperationalError(
 				0,
 				f"a replica at {', '.join(others)} follows as {plan.account} already: take another name (--user)",

@@ -11,7 +11,7 @@ from read_replica.deploy.facts import Databases
 from read_replica.deploy.replication_account import create_replicator, what_is_wrong
 from read_replica.deploy.replication_config import as_file, is_closed, needs_restart, primary_lines
 from read_replica.deploy.replication_plan import Plan
-from read_replica.deploy.replication_steps import Pair, Seen, Step, troubles
+from read_replica.deploy.replication_steps import Pair, Seen, Step, primary_of, troubles
 from read_replica.deploy.servers import rows
 
 HIDDEN = "…"
@@ -31,20 +31,22 @@ OF_PRIMARY = (
 EMPTY_LOG = ("binary-log", "warn")
 
 
-def primary_steps(pair: Pair, plan: Plan, is_admin: bool, shows_password: bool) -> list[Step]:
+def primary_steps(
+	pair: Pair, servers: Databases, plan: Plan, is_admin: bool, shows_password: bool
+) -> list[Step]:
 	"""Returns the steps on the primary.
 
+	:param servers: as they are now, for what the steps are made of
 	:param is_admin: whether the login on the primary may look at accounts and make them
 	"""
-	known = pair.ask_primary().primary.variables
-	lines = primary_lines(known, plan)
+	lines = primary_lines(servers.primary.variables, plan)
 	sql = create_replicator(plan.account, plan.password, plan.has_tls)
 	return [
 		Step(
 			"primary-config",
 			"lets the primary write a binary log that a replica can follow and that loses nothing",
 			"primary",
-			lambda: _config(pair, plan),
+			lambda servers: _config(servers, plan),
 			config=as_file(lines),
 			shell=["systemctl restart mariadb"] if needs_restart(lines) else [],
 			sql=[]
@@ -55,7 +57,7 @@ def primary_steps(pair: Pair, plan: Plan, is_admin: bool, shows_password: bool) 
 			"replication-user",
 			"makes the account that this replica alone logs in with on the primary",
 			"primary",
-			lambda: _account(pair, plan, is_admin),
+			lambda servers: _account(pair, plan, is_admin),
 			sql=sql if shows_password else [hidden(statement, plan) for statement in sql],
 			run=_make_account(pair, plan, sql) if is_admin else None,
 		),
@@ -67,29 +69,30 @@ def hidden(statement: str, plan: Plan) -> str:
 	return statement.replace(password_hash(plan.password), HIDDEN).replace(plan.password, HIDDEN)
 
 
-def _config(pair: Pair, plan: Plan) -> Seen:
-	servers = pair.ask_primary()
+def _config(servers: Databases, plan: Plan) -> Seen:
 	found = [
-		(id, trouble) for id, trouble in troubles(servers, OF_PRIMARY) if (id, trouble.status) != EMPTY_LOG
+		(id, trouble)
+		for id, trouble in troubles(primary_of(servers), OF_PRIMARY)
+		if (id, trouble.status) != EMPTY_LOG
 	]
 	needed = [trouble.seen for id, trouble in found if trouble.status == "fail" or id in NEEDED]
 	if is_closed(servers.primary.variables, plan):
 		needed.append(
 			f"bind_address is {servers.primary.variables['bind_address']}: no replica reaches the primary"
 		)
-	needed += _left_out(servers, pair)
+	needed += _left_out(servers)
 	better = [trouble.seen for id, trouble in found if trouble.status == "warn" and id not in NEEDED]
 	return Seen("to do", "; ".join(needed)) if needed else Seen("done", "; ".join(better))
 
 
-def _left_out(servers: Databases, pair: Pair) -> list[str]:
+def _left_out(servers: Databases) -> list[str]:
 	"""Returns what the primary keeps out of its binary log, as far as the login may see that."""
 	if not any(
 		"BINLOG MONITOR" in grant or "ALL PRIVILEGES ON *.*" in grant
 		for grant in servers.primary.variables.grants
 	):
 		return []
-	connection = pair.primary.connect()
+	connection = servers.primary.login.connect()
 	try:
 		found = rows(connection, "SHOW MASTER STATUS")
 	finally:

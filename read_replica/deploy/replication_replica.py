@@ -11,7 +11,7 @@ from read_replica.deploy.replication_config import as_file, replica_lines
 from read_replica.deploy.replication_copy import copy_commands
 from read_replica.deploy.replication_plan import Plan, is_a_replica
 from read_replica.deploy.replication_primary import NEEDED
-from read_replica.deploy.replication_steps import Pair, Seen, Step, troubles
+from read_replica.deploy.replication_steps import Seen, Step, primary_of, troubles
 
 # What no line of my.cnf mends.
 IN_THE_WAY = ("replica-is-another-server", "versions")
@@ -34,9 +34,11 @@ EQUAL = ("replication-running", "gtid", "errant-transactions", "replication-lag"
 MOST_NAMED = 5
 
 
-def config_and_copy(pair: Pair, plan: Plan) -> list[Step]:
-	"""Returns the steps that make a server a copy of the primary."""
-	servers = pair.ask()
+def config_and_copy(servers: Databases, plan: Plan) -> list[Step]:
+	"""Returns the steps that make a server a copy of the primary.
+
+	:param servers: as they are now, for what the steps are made of
+	"""
 	primary, [replica] = servers.primary.variables, servers.replicas
 	known = None if replica.error else replica.variables
 	return [
@@ -44,20 +46,20 @@ def config_and_copy(pair: Pair, plan: Plan) -> list[Step]:
 			"replica-config",
 			"lets the new server keep what it is sent, refuse other writes, and have the primary's sizes",
 			"new replica",
-			lambda: _config(pair),
+			_config,
 			config=as_file(replica_lines(primary, known, plan)),
 		),
 		Step(
 			"copy",
 			"copies the running primary over the data that the new server has, which is kept in a folder beside it",
 			"primary",
-			lambda: _copy(pair),
+			_copy,
 			shell=copy_commands(primary, known, plan),
 		),
 	]
 
 
-def equal(pair: Pair, is_admin: bool) -> Step:
+def equal(is_admin: bool) -> Step:
 	"""Returns the step that only looks: whether the replica has what the primary has.
 
 	:param is_admin: whether the logins may look at accounts
@@ -66,13 +68,12 @@ def equal(pair: Pair, is_admin: bool) -> Step:
 		"equal",
 		"looks whether the replica has the primary's tables and accounts, nothing of its own, and keeps up",
 		"this machine",
-		lambda: _equal(pair, is_admin),
+		lambda servers: _equal(servers, is_admin),
 	)
 
 
-def _config(pair: Pair) -> Seen:
-	servers = pair.ask()
-	of_primary = troubles(pair.ask_primary(), OF_REPLICA)
+def _config(servers: Databases) -> Seen:
+	of_primary = troubles(primary_of(servers), OF_REPLICA)
 	[replica] = servers.replicas
 	if replica.error:
 		return Seen("unknown", replica.error)
@@ -85,8 +86,7 @@ def _config(pair: Pair) -> Seen:
 	return Seen("to do", "; ".join(needed)) if needed else Seen("done", "; ".join(better))
 
 
-def _copy(pair: Pair) -> Seen:
-	servers = pair.ask()
+def _copy(servers: Databases) -> Seen:
 	[replica] = servers.replicas
 	if replica.error:
 		return Seen("to do", replica.error)
@@ -94,19 +94,19 @@ def _copy(pair: Pair) -> Seen:
 		return Seen("in the way", found[0][1].seen)
 	missing = servers.primary.tables.keys() - replica.tables.keys()
 	if not replica.tables:
-		return Seen("to do", f"{replica.name} has no table of {servers.database}")
+		no_dump = [trouble.seen for _, trouble in troubles(servers, ["other-engines"])]
+		return Seen("to do", "; ".join([f"{replica.name} has no table of {servers.database}", *no_dump]))
 	if missing and not is_a_replica(replica.variables):
 		return Seen("to do", f"{replica.name} lacks {len(missing)} tables of {servers.database}")
 	return Seen("done")
 
 
-def _equal(pair: Pair, is_admin: bool) -> Seen:
-	servers = pair.ask()
+def _equal(servers: Databases, is_admin: bool) -> Seen:
 	if found := troubles(servers, EQUAL):
 		return Seen("in the way", "; ".join(trouble.seen for _, trouble in found))
 	if not is_admin:
 		return Seen("done", "accounts were not compared: that takes the administrators' logins")
-	if missing := _missing_accounts(pair, servers):
+	if missing := _missing_accounts(servers):
 		named = ", ".join(missing[:MOST_NAMED]) + (" and more" if len(missing) > MOST_NAMED else "")
 		return Seen(
 			"in the way",
@@ -116,11 +116,11 @@ def _equal(pair: Pair, is_admin: bool) -> Seen:
 	return Seen("done")
 
 
-def _missing_accounts(pair: Pair, servers: Databases) -> list[str]:
+def _missing_accounts(servers: Databases) -> list[str]:
 	connections: list[pymysql.Connection] = []
 	try:
-		for login in (pair.primary, pair.replica):
-			connections.append(login.connect())
+		for server in servers.all:
+			connections.append(server.login.connect())
 		return missing_accounts(*connections)
 	finally:
 		for connection in connections:

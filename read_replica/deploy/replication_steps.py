@@ -33,7 +33,7 @@ class Step:
 	"""A step.
 
 	:param what: what it does, in a sentence
-	:param look: returns how it stands; asks the servers anew each time
+	:param look: returns how it stands, by what the servers are asked for it
 	:param config: lines of my.cnf
 	:param shell: commands for root
 	:param sql: statements, without secrets unless these were asked for
@@ -43,7 +43,7 @@ class Step:
 	id: str
 	what: str
 	where: Place
-	look: Callable[[], Seen]
+	look: Callable[[Databases], Seen]
 	config: Sequence[str] = ()
 	shell: Sequence[str] = ()
 	sql: Sequence[str] = ()
@@ -89,9 +89,12 @@ class Pair:
 		"""Returns both servers, of which nothing is known yet."""
 		return Databases(self.primary, [self.replica], self.database, self.site_user)
 
-	def ask_primary(self) -> Databases:
-		"""Returns the primary alone, for checks that look at all servers."""
-		return Databases(self.primary, [], self.database, self.site_user)
+
+def primary_of(servers: Databases) -> Databases:
+	"""Returns the primary without its replica, for checks that look at all servers."""
+	alone = Databases(servers.primary.login, [], servers.database, servers.site_user)
+	alone.primary = servers.primary
+	return alone
 
 
 def troubles(servers: Databases, ids: Iterable[str]) -> list[tuple[str, Trouble]]:
@@ -105,18 +108,20 @@ def troubles(servers: Databases, ids: Iterable[str]) -> list[tuple[str, Trouble]
 	return found
 
 
-def carry_out(steps: Sequence[Step], runs: bool) -> list[StepRow]:
+def carry_out(pair: Pair, steps: Sequence[Step], runs: bool) -> list[StepRow]:
 	"""Look at each step, and run those that can be run and are to do; returns how they stand then.
 
 	A step is only run if all before it are done, so nothing is built on what is missing.
 	"""
-	found, is_open = [], False
+	found, is_open, servers = [], False, pair.ask()
 	for step in steps:
-		seen, ran = look(step), []
+		seen, ran = look(step, servers), []
 		if runs and not is_open and step.run and seen.state == "to do":
 			try:
 				ran = step.run()
-				seen = look(step)
+				# What was known of them may be so no longer.
+				servers = pair.ask()
+				seen = look(step, servers)
 			except (pymysql.err.MySQLError, OSError) as error:
 				seen = Seen("in the way", what_failed(error))
 		is_open = is_open or seen.state != "done"
@@ -124,10 +129,10 @@ def carry_out(steps: Sequence[Step], runs: bool) -> list[StepRow]:
 	return found
 
 
-def look(step: Step) -> Seen:
+def look(step: Step, servers: Databases) -> Seen:
 	"""Returns how a step stands; "unknown" if a server does not say."""
 	try:
-		return step.look()
+		return step.look(servers)
 	except Skipped as reason:
 		return Seen("unknown", str(reason))
 	except (pymysql.err.MySQLError, OSError) as error:

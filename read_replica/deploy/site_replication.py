@@ -70,7 +70,7 @@ def replication(given: Given, runs: bool, shows_password: bool) -> ReplicationRe
 		ids_of_replicas(pair.primary) if is_admin else (),
 	)
 	steps = [*all_steps(pair, plan, is_admin, shows_password), _reading(endpoint, endpoint in endpoints)]
-	found = carry_out(steps, runs)
+	found = carry_out(pair, steps, runs)
 	return ReplicationReport(
 		site=frappe.local.site,
 		at=datetime.now(timezone.utc),
@@ -120,7 +120,7 @@ def _reading(endpoint: Endpoint, is_configured: bool) -> Step:
 		"reads",
 		"lets the site read from the replica, with a user who can only read",
 		"this machine",
-		lambda: Seen("done") if is_configured else Seen("to do", "site_config.json does not name it"),
+		lambda _: Seen("done") if is_configured else Seen("to do", "site_config.json does not name it"),
 		config=[json.dumps({"read_replica": {"replicas": [row]}})],
 		shell=[f"{bench} replica-user --run", f"{bench} doctor"],
 	)
