@@ -22,7 +22,7 @@ from read_replica.deploy.replication_plan import make_plan
 from read_replica.deploy.replication_steps import Pair, StepRow, carry_out
 from read_replica.deploy.servers import Login
 from support.new_replica import SITE, FromFile, Load, Shell, checksums, make_site
-from support.servers import ROOT_PASSWORD, free_port, run
+from support.servers import ROOT_PASSWORD, free_port, make_certificates, run
 from support.waiting import until
 
 # What a server that nobody has set up has beside Debian's own lines.
@@ -47,29 +47,34 @@ class Made:
 
 	primary: FromFile
 	replica: FromFile
+	certificates: dict[str, str]
 	stages: dict[str, dict[str, StepRow]]
 	rounds_during_copy: int
 
 
 @pytest.fixture(scope="module")
 def made(folder: Path) -> Iterator[Made]:
-	for name in ("primary", "replica", "bin"):
+	for name in ("primary", "replica", "bin", "tls"):
 		(folder / name).mkdir()
-	primary, replica = FromFile(folder / "primary", *DEFAULTS), FromFile(folder / "replica")
+	certificates = make_certificates(folder / "tls")
+	own = [*DEFAULTS, *(f"ssl_{name}={path}" for name, path in certificates.items())]
+	primary, replica = FromFile(folder / "primary", *own), FromFile(folder / "replica")
 	try:
 		primary.start()
 		replica.start()
 		make_site(primary)
-		yield make(primary, replica, Shell(folder / "bin", replica))
+		yield make(primary, own, replica, Shell(folder / "bin", replica), certificates)
 	finally:
 		replica.kill()
 		primary.kill()
 
 
-def make(primary: FromFile, replica: FromFile, shell: Shell) -> Made:
+def make(
+	primary: FromFile, own: list[str], replica: FromFile, shell: Shell, certificates: dict[str, str]
+) -> Made:
 	"""Do as the steps say, one after the other."""
 	stages = {"nothing is done": steps(primary, replica), "run too early": steps(primary, replica, runs=True)}
-	primary.restart([*DEFAULTS, *stages["run too early"]["primary-config"].config])
+	primary.restart([*own, *stages["run too early"]["primary-config"].config])
 	with Load(primary) as load:
 		stages["the account is made"] = steps(primary, replica, runs=True)
 		replica.restart(stages["the account is made"]["replica-config"].config)
@@ -79,7 +84,7 @@ def make(primary: FromFile, replica: FromFile, shell: Shell) -> Made:
 		rounds = load.rounds - before
 		stages["copied"] = steps(primary, replica)
 		stages["follows"] = steps(primary, replica, runs=True, position=shell.position)
-	return Made(primary, replica, stages, rounds)
+	return Made(primary, replica, certificates, stages, rounds)
 
 
 @pytest.fixture
@@ -310,6 +315,20 @@ def test_a_replica_that_was_stopped_by_hand_is_started_and_one_that_was_reset_go
 	assert set(states(found).values()) == {"done"}, found
 	assert "ALTER USER" in found["follow"].ran[0]
 	assert checksums(replica) == checksums(primary)
+
+
+def test_it_follows_over_tls_and_can_be_told_whose_certificates_to_take(made, primary, replica):
+	pair = pair_of(primary, replica)
+	plan = make_plan(pair.ask(), primary.host)
+	assert plan.has_tls
+	[[grant]] = primary.query("SHOW GRANTS FOR replica_2@'127.0.0.1'")
+	assert "REQUIRE SSL" in grant
+	for name, state in (("key", "in the way"), ("ca", "done")):
+		replica.query("STOP REPLICA")
+		replica.query("RESET REPLICA ALL")
+		found = steps(primary, replica, runs=True, ssl_ca=made.certificates[name])["follow"]
+		assert found.state == state and "MASTER_SSL=1" in found.ran[1], found
+	replica.catch_up(primary)
 
 
 def test_a_replica_that_cannot_log_in_is_not_started_again_and_again(primary, replica):
