@@ -3,7 +3,7 @@
 
 """Says which lines of my.cnf a primary and its new replica need, and which of them a server lacks."""
 
-from read_replica.deploy.database_checks import MUST_BE_EQUAL
+from read_replica.deploy.database_checks import MUST_BE_EQUAL, version
 from read_replica.deploy.facts import Variables
 from read_replica.deploy.replication_plan import Plan
 
@@ -27,6 +27,7 @@ _LAYOUT = ("innodb_page_size", "innodb_data_file_path", "innodb_undo_tablespaces
 # As on the primary: a replica with the default of 128M reads from its disk, and lags, and ends longer queries.
 _SIZES = ("innodb_buffer_pool_size", "innodb_log_file_size", "max_connections", "max_allowed_packet")
 _AT_LEAST = {*_SIZES, "slave_parallel_threads", "binlog_expire_logs_seconds"}
+SEVERAL_ADDRESSES = (10, 11)
 _NEEDS_RESTART = {"log_bin", "bind_address"}
 
 
@@ -35,7 +36,7 @@ def primary_lines(primary: Variables, plan: Plan) -> dict[str, str]:
 	wanted = {"server_id": primary["server_id"] if primary["server_id"] != "0" else "1", **_LOG}
 	wanted["innodb_flush_log_at_trx_commit"] = "1"
 	if is_closed(primary, plan):
-		wanted["bind_address"] = plan.primary_host
+		wanted["bind_address"] = _bound(primary, plan.primary_host)
 	return _lacking(wanted, primary)
 
 
@@ -60,13 +61,21 @@ def replica_lines(primary: Variables, replica: Variables | None, plan: Plan) -> 
 		"slave_parallel_threads": str(PARALLEL_THREADS),
 	}
 	if not plan.is_on_the_primarys_host:
-		wanted["bind_address"] = plan.replica_host
+		wanted["bind_address"] = _bound(primary, plan.replica_host)
 	if primary.of_server.get("time_zone", "SYSTEM") != "SYSTEM":
 		wanted["default_time_zone"] = primary["time_zone"]
 	for name in (*_SIZES, *_LAYOUT, *MUST_BE_EQUAL, "innodb_snapshot_isolation"):
 		if name in primary.of_server:
 			wanted[name] = primary[name]
 	return wanted if replica is None else _lacking(wanted, replica)
+
+
+def _bound(server: Variables, host: str) -> str:
+	"""Returns what a server is to listen on: the site's own processes may reach it at 127.0.0.1, and go on to do so.
+
+	Before 10.11, it is one address or all of them (MDEV-6536).
+	"""
+	return f"127.0.0.1,{host}" if version(server["version"]) >= SEVERAL_ADDRESSES else "0.0.0.0"
 
 
 def _lacking(wanted: dict[str, str], server: Variables) -> dict[str, str]:

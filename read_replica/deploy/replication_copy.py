@@ -8,9 +8,9 @@ that it notes, and replication stops at their second coming (1062). A dump of th
 accounts, and stops at the next GRANT to one of them.
 """
 
-import re
 import shlex
 
+from read_replica.deploy import database_checks
 from read_replica.deploy.facts import Variables
 from read_replica.deploy.replication_plan import Plan
 
@@ -51,8 +51,11 @@ def copy_commands(primary: Variables, replica: Variables | None, plan: Plan) -> 
 
 def info_file(version: str) -> str:
 	"""Returns the name of the file in which mariadb-backup of a version notes the position."""
-	numbers = tuple(int(number) for number in re.findall(r"\d+", version)[:2])
-	return "mariadb_backup_binlog_info" if numbers >= RENAMED else "xtrabackup_binlog_info"
+	return (
+		"mariadb_backup_binlog_info"
+		if database_checks.version(version) >= RENAMED
+		else "xtrabackup_binlog_info"
+	)
 
 
 def _there(plan: Plan, command: str) -> str:

@@ -49,7 +49,7 @@ def _statements(plan: Plan) -> list[str]:
 		f"MASTER_SSL={int(plan.has_tls)}",
 		"MASTER_USE_GTID=slave_pos",
 	]
-	# From 11.4 on, a replica holds the primary's certificate against an authority by itself (MDEV-31857).
+	# Without it, from 11.4 on the password proves the certificate (MDEV-31855), and before nothing does.
 	if plan.ssl_ca:
 		options += [f"MASTER_SSL_CA={quoted(plan.ssl_ca)}", "MASTER_SSL_VERIFY_SERVER_CERT=1"]
 	return [
