@@ -1,8 +1,9 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""Sets up the second server: the replica's database user, a second app server, and a doctor for the servers.
+"""Sets up the second server: a replica and its database user, a second app server, and a doctor for all servers.
 
-Uses `config`, `jobs` and the engine's words; only files named `site_…` import frappe, so the rest is tested without a bench.
-Used by commands. Offers to others: site_user, site_second_server, second_server_report, site_doctor, tables.
+Uses `config`, `jobs` and the engine's words; only files named `site_…` import frappe, so the rest is tested without a
+bench. Used by commands. Offers to others: site_user, site_replication, replication_report, site_second_server,
+second_server_report, site_doctor, tables.
 """

@@ -27,16 +27,17 @@ MUST_BE_EQUAL = (
 
 
 def _versions(servers: Databases) -> Iterator[Trouble]:
-	primary = _version(servers.primary.variables["version"])
+	primary = version(servers.primary.variables["version"])
 	for replica in servers.replicas:
 		found = replica.variables["version"]
-		if _version(found) < primary:
+		if version(found) < primary:
 			yield Trouble(
 				"fail", f"{replica.name} has {found}, the primary {servers.primary.variables['version']}"
 			)
 
 
-def _version(text: str) -> tuple[int, ...]:
+def version(text: str) -> tuple[int, ...]:
+	"""Returns the first two numbers of a server's version."""
 	return tuple(int(part) for part in text.partition("-")[0].split(".")[:2])
 
 

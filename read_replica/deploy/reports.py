@@ -8,6 +8,7 @@ from datetime import datetime
 
 from read_replica.deploy.doctor import Finding
 from read_replica.deploy.replica_user import Proof
+from read_replica.deploy.replication_report import ReplicationReport
 from read_replica.deploy.second_server_report import SecondServerReport
 
 
@@ -65,5 +66,6 @@ class DoctorReport:
 REPORTS = {
 	"replica-user": UserReport,
 	"doctor": DoctorReport,
+	"replication": ReplicationReport,
 	"second-server": SecondServerReport,
 }

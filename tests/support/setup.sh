@@ -26,6 +26,7 @@ as_root() {
 install_packages() {
 	local missing=()
 	PATH=$PATH:/usr/sbin command -v mariadbd >/dev/null || missing+=(mariadb-server)
+	command -v mariadb-backup >/dev/null || missing+=(mariadb-backup)
 	command -v redis-server >/dev/null || missing+=(redis-server)
 	command -v systemd-analyze >/dev/null || missing+=(systemd)
 	python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
