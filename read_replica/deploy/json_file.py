@@ -39,6 +39,9 @@ PLAIN_KEYS = frozenset(
 HIDDEN = "…"
 HIDDEN_NEW = "… (new)"
 
+# What a file counts as that is not there.
+NO_FILE = "{}"
+
 
 @dataclass(frozen=True)
 class Change:
@@ -70,27 +73,51 @@ class Change:
 		:raises FileExistsError: if the file has changed since it was read
 		:raises OSError: if it cannot be written; it is as it was then
 		"""
-		if self.path.read_text() != self.before:
+		if _text_of(self.path) != self.before:
 			raise FileExistsError(
 				f"{self.path} was changed by somebody else meanwhile. Run the command again."
 			)
-		# Through a symlink, to the file that it leads to.
-		target = self.path.resolve()
-		status = target.stat()
-		handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-		try:
-			with os.fdopen(handle, "w") as file:
-				file.write(self.after)
-				file.flush()
-				os.fsync(file.fileno())
+		put_in_place(self.path, self.after)
+
+
+def put_in_place(path: Path, text: str) -> None:
+	"""Writes a file in one step, with the mode and owner of the one that it replaces; a new one is for its owner only.
+
+	:raises OSError: if it cannot be written; what was there is as it was then
+	"""
+	# Through a symlink, to the file that it leads to.
+	target = path.resolve()
+	handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+	try:
+		with os.fdopen(handle, "w") as file:
+			file.write(text)
+			file.flush()
+			os.fsync(file.fileno())
+		if target.exists():
+			status = target.stat()
 			os.chmod(name, status.st_mode & 0o7777)
 			if os.geteuid() == 0:
 				os.chown(name, status.st_uid, status.st_gid)
-			os.replace(name, target)
-		except BaseException:
-			with suppress(FileNotFoundError):
-				os.unlink(name)
-			raise
+		os.replace(name, target)
+	except BaseException:
+		with suppress(FileNotFoundError):
+			os.unlink(name)
+		raise
+
+
+def _text_of(path: Path) -> str:
+	return path.read_text() if path.exists() else NO_FILE
+
+
+def rewritten(path: Path, content: Mapping[str, Any]) -> Change:
+	"""Returns the change that gives a JSON file this content, also where there is no such file yet.
+
+	:raises ValueError: if the file is no JSON
+	"""
+	before = _text_of(path)
+	if before != NO_FILE and json.loads(before) == dict(content):
+		return Change(path, before, before)
+	return Change(path, before, _dumped(dict(content)))
 
 
 def changed(path: Path, keys: Mapping[str, Any]) -> Change:

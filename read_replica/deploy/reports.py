@@ -8,6 +8,7 @@ from datetime import datetime
 
 from read_replica.deploy.doctor import Finding
 from read_replica.deploy.replica_user import Proof
+from read_replica.deploy.sync_report import SyncReport
 
 
 @dataclass
@@ -61,4 +62,4 @@ class DoctorReport:
 
 
 # By the names of the commands.
-REPORTS = {"replica-user": UserReport, "doctor": DoctorReport}
+REPORTS = {"replica-user": UserReport, "doctor": DoctorReport, "sync": SyncReport}
