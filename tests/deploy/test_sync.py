@@ -209,6 +209,14 @@ def test_folders_that_are_links_to_another_disk_stay_links_and_their_files_come_
 	assert os.listdir(tmp_path / "disk-app2/files") == ["logo.png"]
 
 
+def test_a_link_within_the_files_to_another_disk_comes_over_as_what_it_holds(there, here, tmp_path):
+	write(tmp_path / "disk/scan.pdf", "scan")
+	(there / "private/files/scans").symlink_to(tmp_path / "disk")
+	sync(here, str(there))
+	assert (here / "private/files/scans/scan.pdf").read_text() == "scan"
+	assert not (here / "private/files/scans").is_symlink()
+
+
 def test_without_the_folder_on_the_other_server_it_says_what_rsync_has_said(there, here):
 	with pytest.raises(rsync.RsyncFailed, match="Is the path right"):
 		sync(here, f"{there}-elsewhere")
