@@ -43,7 +43,6 @@ def top(
 	as_json: bool = False,
 ) -> None:
 	"What the replicas do now: lag, connections, calls per second by method and reason, and long statements"
-	from read_replica.engine.errors import ConfigurationError
 	from read_replica.watch import top, top_screen
 
 	lookers = []
@@ -62,7 +61,7 @@ def top(
 		else:
 			top_screen.show(frame, lookers[0].look, every)
 
-	with told_as_sentences((ConfigurationError, top.NotRunning)):
+	with told_as_sentences((top.NoReplica, top.NotRunning)):
 		try:
 			say(context, as_json, first, show)
 		finally:

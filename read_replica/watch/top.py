@@ -5,19 +5,23 @@
 
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import frappe
 
 from read_replica.database.host import shared_of_site
 from read_replica.engine import dialect
-from read_replica.engine.errors import ConfigurationError
 from read_replica.site import routing_of_site
 from read_replica.watch.status import head
 from read_replica.watch.top_report import BusyReplica, Rate, Running, Top
 
 SECONDS_TO_ANSWER = 2.0
 LONGER_THAN = 1.0
+
+
+class NoReplica(Exception):
+	"""Raised on a site that reads from no replica, with the reason."""
 
 
 class NotRunning(Exception):
@@ -28,13 +32,13 @@ class Looker:
 	"""Looks at the current site. Each look tells what has happened since the one before.
 
 	:param longer_than: seconds that a statement must have run to be shown
-	:raises ConfigurationError: if the site reads from no replica
+	:raises NoReplica: if the site reads from no replica
 	"""
 
 	def __init__(self, longer_than: float = LONGER_THAN) -> None:
 		routing = routing_of_site()
 		if not routing.router:
-			raise ConfigurationError(
+			raise NoReplica(
 				routing.problem or "This site reads from no replica: none is configured, or routing is off."
 			)
 		self._router = routing.router
@@ -70,7 +74,7 @@ class Looker:
 			found = self._processes(replica)
 		except Exception as problem:
 			# Whatever the driver raises: the others are to be seen all the same.
-			self._forget(replica.name)
+			self._forget(replica)
 			return BusyReplica(replica.name, state, lag, None, error or dialect.summary_of(problem)), []
 		running = [
 			Running(f"{one.id}@{replica.name}", replica.name, round(one.seconds, 3), one.state, one.statement)
@@ -90,9 +94,12 @@ class Looker:
 			self._connections[replica.name] = connection
 		return self._connections[replica.name]
 
-	def _forget(self, name: str) -> None:
-		if connection := self._connections.pop(name, None):
-			dialect.cut(connection)
+	def _forget(self, replica: Any) -> None:
+		"""Give up a connection on which an answer may still be under way; the next look opens another one."""
+		if connection := self._connections.pop(replica.name, None):
+			dialect.cut(connection, replica.endpoint.port)
+			with suppress(Exception):
+				connection.close()
 
 	def end(self, id: str) -> None:
 		"""End a statement of the site's own user; the call that waits for it gets an error, and is not tried again.

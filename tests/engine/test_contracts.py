@@ -45,7 +45,6 @@ LATE = {
 	("read_replica.cli.second_server", "read_replica.deploy.site_user"),
 	("read_replica.cli.second_server", "read_replica.deploy.tables"),
 	("read_replica.cli.second_server", "read_replica.watch.status"),
-	("read_replica.cli.top", "read_replica.engine.errors"),
 	("read_replica.cli.top", "read_replica.watch.top"),
 	("read_replica.cli.top", "read_replica.watch.top_screen"),
 	("read_replica.cli.sync", "read_replica.deploy.sync"),

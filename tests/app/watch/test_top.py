@@ -10,7 +10,6 @@ import frappe
 import pytest
 
 from read_replica.database.host import shared_of_site
-from read_replica.engine.errors import ConfigurationError
 from read_replica.site import router_of_site
 from read_replica.watch import top
 from read_replica.watch.top_report import Rate
@@ -99,7 +98,7 @@ def test_without_replicas_it_says_so(site):
 	frappe.destroy()
 	frappe.init(site=SITE)
 	frappe.connect()
-	with pytest.raises(ConfigurationError, match="reads from no replica"):
+	with pytest.raises(top.NoReplica, match="reads from no replica"):
 		top.Looker()
 
 
