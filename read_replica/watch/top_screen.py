@@ -26,22 +26,33 @@ def print_frame(top: Top) -> None:
 
 
 def show(first: Top, following: Callable[[], Top], seconds: float) -> None:
-	"""Show a frame and those that follow, until Ctrl-C is pressed.
+	"""Show a frame and those that follow, until Ctrl-C is pressed; where a look fails, the last frame stays and says so.
 
 	:param seconds: between two frames
 	"""
-	with Live(frame(first), auto_refresh=False, screen=True) as live:
+	last, trouble = first, None
+	with Live(frame(last), auto_refresh=False, screen=True) as live:
 		try:
 			while True:
 				time.sleep(seconds)
-				live.update(frame(following()), refresh=True)
+				try:
+					last, trouble = following(), None
+				except Exception as error:
+					# Such as a primary that is down, which is when somebody looks.
+					trouble = f"The last look failed: {type(error).__name__}: {error}"
+				live.update(frame(last, trouble), refresh=True)
 		except KeyboardInterrupt:
 			return
 
 
-def frame(top: Top) -> Group:
-	"""Returns what one frame shows. No text in it is taken for markup, as names come from the site."""
+def frame(top: Top, trouble: str | None = None) -> Group:
+	"""Returns what one frame shows. No text in it is taken for markup, as names come from the site.
+
+	:param trouble: why it is not new
+	"""
 	parts = [Text(f"{top.site}, {top.at:%H:%M:%S} UTC, calls per second of the last {top.seconds:.1f} s")]
+	if trouble:
+		parts.append(Text(trouble))
 	if top.ended:
 		parts.append(Text(f"{top.ended} was ended."))
 	replicas = [
