@@ -43,6 +43,7 @@ def say(
 	needs_app: bool = True,
 	hides_accounts: bool = True,
 	connects: bool = True,
+	needs_site: bool = True,
 ) -> Any:
 	"""Gather a report on the site that the command names, print it as tables, or as JSON and nothing else; return it.
 
@@ -51,20 +52,22 @@ def say(
 	:param needs_app: whether the report is made from the app's own tables
 	:param hides_accounts: whether names of database users are left out of the JSON; without it, the report itself holds no secret
 	:param connects: whether the report needs the site's database; without it, `needs_app` has to be False
+	:param needs_site: whether the site is opened; without it, its folder may be empty yet, and none of the options above counts
 	:raises click.ClickException: if they are not there, as the site does not have the app
 	"""
 	from read_replica.watch import json_output
 
 	said = ""
-	with redirect_stdout(sys.stderr) if as_json else nullcontext(), _connected_site(context, connects):
-		if needs_app and "read_replica" not in frappe.get_installed_apps():
+	opened = _connected_site(context, connects) if needs_site else nullcontext()
+	with redirect_stdout(sys.stderr) if as_json else nullcontext(), opened:
+		if needs_site and needs_app and "read_replica" not in frappe.get_installed_apps():
 			raise click.ClickException(
 				f"The site {frappe.local.site} does not have read_replica."
 				f" Install it: bench --site {frappe.local.site} install-app read_replica"
 			)
 		report = gather()
 		if as_json:
-			secrets = names_and_passwords(frappe.local.conf) if hides_accounts else None
+			secrets = names_and_passwords(frappe.local.conf) if needs_site and hides_accounts else None
 			said = json_output.json_of(report, secrets)
 		else:
 			print_tables(report)

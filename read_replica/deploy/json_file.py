@@ -41,6 +41,9 @@ PLAIN_KEYS = frozenset(
 HIDDEN = "…"
 HIDDEN_NEW = "… (new)"
 
+# What a file counts as that is not there.
+NO_FILE = "{}"
+
 
 @dataclass(frozen=True)
 class Change:
@@ -72,11 +75,26 @@ class Change:
 		:raises FileExistsError: if the file has changed since it was read
 		:raises OSError: if it cannot be written; it is as it was then
 		"""
-		if self.path.read_text() != self.before:
+		if _text_of(self.path) != self.before:
 			raise FileExistsError(
 				f"{self.path} was changed by somebody else meanwhile. Run the command again."
 			)
 		put_in_place(self.path, self.after, mode=0o600)
+
+
+def _text_of(path: Path) -> str:
+	return path.read_text() if path.exists() else NO_FILE
+
+
+def rewritten(path: Path, content: Mapping[str, Any]) -> Change:
+	"""Returns the change that gives a JSON file this content, also where there is no such file yet.
+
+	:raises ValueError: if the file is no JSON
+	"""
+	before = _text_of(path)
+	if before != NO_FILE and json.loads(before) == dict(content):
+		return Change(path, before, before)
+	return Change(path, before, _dumped(dict(content)))
 
 
 def changed(path: Path, keys: Mapping[str, Any]) -> Change:

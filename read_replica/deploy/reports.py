@@ -10,6 +10,7 @@ from read_replica.deploy.doctor import Finding
 from read_replica.deploy.replica_user import Proof
 from read_replica.deploy.replication_report import ReplicationReport
 from read_replica.deploy.second_server_report import SecondServerReport
+from read_replica.deploy.sync_report import SyncReport
 
 
 @dataclass
@@ -68,4 +69,5 @@ REPORTS = {
 	"doctor": DoctorReport,
 	"replication": ReplicationReport,
 	"second-server": SecondServerReport,
+	"sync": SyncReport,
 }

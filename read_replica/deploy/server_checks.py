@@ -212,7 +212,7 @@ CHECKS = (
 		"site_config.json says the same on all servers",
 		TAGS,
 		_site_config,
-		"Copy them from the server where they are right; then bench restart",
+		"bench --site SITE read-replica sync, or copy them by hand from the server where they are right",
 	),
 	Check(
 		"app-clocks",
@@ -226,7 +226,7 @@ CHECKS = (
 		"files that were uploaded a while ago are on this server",
 		TAGS,
 		_missing("files-are-here"),
-		"Copy the site's files from the other server every minute, or share the folder",
+		"bench --site SITE read-replica sync, by a timer; or share the folder",
 	),
 	Check(
 		"prepared-reports-are-here",

@@ -5,6 +5,7 @@
 
 from collections.abc import Callable, Mapping, Sequence, Set
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any, Literal
 
 import frappe
@@ -18,6 +19,7 @@ from read_replica.deploy import (
 	server_checks,
 	site_checks,
 	site_notes,
+	sync_checks,
 )
 from read_replica.deploy.doctor import Check
 from read_replica.deploy.facts import Databases
@@ -26,7 +28,13 @@ from read_replica.deploy.reports import CheckRow, DoctorReport
 from read_replica.deploy.site_logins import primary_login, replica_login
 
 OF_DATABASES = (*replication_checks.CHECKS, *database_checks.CHECKS)
-CHECKS = (*OF_DATABASES, *redis_checks.CHECKS, *server_checks.CHECKS, *site_checks.CHECKS)
+CHECKS = (
+	*OF_DATABASES,
+	*redis_checks.CHECKS,
+	*server_checks.CHECKS,
+	*sync_checks.CHECKS,
+	*site_checks.CHECKS,
+)
 
 
 def examine(
@@ -56,6 +64,7 @@ def examine(
 		*_at(OF_DATABASES, databases),
 		*_at(redis_checks.CHECKS, redises),
 		*_of_servers(redises, asked),
+		*_at(sync_checks.CHECKS, Path(frappe.get_site_path()).absolute()),
 		*_at(site_checks.CHECKS, told),
 	]
 	found = doctor.run([check for check in checks if check.id in asked], None)

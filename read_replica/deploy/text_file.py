@@ -69,7 +69,7 @@ def text_of(path: Path) -> str | None:
 		return None
 
 
-def put_in_place(path: Path, text: str, mode: int) -> None:
+def put_in_place(path: Path, text: str, mode: int = 0o600) -> None:
 	"""Write a file in one step. One that is there keeps its owner and its permissions.
 
 	:param mode: the permissions of one that is not there yet; its owner is that of the folder

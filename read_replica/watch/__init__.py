@@ -5,5 +5,5 @@
 
 Uses all rooms below it and changes nothing. Used by commands, api, lifecycle and hooks.
 Offers to others: status, methods, tables, json_output, job_findings, prometheus, metrics_access,
-freshness_header.
+freshness_header, top, top_screen.
 """

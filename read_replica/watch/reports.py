@@ -11,16 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-
-@dataclass(frozen=True)
-class Report:
-	"""What all reports begin with.
-
-	:param at: when it was made, by the primary's clock
-	"""
-
-	site: str
-	at: datetime
+from read_replica.watch.report import Report
+from read_replica.watch.top_report import Top
 
 
 @dataclass(frozen=True)
@@ -259,4 +251,5 @@ REPORTS: dict[str, type[Report]] = {
 	"queues": Queues,
 	"writers": Writers,
 	"methods": Methods,
+	"top": Top,
 }

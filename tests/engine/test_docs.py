@@ -33,6 +33,7 @@ CONFIGURATION, JOBS = BY_PATH["docs/configuration.md"], BY_PATH["docs/jobs.md"]
 METRICS, ARCHITECTURE = BY_PATH["docs/metrics.md"], BY_PATH["docs/architecture.md"]
 SECOND_SERVER = BY_PATH["docs/second-server.md"]
 DOCTOR = BY_PATH["docs/doctor.md"]
+SYNC = BY_PATH["docs/sync.md"]
 
 # The rules for jobs, beside what the settings are made from.
 KEYS_OF_JOBS = ("scheduler_config", "scheduler_takeover_after")
@@ -284,7 +285,7 @@ def test_the_tables_of_json_have_all_keys_of_each_report():
 
 
 def test_the_tables_of_the_second_server_have_all_keys_of_each_report():
-	tables = [column(table) for page in (SECOND_SERVER, DOCTOR) for table in page.tables("As JSON")]
+	tables = [column(table) for page in (SECOND_SERVER, DOCTOR, SYNC) for table in page.tables("As JSON")]
 	assert sorted(tables) == sorted(docs.keys_of(report) for report in reports.REPORTS.values())
 
 

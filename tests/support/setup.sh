@@ -28,6 +28,8 @@ install_packages() {
 	PATH=$PATH:/usr/sbin command -v mariadbd >/dev/null || missing+=(mariadb-server)
 	command -v mariadb-backup >/dev/null || missing+=(mariadb-backup)
 	command -v redis-server >/dev/null || missing+=(redis-server)
+	command -v rsync >/dev/null || missing+=(rsync)
+	# For systemd-analyze: it looks at units, and needs no systemd that runs.
 	command -v systemd-analyze >/dev/null || missing+=(systemd)
 	python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
 	[ ${#missing[@]} = 0 ] && return

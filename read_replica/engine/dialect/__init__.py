@@ -50,6 +50,13 @@ from read_replica.engine.dialect.positions import (
 	read_primary,
 	wait_for,
 )
+from read_replica.engine.dialect.processes import (
+	OwnProcesses,
+	RunningStatement,
+	end_statement,
+	own_processes,
+	without_values,
+)
 from read_replica.engine.dialect.statements import (
 	closes_transaction,
 	commits,
@@ -76,8 +83,10 @@ __all__ = [
 	"ErrorKind",
 	"HealthAnswer",
 	"NotEncrypted",
+	"OwnProcesses",
 	"Position",
 	"PrimaryAnswer",
+	"RunningStatement",
 	"abandon",
 	"answer_within",
 	"closes_transaction",
@@ -87,6 +96,7 @@ __all__ = [
 	"connect_timeouts",
 	"cut",
 	"end_later",
+	"end_statement",
 	"ended",
 	"execute",
 	"first_column_of",
@@ -102,6 +112,7 @@ __all__ = [
 	"note_no_use",
 	"number_of",
 	"opens_transaction",
+	"own_processes",
 	"prepare",
 	"primary_health_query",
 	"read_health",
@@ -120,5 +131,6 @@ __all__ = [
 	"target_of",
 	"text",
 	"wait_for",
+	"without_values",
 	"writes",
 ]
