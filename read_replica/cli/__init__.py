@@ -7,7 +7,7 @@ May use every room. A command imports what it needs only when it runs, as bench 
 each of its processes. Used by commands. Offers: read_replica, the group with all commands in it.
 """
 
-from read_replica.cli import second_server, site
+from read_replica.cli import nginx, second_server, site
 from read_replica.cli.group import read_replica
 
-__all__ = ["read_replica", "second_server", "site"]
+__all__ = ["nginx", "read_replica", "second_server", "site"]

@@ -65,7 +65,9 @@ def reporting_server(address: str, name: str) -> Reporting:
 			" while it cannot be looked up."
 		) from None
 	if not port.isdecimal() or not 0 < int(port) < 65536:
-		raise NginxError(f"{address} has no port; give that of gunicorn on the reporting server, as in {host}:8000")
+		raise NginxError(
+			f"{address} has no port; give that of gunicorn on the reporting server, as in {host}:8000"
+		)
 	if not NAME.fullmatch(name) or name == "app":
 		raise NginxError(
 			f"{name!r} cannot be its name: take up to 40 letters, digits, dots, dashes and underscores, and not app"
@@ -126,7 +128,9 @@ def reporting_server_of(text: str) -> Reporting | None:
 
 def log_of(bench: BenchFile) -> str | None:
 	"""Returns the path of the log that says which server answered; None if bench's file has no log beside which it could stand."""
-	return next((path for site in bench.sites if (path := _log_of(Names(bench.upstream).upstream, site))), None)
+	return next(
+		(path for site in bench.sites if (path := _log_of(Names(bench.upstream).upstream, site))), None
+	)
 
 
 def _send_fallbacks_to(location: str, lines: list[str], fallbacks: Sequence[int]) -> None:

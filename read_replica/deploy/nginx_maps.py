@@ -179,9 +179,7 @@ def _location(names: Names) -> Directive:
 	return _map(source, names.location, APP, entries)
 
 
-def _server(
-	names: Names, app_servers: Sequence[Sequence[str]], reporting: str, name: str
-) -> Directive:
+def _server(names: Names, app_servers: Sequence[Sequence[str]], reporting: str, name: str) -> Directive:
 	"""Returns the map to the name of the server that answered, the last one that was tried."""
 	entries = [(rf"~(?:^|[ ,:]){re.escape(reporting)}$", name)]
 	entries += [(rf"~(?:^|[ ,:]){re.escape(args[0])}$", NAME_OF_APP) for args in app_servers]

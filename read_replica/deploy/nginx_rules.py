@@ -23,7 +23,9 @@ EXPORTS = ("frappe.desk.query_report.export_query", "frappe.desk.reportview.expo
 # What may stand in nginx's configuration: nothing that could end a word there, begin a variable or a comment.
 SAFE = re.compile(r"[\w.*?/ &()\[\],:+@-]+")
 
-HIDES_ITS_SUBJECT = "nginx does not see what a method works for; the method goes where the rule for all of it says"
+HIDES_ITS_SUBJECT = (
+	"nginx does not see what a method works for; the method goes where the rule for all of it says"
+)
 IS_A_PAGE = "a page names the hashed assets of the server that makes it, so pages stay on the app server"
 IS_UNSAFE = "its name has characters that are not written into a configuration of nginx"
 

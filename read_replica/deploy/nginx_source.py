@@ -80,9 +80,7 @@ def read(text: str, name: str) -> BenchFile:
 			" bench setup nginx"
 		)
 	passes = {_only(site.directives, "proxy_pass", name)[0] for site in sites}
-	upstreams = {
-		f"http://{each['args'][0]}": each for each in directives if each["directive"] == "upstream"
-	}
+	upstreams = {f"http://{each['args'][0]}": each for each in directives if each["directive"] == "upstream"}
 	if len(passes) != 1 or not passes <= set(upstreams):
 		raise NginxError(
 			f"{name} passes requests on to {', '.join(sorted(passes))}; it has to be one upstream of this file, as"
@@ -131,7 +129,9 @@ def seconds_to_read(site: Site) -> int:
 
 	:raises NginxError: if that is no whole number of seconds, minutes or hours
 	"""
-	written = next((one["args"][0] for one in site.directives if one["directive"] == "proxy_read_timeout"), "")
+	written = next(
+		(one["args"][0] for one in site.directives if one["directive"] == "proxy_read_timeout"), ""
+	)
 	number = written.rstrip("smh")
 	unit = written[len(number) :]
 	if not written:
@@ -165,5 +165,7 @@ def _ends_in_the_app(one: Directive) -> bool:
 def _only(directives: Sequence[Directive], name: str, file: str) -> list[str]:
 	found = [each["args"] for each in directives if each["directive"] == name]
 	if len(found) != 1:
-		raise NginxError(f"{file} has {len(found)} {name} in a location {APP_LOCATION}, where bench writes one")
+		raise NginxError(
+			f"{file} has {len(found)} {name} in a location {APP_LOCATION}, where bench writes one"
+		)
 	return found[0]

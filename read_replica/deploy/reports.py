@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from read_replica.deploy.doctor import Finding
+from read_replica.deploy.nginx_report import NginxReport
 from read_replica.deploy.replica_user import Proof
 
 
@@ -61,4 +62,4 @@ class DoctorReport:
 
 
 # By the names of the commands.
-REPORTS = {"replica-user": UserReport, "doctor": DoctorReport}
+REPORTS = {"replica-user": UserReport, "doctor": DoctorReport, "nginx": NginxReport}

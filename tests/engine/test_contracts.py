@@ -40,6 +40,8 @@ ROOMS_OF_ENGINE = {"dialect", "health", "replicas", "shared", "sticking"}
 LATE = {
 	("read_replica.api", "read_replica.watch.prometheus"),
 	("read_replica.cli.second_server", "read_replica.core.core_keys"),
+	("read_replica.cli.nginx", "read_replica.deploy.nginx_report"),
+	("read_replica.cli.nginx", "read_replica.deploy.site_nginx"),
 	("read_replica.cli.site", "read_replica.database.host"),
 	("read_replica.cli.second_server", "read_replica.deploy.site_doctor"),
 	("read_replica.cli.second_server", "read_replica.deploy.site_user"),

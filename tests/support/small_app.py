@@ -26,9 +26,7 @@ async def serve(name: str, port: int, log: int) -> None:
 	await server.serve_forever()
 
 
-async def answer(
-	name: str, log: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-) -> None:
+async def answer(name: str, log: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
 	head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
 	headers = {key.lower(): value for key, _, value in (line.partition(": ") for line in head[1:] if line)}
 	body = await reader.readexactly(int(headers.get("content-length", 0)))
