@@ -69,7 +69,8 @@ class Route(NamedTuple):
 	reads: bool
 
 
-class LeftOut(NamedTuple):
+@dataclass(frozen=True)
+class LeftOut:
 	"""A rule that nginx cannot follow, and why."""
 
 	rule: str

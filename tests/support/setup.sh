@@ -27,7 +27,7 @@ install_packages() {
 	local missing=()
 	PATH=$PATH:/usr/sbin command -v mariadbd >/dev/null || missing+=(mariadb-server)
 	command -v redis-server >/dev/null || missing+=(redis-server)
-	PATH=$PATH:/usr/sbin command -v nginx >/dev/null || missing+=(nginx-light)
+	PATH=$PATH:/usr/sbin command -v nginx >/dev/null || missing+=(nginx)
 	python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
 	[ ${#missing[@]} = 0 ] && return
 	command -v apt-get >/dev/null || die "Please install ${missing[*]}: only Debian's package manager is known here."
