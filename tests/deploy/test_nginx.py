@@ -15,7 +15,6 @@ import pytest
 from read_replica.deploy import nginx_file, nginx_source
 from read_replica.deploy.nginx_rules import Policy, Rule, visible
 from support.front import HEADERS, SITE, Nginx, SmallApp, ask, bench_file
-from support.servers import free_port
 
 REPORT = "/api/method/frappe.desk.query_report.run"
 LIST = "/api/method/frappe.desk.reportview.get"
