@@ -11,8 +11,9 @@ import click
 
 from read_replica.cli.group import HELP_ON_JSON, pass_context, read_replica, say, told_as_sentences
 
-A_FILE = click.Path(dir_okay=False, path_type=Path)
-A_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+# Without path_type: Frappe 14 has a click that takes it for another thing.
+A_FILE = click.Path(dir_okay=False)
+A_FOLDER = click.Path(exists=True, file_okay=False)
 
 
 @read_replica.command("nginx")
@@ -30,8 +31,8 @@ def nginx(
 	context: Any,
 	server: str | None = None,
 	name: str | None = None,
-	source: Path | None = None,
-	output: Path | None = None,
+	source: str | None = None,
+	output: str | None = None,
 	dry_run: bool = False,
 	check: bool = False,
 	as_json: bool = False,
@@ -40,7 +41,13 @@ def nginx(
 	from read_replica.deploy import nginx_report, site_nginx
 
 	def work() -> Any:
-		return site_nginx.configure(server, name, source, output, writes=not (dry_run or check))
+		return site_nginx.configure(
+			server,
+			name,
+			Path(source) if source else None,
+			Path(output) if output else None,
+			writes=not (dry_run or check),
+		)
 
 	with told_as_sentences(site_nginx.ERRORS):
 		report = say(context, as_json, work, nginx_report.print_nginx)
