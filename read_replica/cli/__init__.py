@@ -7,7 +7,7 @@ May use every room. A command imports what it needs only when it runs, as bench 
 each of its processes. Used by commands. Offers: read_replica, the group with all commands in it.
 """
 
-from read_replica.cli import app_server, replication, second_server, site, sync, top
+from read_replica.cli import app_server, nginx, replication, second_server, site, sync, top
 from read_replica.cli.group import read_replica
 
-__all__ = ["app_server", "read_replica", "replication", "second_server", "site", "sync", "top"]
+__all__ = ["app_server", "nginx", "read_replica", "replication", "second_server", "site", "sync", "top"]

@@ -25,6 +25,11 @@ def matcher(pattern: str) -> Callable:
 	return re.compile(translate(pattern.replace("[", "[[]"))).match
 
 
+def most_specific_first(patterns: Iterable[str]) -> list[str]:
+	"""Returns patterns in the order in which they count."""
+	return sorted(sorted(patterns), key=_given_characters, reverse=True)
+
+
 class Patterns(Generic[T]):
 	"""Values by names and patterns; finds the value for a name without trying all patterns.
 
@@ -37,8 +42,7 @@ class Patterns(Generic[T]):
 	def __init__(self, values: Iterable[tuple[str, T]]) -> None:
 		by_text = dict(values)
 		self._exact = {text: value for text, value in by_text.items() if not is_pattern(text)}
-		patterns = sorted(text for text in by_text if is_pattern(text))
-		patterns.sort(key=_given_characters, reverse=True)
+		patterns = most_specific_first(text for text in by_text if is_pattern(text))
 		# By what stands before their first wildcard, so that most need not be tried.
 		self._by_beginning: dict[str, list[tuple[int, Callable, T]]] = defaultdict(list)
 		for rank, text in enumerate(patterns):

@@ -1,9 +1,10 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""Sets up the second server: a replica and its database user, a second app server with the site's files, and a doctor.
+"""Sets up the second server: a replica and its user, a second app server and its files, a front nginx, and a doctor.
 
-Uses `config`, `jobs` and the engine's words; only files named `site_…` import frappe, so the rest is tested without a
-bench. Used by commands. Offers to others: site_user, site_replication, replication_report, site_second_server,
-second_server_report, site_doctor, tables, sync, sync_command, sync_report.
+Uses `config`, `policy`, `jobs` and the engine's words; only files named `site_…` import frappe, so the rest is tested
+without a bench. Used by commands. Offers to others: site_user, site_replication, replication_report,
+site_second_server, second_server_report, site_nginx, nginx_report, site_doctor, tables, sync, sync_command,
+sync_report.
 """

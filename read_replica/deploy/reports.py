@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from read_replica.deploy.doctor import Finding
+from read_replica.deploy.nginx_report import NginxReport
 from read_replica.deploy.replica_user import Proof
 from read_replica.deploy.replication_report import ReplicationReport
 from read_replica.deploy.second_server_report import SecondServerReport
@@ -70,4 +71,5 @@ REPORTS = {
 	"replication": ReplicationReport,
 	"second-server": SecondServerReport,
 	"sync": SyncReport,
+	"nginx": NginxReport,
 }

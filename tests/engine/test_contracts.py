@@ -46,6 +46,8 @@ LATE = {
 	("read_replica.cli.replication", "read_replica.deploy.site_replication"),
 	("read_replica.cli.replication", "read_replica.deploy.site_user"),
 	("read_replica.cli.second_server", "read_replica.core.core_keys"),
+	("read_replica.cli.nginx", "read_replica.deploy.nginx_report"),
+	("read_replica.cli.nginx", "read_replica.deploy.site_nginx"),
 	("read_replica.cli.site", "read_replica.database.host"),
 	("read_replica.cli.second_server", "read_replica.deploy.site_doctor"),
 	("read_replica.cli.second_server", "read_replica.deploy.site_user"),

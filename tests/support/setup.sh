@@ -31,6 +31,7 @@ install_packages() {
 	command -v rsync >/dev/null || missing+=(rsync)
 	# For systemd-analyze: it looks at units, and needs no systemd that runs.
 	command -v systemd-analyze >/dev/null || missing+=(systemd)
+	PATH=$PATH:/usr/sbin command -v nginx >/dev/null || missing+=(nginx)
 	python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
 	[ ${#missing[@]} = 0 ] && return
 	command -v apt-get >/dev/null || die "Please install ${missing[*]}: only Debian's package manager is known here."
