@@ -8,8 +8,11 @@ from werkzeug.wrappers import Response
 
 from read_replica.database.host import shared_of_site
 from read_replica.jobs import schedulers
-from read_replica.policy import desk, sources
-from read_replica.watch import job_findings
+from read_replica.policy import clicks, desk, sources
+from read_replica.watch import desk_methods, desk_settings, job_findings
+
+# Who may see where a site reads; only a System Manager changes it, and sees hosts and users of databases.
+MAY_LOOK = ("System Manager", "Read Replica Viewer")
 
 
 @frappe.whitelist()
@@ -69,6 +72,68 @@ def undo_move(name: str) -> None:
 	"""Undo that a method was moved by itself; from now on its row is changed by hand only."""
 	frappe.only_for("System Manager")
 	desk.undo(name, frappe.session.user)
+
+
+@frappe.whitelist()
+def routed_methods(search: str = "", reads: str = "") -> dict:
+	"""Returns what the page Routed Methods shows.
+
+	:param search: a part of the names that are wanted
+	:param reads: replica or primary; empty: both
+	"""
+	frappe.only_for(MAY_LOOK)
+	return desk_methods.of_page(search, reads)
+
+
+@frappe.whitelist(methods=["POST"])
+def take_suggestions(names: str | list[str]) -> None:
+	"""Let methods that are suggested read on replicas.
+
+	:param names: as JSON, or a list
+	"""
+	frappe.only_for("System Manager")
+	clicks.take(frappe.parse_json(names))
+
+
+@frappe.whitelist(methods=["POST"])
+def set_rules(names: str | list[str], where: str) -> None:
+	"""Set where methods read, by the names under which they are counted.
+
+	:param names: as JSON, or a list
+	:param where: replica, primary or default
+	"""
+	frappe.only_for("System Manager")
+	clicks.set_rules(frappe.parse_json(names), where)
+
+
+@frappe.whitelist(methods=["POST"])
+def undo_rules(names: str | list[str]) -> None:
+	"""Undo what was taken, moved or set in the desk for methods.
+
+	:param names: as JSON, or a list
+	"""
+	frappe.only_for("System Manager")
+	clicks.undo(frappe.parse_json(names))
+
+
+@frappe.whitelist()
+def settings_overview() -> dict:
+	"""Returns what the form of Read Replica Settings shows beside its fields, with hosts and no secrets."""
+	frappe.only_for("System Manager")
+	return desk_settings.of_settings()
+
+
+@frappe.whitelist(methods=["POST"])
+def test_connection(replica: str) -> dict:
+	"""Returns what a test of a replica has found, from this server.
+
+	:param replica: its name
+	"""
+	frappe.only_for("System Manager")
+	# Not at the top: no other request logs in to a server by itself.
+	from read_replica.deploy import site_connection
+
+	return site_connection.try_replica(replica)
 
 
 @frappe.whitelist(allow_guest=True, methods=["GET"])

@@ -4,6 +4,6 @@
 """Sets up the second server: a replica and its database user, a second app server with the site's files, and a doctor.
 
 Uses `config`, `jobs` and the engine's words; only files named `site_…` import frappe, so the rest is tested without a
-bench. Used by commands. Offers to others: site_user, site_replication, replication_report, site_second_server,
-second_server_report, site_doctor, tables, sync, sync_command, sync_report.
+bench. Used by commands and api. Offers to others: site_user, site_replication, replication_report, site_second_server,
+second_server_report, site_doctor, site_connection, tables, sync, sync_command, sync_report.
 """
