@@ -9,10 +9,15 @@ from werkzeug.wrappers import Response
 from read_replica.database.host import shared_of_site
 from read_replica.jobs import schedulers
 from read_replica.policy import clicks, desk, sources
-from read_replica.watch import desk_methods, desk_settings, job_findings
+from read_replica.watch import desk_methods, desk_settings, job_findings, job_notes
 
 # Who may see where a site reads; only a System Manager changes it, and sees hosts and users of databases.
 MAY_LOOK = ("System Manager", "Read Replica Viewer")
+
+
+def may_look() -> bool:
+	"""Returns whether the user may see where a site reads, for the tile on the screen of apps."""
+	return not set(MAY_LOOK).isdisjoint(frappe.get_roles())
 
 
 @frappe.whitelist()
@@ -114,6 +119,37 @@ def undo_rules(names: str | list[str]) -> None:
 	"""
 	frappe.only_for("System Manager")
 	clicks.undo(frappe.parse_json(names))
+
+
+@frappe.whitelist()
+def card_of_share(filters: str | None = None) -> dict:
+	"""Returns how much of the reading replicas do, for a number card.
+
+	:param filters: of the card, which has none
+	"""
+	frappe.only_for(MAY_LOOK)
+	return desk_settings.card_of_share()
+
+
+@frappe.whitelist()
+def card_of_suggestions(filters: str | None = None) -> dict:
+	"""Returns how many seconds an hour could still move to replicas, for a number card."""
+	frappe.only_for(MAY_LOOK)
+	return desk_settings.card_of_suggestions()
+
+
+@frappe.whitelist()
+def card_of_job_problems(filters: str | None = None) -> dict:
+	"""Returns how many problems there are with the servers of jobs, for a number card."""
+	frappe.only_for(MAY_LOOK)
+	return {"value": len(job_findings.problems()), "fieldtype": "Int", "route": ["List", "Job Server"]}
+
+
+@frappe.whitelist()
+def notes_on_jobs() -> dict[str, str]:
+	"""Returns what becomes of jobs whose server is not alive, by the names of their rows in Scheduler Config."""
+	frappe.only_for(MAY_LOOK)
+	return job_notes.of_rows()
 
 
 @frappe.whitelist()

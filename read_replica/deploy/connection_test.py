@@ -4,7 +4,6 @@
 """Tries whether this machine can read a site's database on a replica, and finds the SQL that mends it if not."""
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -52,7 +51,7 @@ class ConnectionTest:
 
 	found: Found
 	said: str = ""
-	sql: Sequence[str] = ()
+	sql: tuple[str, ...] = ()
 
 
 def try_connection(replica: Login, primary: Login, database: str, table: str) -> ConnectionTest:
@@ -73,7 +72,7 @@ def try_connection(replica: Login, primary: Login, database: str, table: str) ->
 		return ConnectionTest("primary_itself" if _is_primary(connection, primary) else "works")
 	except pymysql.err.MySQLError as error:
 		found = _found_by(error)
-		sql = [_grant(_account_of(connection), database)] if found == "not_granted" else []
+		sql = (_grant(_account_of(connection), database),) if found == "not_granted" else ()
 		return ConnectionTest(found, what_failed(error), sql)
 	finally:
 		connection.close()
@@ -97,7 +96,7 @@ def _account_of(connection: Any) -> Account:
 	return Account(user, host)
 
 
-def _account_for(error: Exception, replica: Login, primary: Login, database: str) -> list[str]:
+def _account_for(error: Exception, replica: Login, primary: Login, database: str) -> tuple[str, ...]:
 	"""Returns the SQL that makes the account that was refused; none for the site's own user.
 
 	That user writes on the primary. An account for this host that may only read would be taken there before the one
@@ -105,13 +104,13 @@ def _account_for(error: Exception, replica: Login, primary: Login, database: str
 	"""
 	host = REFUSED_ACCOUNT.search(str(error.args[-1])) if error.args else None
 	if _found_by(error) not in ("host_refused", "login_refused") or not host or replica.user == primary.user:
-		return []
+		return ()
 	account = Account(replica.user, host["host"] or host["only_host"])
-	return [
+	return (
 		f"CREATE USER IF NOT EXISTS {account}",
 		f"ALTER USER {account} IDENTIFIED BY '…'",
 		_grant(account, database),
-	]
+	)
 
 
 def _grant(account: Account, database: str) -> str:

@@ -45,6 +45,18 @@ def figures() -> dict[str, Any]:
 	}
 
 
+def card_of_share() -> dict[str, Any]:
+	"""Returns the share of the last hour as a number card shows it; 0 if nothing was read."""
+	share = replica_share(shared_of_site().load_statements(last_hour=True))
+	return {"value": int(share or 0), "fieldtype": "Percent", "route": ["routed-methods"]}
+
+
+def card_of_suggestions() -> dict[str, Any]:
+	"""Returns the seconds an hour that could move, as a number card shows them."""
+	seconds = figures()["seconds_an_hour"]
+	return {"value": round(seconds, 1), "fieldtype": "Float", "route": ["routed-methods"]}
+
+
 def _replicas(router: Any) -> list[dict[str, Any]]:
 	if router is None:
 		return []
