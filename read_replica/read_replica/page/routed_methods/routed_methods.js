@@ -195,7 +195,7 @@
 					${all}
 					<th scope="col">${__("Method")}</th>
 					<th scope="col" class="rm-number">${__("Calls")}</th>
-					<th scope="col" class="rm-number">${__("Each")}</th>
+					<th scope="col" class="rm-number">${__("Time per Call")}</th>
 					<th scope="col" class="rm-number">${__("Primary an Hour")}</th>
 					<th scope="col" class="rm-number">${__("By Replicas")}</th>
 					<th scope="col">${__("Reads on")}</th>
@@ -222,7 +222,7 @@
 				${this.may_change ? `<td class="rm-check">${check}</td>` : ""}
 				<td class="rm-name">${this.name(row)}</td>
 				<td class="rm-number" data-label="${__("Calls")}">${number(row.calls, 0)}</td>
-				<td class="rm-number" data-label="${__("Each")}">${number(row.seconds * 1000, 0)} ms</td>
+				<td class="rm-number" data-label="${__("Time per Call")}">${number(row.seconds * 1000, 0)} ms</td>
 				<td class="rm-number" data-label="${__("Primary an Hour")}">${number(row.primary_seconds_an_hour)} s</td>
 				<td class="rm-number" data-label="${__("By Replicas")}">${share}</td>
 				<td>${where}</td>
