@@ -147,7 +147,7 @@ def card_of_job_problems(filters: str | None = None) -> dict:
 
 @frappe.whitelist()
 def notes_on_jobs() -> dict[str, str]:
-	"""Returns what becomes of jobs whose server is not alive, by the names of their rows in Scheduler Config."""
+	"""Returns in a word what becomes of jobs whose server is not alive, by the names of their rows in Scheduler Config."""
 	frappe.only_for(MAY_LOOK)
 	return job_notes.of_rows()
 

@@ -18,7 +18,7 @@ add_to_apps_screen = [
 		"name": app_name,
 		"logo": "/assets/read_replica/images/read_replica.svg",
 		"title": app_title,
-		"route": f"{DESK}/read-replica",
+		"route": f"{DESK}/replicas",
 		"has_permission": "read_replica.api.may_look",
 	}
 ]

@@ -18,6 +18,8 @@ from read_replica.policy import shipped_rows
 
 # Who may look, and changes nothing. Core makes it, as pages of the app name it.
 ROLE = "Read Replica Viewer"
+# One word: v15 finds no other by the address of a tile on the screen of apps.
+WORKSPACE = "Replicas"
 
 
 def after_install() -> None:
@@ -94,6 +96,9 @@ def after_uninstall() -> None:
 	annotations.forget()
 	revision.forget()
 	_forget_role()
+	# v16 makes a hidden icon for each workspace, and leaves it.
+	if frappe.db.table_exists("Desktop Icon"):
+		frappe.db.delete("Desktop Icon", {"name": WORKSPACE})
 	# v14 leaves the values of a Single behind.
 	frappe.db.delete("Singles", {"doctype": "Read Replica Settings"})
 	_forget_what_people_made_of(_doctypes())

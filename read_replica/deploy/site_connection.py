@@ -19,7 +19,8 @@ TABLE = "tabDocType"
 
 
 def try_replica(name: str) -> dict[str, Any]:
-	"""Returns what a test from this server has found: `works`, what it `says`, and what `mends` it, as lines.
+	"""Returns what a test from this server has found: `works`, what it `says`, what a server
+	has `said`, and what `mends` it, as lines.
 
 	:param name: of the replica, as site_config.json has it
 	:raises ConfigurationError: if site_config.json is wrong
@@ -35,10 +36,10 @@ def try_replica(name: str) -> dict[str, Any]:
 	test = try_connection(replica, primary, conf.db_name, TABLE)
 	if test.found != "works":
 		says, mends = _trouble(test, endpoint, replica.user == primary.user)
-		return {"works": False, "says": says, "mends": mends}
+		return {"works": False, "says": says, "said": test.said, "mends": mends}
 	trouble, mends = _replication_trouble(endpoint)
 	says = trouble or _("The site's database can be read at {0}.").format(_address(endpoint))
-	return {"works": not trouble, "says": says, "mends": mends}
+	return {"works": not trouble, "says": says, "said": "", "mends": mends}
 
 
 def _address(endpoint: Endpoint) -> str:
@@ -85,8 +86,7 @@ def _trouble(test: ConnectionTest, endpoint: Endpoint, is_sites_user: bool) -> t
 		# An account of that name with fewer rights would be taken on the primary as well.
 		says = _("{0} does not let the site's own user in. Give the replicas a user that can only read:")
 		mends = [command]
-	said = f" ({test.said})" if test.said else ""
-	return says.format(at) + said, [f"{line};" if line in test.sql else line for line in mends]
+	return says.format(at), [f"{line};" if line in test.sql else line for line in mends]
 
 
 def _key(key: str, value: Any) -> str:

@@ -33,6 +33,7 @@ TOP = {
 	"routing.py",
 	"scheduler_split.py",
 	"site.py",
+	"translations",
 	"workspace_sidebar",
 }
 ROOMS = {"cache", "cli", "config", "core", "database", "deploy", "engine", "jobs", "policy", "watch"}

@@ -110,11 +110,10 @@ def test_several_are_set_at_once_and_undone_at_once(page):
 
 def test_what_is_searched_for_is_shown_alone(page):
 	page.fill(".rm-search", "GETDOC(TODO)")
-	page.wait_for_function("document.querySelectorAll('.rm-rows tbody tr').length === 1")
+	page.locator(".rm-rows tbody tr:only-child", has_text="getdoc").wait_for()
 	page.fill(".rm-search", "job:")
 	page.select_option(".rm-reads", "replica")
-	page.wait_for_function("document.querySelectorAll('.rm-rows tbody tr').length === 1")
-	assert JOB in page.inner_text(".rm-rows")
+	page.locator(".rm-rows tbody tr:only-child", has_text=JOB).wait_for()
 	page.select_option(".rm-reads", "primary")
 	page.wait_for_selector(".rm-rows .rm-note")
 	page.fill(".rm-search", "no such method")

@@ -66,7 +66,7 @@ def test_a_test_of_a_connection_says_that_it_works_or_what_mends_it(form):
 	for name, said in (("replica01", "can be read at"), ("denied", "does not let the user in")):
 		page.locator(f"[data-replica={name}]").click()
 		result = page.locator(".rr-replicas > div").filter(has=page.locator(f"[data-replica={name}]"))
-		result.locator(".rr-test .indicator").wait_for()
+		result.locator(".rr-test .indicator-pill").wait_for()
 		assert said in result.inner_text()
 	sql = page.inner_text(".rr-test pre")
 	assert "CREATE USER IF NOT EXISTS 'nobody'@'" in sql and "GRANT SELECT ON" in sql
@@ -78,7 +78,7 @@ def test_a_test_of_a_connection_says_that_it_works_or_what_mends_it(form):
 
 def test_the_switch_is_saved_and_the_form_says_so(form):
 	page = form.page
-	page.locator("[data-fieldname=paused] input[type=checkbox]").check()
+	page.locator("[data-fieldname=paused] input.input-with-feedback").check()
 	with page.expect_response(lambda answer: "savedocs" in answer.url):
 		page.keyboard.press("Control+s")
 	page.wait_for_function(

@@ -13,10 +13,20 @@
 
 	frappe.listview_settings["Job Server"] = {
 		hide_name_column: true,
-		add_fields: ["host", "queues", "scheduler_alive_at", "workers_alive_at", "jobs", "problems"],
+		add_fields: [
+			"host",
+			"queues",
+			"scheduler_alive_at",
+			"workers_alive_at",
+			"workers",
+			"jobs",
+			"problems",
+		],
 		formatters: {
 			scheduler_alive_at: in_words,
 			workers_alive_at: in_words,
+			// One column for both, as a list has few.
+			workers: (workers, field, doc) => __("{0} for {1} jobs", [workers, doc.jobs]),
 		},
 		get_indicator(doc) {
 			if (!doc.host) {

@@ -3,6 +3,9 @@
 
 (() => {
 	const escaped = (text) => frappe.utils.escape_html(String(text));
+	// Not <code>, whose colour cannot be read in the dark.
+	const as_code = (text) =>
+		`<span style="font-family: monospace; font-size: var(--text-sm)">${escaped(text)}</span>`;
 
 	frappe.ui.form.on("Read Replica Settings", {
 		refresh(frm) {
@@ -104,15 +107,19 @@
 	};
 
 	const result = (found) => {
-		const color = found.works ? "green" : "red";
-		const mends = found.mends.length
-			? `<pre tabindex="0" style="margin: 8px 0 0; white-space: pre-wrap">${escaped(
-					found.mends.join("\n")
-			  )}</pre>`
+		const pill = found.works
+			? `<span class="indicator-pill green">${__("Works")}</span>`
+			: `<span class="indicator-pill red">${__("Does not work")}</span>`;
+		const said = found.said
+			? `<p class="text-muted" style="margin: 4px 0 0">${escaped(found.said)}</p>`
 			: "";
-		return `<p class="indicator ${color}" style="margin: 8px 0 0; white-space: normal">${escaped(
+		const lines = escaped(found.mends.join("\n"));
+		const mends = lines
+			? `<pre tabindex="0" style="color: inherit; margin: 8px 0 0; white-space: pre-wrap">${lines}</pre>`
+			: "";
+		return `<div style="margin: 8px 0 4px">${pill} <span>${escaped(
 			found.says
-		)}</p>${mends}`;
+		)}</span>${said}${mends}</div>`;
 	};
 
 	// Keys of the configuration files
@@ -123,8 +130,8 @@
 		}
 		const rows = found.map(
 			(key) => `<tr>
-				<td><code>${escaped(key.name)}</code></td>
-				<td style="overflow-wrap: anywhere"><code>${escaped(key.value)}</code></td>
+				<td>${as_code(key.name)}</td>
+				<td style="overflow-wrap: anywhere">${as_code(key.value)}</td>
 				<td class="text-muted">${escaped(key.file)}</td>
 			</tr>`
 		);
@@ -149,8 +156,8 @@
 					field,
 					"description",
 					__("{0} in the configuration says {1}, which counts in place of this field.", [
-						`<code>${key}</code>`,
-						`<code>${escaped(value)}</code>`,
+						as_code(key),
+						as_code(value),
 					])
 				);
 			}

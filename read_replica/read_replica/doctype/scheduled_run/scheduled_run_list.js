@@ -9,7 +9,11 @@ frappe.listview_settings["Scheduled Run"] = {
 		const since = (time, until) => moment.duration(moment.utc(until).diff(moment.utc(time))).humanize();
 		if (doc.executed_at) {
 			return doc.taken_from
-				? [__("Executed for {0}", [frappe.utils.escape_html(doc.taken_from)]), "green", "executed_at,is,set|taken_from,is,set"]
+				? [
+						__("Executed for {0}", [frappe.utils.escape_html(doc.taken_from)]),
+						"green",
+						"executed_at,is,set|taken_from,is,set",
+				  ]
 				: [__("Executed"), "green", "executed_at,is,set"];
 		}
 		if (doc.begun_at) {
