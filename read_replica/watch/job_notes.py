@@ -8,7 +8,8 @@ from typing import Literal
 import frappe
 
 from read_replica.jobs import rule_sources, servers
-from read_replica.jobs.rules import Rule
+from read_replica.jobs.rule_set import Rule
+from read_replica.jobs.rules import DEFAULT_SERVER
 from read_replica.watch.job_findings import note_on
 
 Fate = Literal["taken_over", "late", "waits"]
@@ -28,7 +29,7 @@ def of_rows() -> dict[str, Fate]:
 
 
 def _fate_of(rule: Rule, known: dict[str, servers.Server]) -> Fate:
-	if rule.server_id == servers.DEFAULT_SERVER or not rule.takeover_after:
+	if rule.server_id == DEFAULT_SERVER or not rule.takeover_after:
 		return "waits"
 	server = known.get(rule.server_id)
 	return "taken_over" if server and server.is_gone(rule.takeover_after) else "late"
