@@ -84,7 +84,7 @@
 			return `<span class="indicator-pill red">${__("Down")}</span>`;
 		}
 		if (one.state === null) {
-			return `<span class="indicator-pill gray">${__("Not looked at yet")}</span>`;
+			return `<span>${__("Not looked at yet")}</span>`;
 		}
 		if (one.lag_seconds === null) {
 			return `<span class="indicator-pill orange">${__(

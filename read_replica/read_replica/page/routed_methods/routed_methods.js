@@ -216,7 +216,7 @@
 			const where =
 				row.reads === "replica"
 					? `<span class="indicator-pill green">${__("Replicas")}</span>`
-					: `<span class="indicator-pill gray">${__("Primary")}</span>`;
+					: __("Primary");
 			const undo = this.may_change && row.rule ? this.button("undo", row.name, __("Undo")) : "";
 			return `<tr>
 				${this.may_change ? `<td class="rm-check">${check}</td>` : ""}
