@@ -51,7 +51,7 @@ def test_the_texts_of_code_and_of_what_frappe_syncs_are_found():
 		("Ran in the Last Seven Days", "read_replica/page/routed_methods/routed_methods.js"),
 		("The shipped list", "watch/desk_methods.py"),
 		("Raise an Error", "read_replica/doctype/read_replica_settings/read_replica_settings.json"),
-		("Where Jobs Run", "read_replica/workspace/read_replica/read_replica.json"),
+		("Where Jobs Run", "read_replica/workspace/replicas/replicas.json"),
 		("There is no text of this kind", None),
 	):
 		assert (found.get(text) or "").endswith(file or "") and (text in found) is (file is not None)
