@@ -55,6 +55,8 @@
 					<div class="rm-rows"></div>
 				</section>
 			</div>`).appendTo(this.page.main);
+			// v16 leaves no room beside what a page shows.
+			this.$body.toggleClass("rm-padded", cint(frappe.boot.versions.frappe) > 15);
 			this.listen();
 		}
 
