@@ -8,8 +8,16 @@ from werkzeug.wrappers import Response
 
 from read_replica.database.host import shared_of_site
 from read_replica.jobs import schedulers
-from read_replica.policy import desk, sources
-from read_replica.watch import job_findings
+from read_replica.policy import clicks, desk, sources
+from read_replica.watch import desk_methods, desk_settings, job_findings, job_notes
+
+# Who may see where a site reads; only a System Manager changes it, and sees hosts and users of databases.
+MAY_LOOK = ("System Manager", "Read Replica Viewer")
+
+
+def may_look() -> bool:
+	"""Returns whether the user may see where a site reads, for the tile on the screen of apps."""
+	return not set(MAY_LOOK).isdisjoint(frappe.get_roles())
 
 
 @frappe.whitelist()
@@ -69,6 +77,99 @@ def undo_move(name: str) -> None:
 	"""Undo that a method was moved by itself; from now on its row is changed by hand only."""
 	frappe.only_for("System Manager")
 	desk.undo(name, frappe.session.user)
+
+
+@frappe.whitelist()
+def routed_methods(search: str = "", reads: str = "") -> dict:
+	"""Returns what the page Routed Methods shows.
+
+	:param search: a part of the names that are wanted
+	:param reads: replica or primary; empty: both
+	"""
+	frappe.only_for(MAY_LOOK)
+	return desk_methods.of_page(search, reads)
+
+
+@frappe.whitelist(methods=["POST"])
+def take_suggestions(names: str | list[str]) -> None:
+	"""Let methods that are suggested read on replicas.
+
+	:param names: as JSON, or a list
+	"""
+	frappe.only_for("System Manager")
+	clicks.take(frappe.parse_json(names))
+
+
+@frappe.whitelist(methods=["POST"])
+def set_rules(names: str | list[str], where: str) -> None:
+	"""Set where methods read, by the names under which they are counted.
+
+	:param names: as JSON, or a list
+	:param where: replica, primary or default
+	"""
+	frappe.only_for("System Manager")
+	clicks.set_rules(frappe.parse_json(names), where)
+
+
+@frappe.whitelist(methods=["POST"])
+def undo_rules(names: str | list[str]) -> None:
+	"""Undo what was taken, moved or set in the desk for methods.
+
+	:param names: as JSON, or a list
+	"""
+	frappe.only_for("System Manager")
+	clicks.undo(frappe.parse_json(names))
+
+
+@frappe.whitelist()
+def card_of_share(filters: str | None = None) -> dict:
+	"""Returns how much of the reading replicas do, for a number card.
+
+	:param filters: of the card, which has none
+	"""
+	frappe.only_for(MAY_LOOK)
+	return desk_settings.card_of_share()
+
+
+@frappe.whitelist()
+def card_of_suggestions(filters: str | None = None) -> dict:
+	"""Returns how many seconds an hour could still move to replicas, for a number card."""
+	frappe.only_for(MAY_LOOK)
+	return desk_settings.card_of_suggestions()
+
+
+@frappe.whitelist()
+def card_of_job_problems(filters: str | None = None) -> dict:
+	"""Returns how many problems there are with the servers of jobs, for a number card."""
+	frappe.only_for(MAY_LOOK)
+	return {"value": len(job_findings.problems()), "fieldtype": "Int", "route": ["List", "Job Server"]}
+
+
+@frappe.whitelist()
+def notes_on_jobs() -> dict[str, str]:
+	"""Returns in a word what becomes of jobs whose server is not alive, by the names of their rows in Scheduler Config."""
+	frappe.only_for(MAY_LOOK)
+	return job_notes.of_rows()
+
+
+@frappe.whitelist()
+def settings_overview() -> dict:
+	"""Returns what the form of Read Replica Settings shows beside its fields, with hosts and no secrets."""
+	frappe.only_for("System Manager")
+	return desk_settings.of_settings()
+
+
+@frappe.whitelist(methods=["POST"])
+def test_connection(replica: str) -> dict:
+	"""Returns what a test of a replica has found, from this server.
+
+	:param replica: its name
+	"""
+	frappe.only_for("System Manager")
+	# Not at the top: no other request logs in to a server by itself.
+	from read_replica.deploy import site_connection
+
+	return site_connection.try_replica(replica)
 
 
 @frappe.whitelist(allow_guest=True, methods=["GET"])

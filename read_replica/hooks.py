@@ -3,12 +3,25 @@
 
 """The hooks of this app: names of what Frappe calls, no logic."""
 
+from read_replica.core.desk_address import DESK
+
 app_name = "read_replica"
 app_title = "Read Replica"
 app_publisher = "read_replica contributors"
 app_description = "Sends read-only work to replicas of the database, and splits scheduled jobs over servers"
 app_email = "read_replica@users.noreply.github.com"
 app_license = "MIT"
+
+# The tile on the screen of apps, from v15 on.
+add_to_apps_screen = [
+	{
+		"name": app_name,
+		"logo": "/assets/read_replica/images/read_replica.svg",
+		"title": app_title,
+		"route": f"{DESK}/replicas",
+		"has_permission": "read_replica.api.may_look",
+	}
+]
 
 # Core's functions are replaced in these, as they always run: Frappe may have this file in its cache, and never
 # import it.

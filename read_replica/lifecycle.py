@@ -55,6 +55,7 @@ def begin(*args: Any, **kwargs: Any) -> None:
 			state.asked_by = router.host.reader()
 		if is_job:
 			positions.restore(state, kwargs["method"])
+			opening.follow_desk(router)
 		request_counts.begin(state, positions.name_of_job(kwargs) if is_job else None)
 	if is_job and is_mariadb():
 		servers.note_worker()

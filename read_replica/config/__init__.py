@@ -5,6 +5,6 @@
 
 Uses the engine's settings and errors. Used by the site, `core`, `policy`, `jobs` and `watch`;
 knows no database.
-Offers to others: settings.settings_from, log_doctypes, metrics_token and split_address; keys; source; patterns.
-Only source imports frappe.
+Offers to others: settings.settings_from, log_doctypes, metrics_token and split_address; keys; source; patterns;
+where_keys_stand. Only source and where_keys_stand import frappe.
 """

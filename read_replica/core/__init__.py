@@ -4,6 +4,6 @@
 """Replacements of core's functions, and all differences between the versions of Frappe, RQ and redis-py.
 
 Uses `database` and `config`; what a replacement does is handed in by the rooms that know of routing and jobs.
-Used by the site, jobs, watch and lifecycle. Offers to others: replacements, patching, callers,
-class_overrides, core_keys, replica_switch, rq_data, whitelist.
+Used by the site, jobs, watch, lifecycle and hooks. Offers to others: replacements, patching, callers,
+class_overrides, core_keys, desk_address, replica_switch, rq_data, whitelist.
 """

@@ -18,6 +18,7 @@ class Reason(str, Enum):
 	PENDING_WRITES = "pending_writes"
 	WRITER = "writer"
 	RULE = "rule"
+	PAUSED = "paused"
 	NO_REPLICA = "no_replica"
 	LAGGING = "lagging"
 	BEHIND = "behind"

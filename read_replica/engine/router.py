@@ -66,7 +66,7 @@ class Router:
 	"""All that one process knows of one site's replicas. Safe to share between threads."""
 
 	def __init__(self, settings: Settings, host: Host, rng: random.Random | None = None):
-		self.settings = settings
+		self.settings = self._configured = settings
 		self.host = host
 		self.metrics = Metrics()
 		self.requests = Requests()
@@ -89,6 +89,8 @@ class Router:
 			share_counts=self.share_counts,
 		)
 		self._needs: dict[Need, CompleteNeed] = {}
+		# Whether all calls that begin now stay on the primary.
+		self.paused = False
 		after_fork(self, Router._begin_in_child)
 
 	def _begin_in_child(self) -> None:
@@ -97,6 +99,19 @@ class Router:
 		# What the parent has counted, it shares itself.
 		self.metrics.take_unshared()
 		self.requests.take_unshared()
+
+	def follow(self, defaults: Need, paused: bool) -> None:
+		"""Take what may change while the site runs; calls that have begun go on as they were.
+
+		:param defaults: what counts where a call leaves things open, before the defaults of the settings
+		:param paused: whether all calls stay on the primary from now on
+		"""
+		self.paused = paused
+		complete = defaults.or_else(self._configured.defaults)
+		if complete != self.settings.defaults:
+			self.settings = replace(self._configured, defaults=complete)
+			self.health.max_lag = complete.max_lag
+			self._needs = {}
 
 	def read_only(self, need: Need, method: str) -> ReadOnly:
 		"""Return a context manager: inside it a replica is in place, if there is one for the need; then the primary again.
@@ -189,10 +204,11 @@ class Router:
 		"""Return the need completed by the site's defaults. A statement may take as long as the job it is part of."""
 		complete = self._needs.get(need)
 		if complete is None:
-			defaults = self.settings.defaults_of(need.pool)
-			if len(self._needs) >= MOST_NEEDS:
-				self._needs.clear()
-			complete = self._needs[need] = need.or_else(defaults)
+			# Before the settings: those of a moment ago must not stay under the needs that belong to new ones.
+			known = self._needs
+			if len(known) >= MOST_NEEDS:
+				known.clear()
+			complete = known[need] = need.or_else(self.settings.defaults_of(need.pool))
 		if timeout_at_least > complete.timeout:
 			return replace(complete, timeout=timeout_at_least)
 		return complete
@@ -258,6 +274,8 @@ class Router:
 
 	def _choose(self, need: CompleteNeed, method: str, primary: Any) -> Selection | Reason:
 		"""Select a replica, or return the reason to stay on the primary. The cheapest checks come first."""
+		if self.paused:
+			return Reason.PAUSED
 		if self.host.pending_writes(primary):
 			return Reason.PENDING_WRITES
 		if method in self.writers:

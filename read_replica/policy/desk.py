@@ -24,11 +24,22 @@ def set_rule(name: str, where: str) -> str:
 	:param name: a method, or `method(subject)`
 	:raises frappe.ValidationError: if it cannot be a rule
 	"""
+	put_rule(name, where)
+	frappe.db.commit()
+	return f"{name}: {where}. All processes take it up within two seconds."
+
+
+def put_rule(name: str, where: str) -> None:
+	"""As `set_rule`, within the transaction of the caller."""
 	row = _row_of(name)
 	row.reads = where.capitalize()
 	row.save()
-	frappe.db.commit()
-	return f"{name}: {where}. All processes take it up within two seconds."
+
+
+def values_of(name: str) -> dict[str, str]:
+	"""Returns by what values the row for a method is found."""
+	called = called_of(name)
+	return {"method": called.method.strip(), "subject": called.subject.strip()}
 
 
 def _row_of(name: str) -> Any:
@@ -38,8 +49,7 @@ def _row_of(name: str) -> Any:
 	"""
 	if "(" in name and not name.endswith(")"):
 		frappe.throw(frappe._("{0} is no name of a rule: write method or method(subject)").format(name))
-	called = called_of(name)
-	values = {"method": called.method.strip(), "subject": called.subject.strip()}
+	values = values_of(name)
 	existing = frappe.db.get_value(DOCTYPE, values)
 	if existing:
 		return frappe.get_doc(DOCTYPE, existing)
@@ -53,11 +63,20 @@ def move(name: str, why: str) -> None:
 
 	:param why: in a sentence
 	"""
+	_move(name, f"Moved on {nowdate()}: {why}")
+
+
+def _move(name: str, reason: str) -> None:
 	row = _row_of(name)
 	if not row.is_new() and row.source != "Shipped":
 		return
 	row.update({"reads": "Replica", "consistency": "Strong", "source": "Learned"})
-	_save_with_reason(row, f"Moved on {nowdate()}: {why}")
+	_save_with_reason(row, reason)
+
+
+def take(name: str, why: str, user: str) -> None:
+	"""As `move`, for a user who has taken a suggestion by a click."""
+	_move(name, f"Taken on {nowdate()} by {user}: {why}")
 
 
 def move_back(name: str) -> None:

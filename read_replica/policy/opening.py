@@ -26,6 +26,14 @@ def open_for_request(router: Router) -> None:
 		log_event("policy_failed", error=f"{type(error).__name__}: {error}")
 
 
+def follow_desk(router: Router) -> None:
+	"""Take what the desk says for the whole site, before a job that no rule for methods is asked for. Never raises."""
+	try:
+		rules_of(router)
+	except Exception as error:
+		log_event("policy_failed", error=f"{type(error).__name__}: {error}")
+
+
 def _open(router: Router) -> None:
 	called = called_now()
 	if called is None:

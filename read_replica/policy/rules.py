@@ -1,7 +1,7 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""The rules that count now, as this process knows them.
+"""The rules that count now, as this process knows them, and with them the policy of the site.
 
 They are read again when the revision changes that every process hears of with the health of the replicas. A process
 whose watchdog rests asks the primary instead.
@@ -16,7 +16,7 @@ from read_replica.core.whitelist import is_overridden, opens_a_scope_itself
 from read_replica.database import revision, transaction
 from read_replica.engine.router import Router
 from read_replica.engine.settings import AS_CONFIGURED, Need
-from read_replica.policy import sources
+from read_replica.policy import site_policy, sources
 from read_replica.policy.called import Called, called_of
 from read_replica.policy.rule_set import REPORTS, MethodRule, RuleSet
 from read_replica.policy.shipped import NEVER, READS, REMEMBERS_NO_WRITES
@@ -146,6 +146,8 @@ def _look_again(router: Router, known: Rules | None) -> Rules:
 		if known is not None and known.revision == now:
 			known.looked_at = looked_at
 			return known
+		policy = site_policy.load()
+		router.follow(policy.defaults, policy.paused)
 		return Rules(now, sources.load(), looked_at)
 
 

@@ -12,6 +12,7 @@ from werkzeug.wrappers import Response
 
 from read_replica.database.host import shared_of_site
 from read_replica.engine.router import Router
+from read_replica.policy import site_policy
 from read_replica.site import router_of_site
 from read_replica.watch import metrics_access
 
@@ -46,7 +47,7 @@ class SiteCollector(Collector):
 		"""Yields the metrics of the site and of each replica."""
 		router = router_of_site()
 		routing = GaugeMetricFamily("read_replica_routing", "1 while read-only calls may go to replicas.")
-		routing.add_metric((), 1 if router else 0)
+		routing.add_metric((), 1 if router and not site_policy.load().paused else 0)
 		yield routing
 		yield from _calls()
 		yield _statements()

@@ -15,7 +15,7 @@ from read_replica.core import core_keys
 from read_replica.database.host import shared_of_site
 from read_replica.engine.metrics import PRIMARY
 from read_replica.jobs import queue_setup, rules, schedulers, servers
-from read_replica.policy import sources
+from read_replica.policy import site_policy, sources
 from read_replica.site import routing_of_site
 from read_replica.watch import job_findings
 from read_replica.watch.reports import (
@@ -43,7 +43,7 @@ def status() -> Status:
 	shared = shared_of_site()
 	return Status(
 		**head(),
-		routing=router is not None,
+		routing=router is not None and not site_policy.load().paused,
 		routing_problem=routing.problem,
 		replicas=replicas_of(router) if router else [],
 		replica_share_percent=replica_share(shared.load_statements()),

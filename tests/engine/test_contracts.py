@@ -21,6 +21,7 @@ TOP = {
 	"__init__.py",
 	"api.py",
 	"commands.py",
+	"desktop_icon",
 	"hooks.py",
 	"install.py",
 	"lifecycle.py",
@@ -32,12 +33,15 @@ TOP = {
 	"routing.py",
 	"scheduler_split.py",
 	"site.py",
+	"translations",
+	"workspace_sidebar",
 }
 ROOMS = {"cache", "cli", "config", "core", "database", "deploy", "engine", "jobs", "policy", "watch"}
 ROOMS_OF_ENGINE = {"dialect", "health", "replicas", "shared", "sticking"}
 
 # Not imported before they are needed, as they cost each process of bench, or each request, time and memory.
 LATE = {
+	("read_replica.api", "read_replica.deploy.site_connection"),
 	("read_replica.api", "read_replica.watch.prometheus"),
 	("read_replica.cli.app_server", "read_replica.deploy.second_server_report"),
 	("read_replica.cli.app_server", "read_replica.deploy.site_second_server"),

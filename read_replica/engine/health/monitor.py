@@ -56,6 +56,8 @@ class HealthMonitor:
 		self._events = events
 		self._lock = Lock()
 		self._settings = settings
+		# What the site accepts: a replica that is later is logged. Changes with the site's policy.
+		self.max_lag = settings.defaults.max_lag
 		self._verdicts: dict[str, Verdict] = {}
 		self._updated_at = float("-inf")
 		self._found_at = float("-inf")
@@ -258,12 +260,12 @@ class HealthMonitor:
 		"""Log what has changed since the last verdicts."""
 		for name, new in verdicts.items():
 			old = self._verdicts.get(name)
-			lagging = _is_lagging(new, self._settings.defaults.max_lag)
+			lagging = _is_lagging(new, self.max_lag)
 			if new.state == "down" and (old is None or old.state != "down"):
 				self._events.down(name, new.error)
 			elif new.state == "up" and (old is None or old.state == "down"):
 				self._events.back(name)
-			if lagging and not (old and _is_lagging(old, self._settings.defaults.max_lag)):
+			if lagging and not (old and _is_lagging(old, self.max_lag)):
 				seconds = new.lag and round(new.lag, 3)
 				self._host.log("lagging", replica=name, seconds=seconds, error=new.error)
 

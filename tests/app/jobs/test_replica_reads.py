@@ -89,6 +89,24 @@ def test_a_job_reads_a_replica_though_other_jobs_of_its_user_commit_meanwhile(lo
 			assert looked() in ON_A_REPLICA
 
 
+def test_a_job_reads_the_primary_while_the_desk_says_so(looking, servers):
+	rule(LOOKING, "primary", reads="Replica", max_lag=300)
+	as_after_an_hour()
+	servers.catch_up()
+	for paused, read_on in ((1, (ON_THE_PRIMARY,)), (0, ON_A_REPLICA)):
+		in_another_worker(pause, paused)
+		# Within two seconds, whatever else the process does.
+		time.sleep(2)
+		in_another_worker(frappe.enqueue, LOOKING)
+		work_off()
+		assert looked() in read_on
+
+
+def pause(paused: int) -> None:
+	frappe.get_doc("Read Replica Settings").update({"paused": paused}).save()
+	frappe.db.commit()
+
+
 def test_a_job_is_shown_what_its_request_has_committed(looking, stale):
 	rule(LOOKING, "primary", reads="Replica", max_lag=300)
 

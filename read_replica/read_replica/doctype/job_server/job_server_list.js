@@ -1,26 +1,49 @@
 // Copyright (c) 2026, read_replica contributors
 // For license information, please see license.txt
 
-frappe.listview_settings["Job Server"] = {
-	hide_name_column: true,
-	add_fields: ["host", "queues", "scheduler_alive_at", "workers_alive_at", "jobs"],
-	get_indicator(doc) {
-		if (!doc.host) {
-			return [__("Nobody runs it"), "red", "host,is,not set"];
-		}
-		// Without a queue of its own, only its own scheduler puts jobs where its workers find them;
-		// but that may run on another one of its hosts.
-		const has_own_queue = (doc.queues || "").split(", ").includes(doc.server_id);
-		const needs_scheduler = doc.scheduler_alive_at && !has_own_queue;
-		const signs = [doc.workers_alive_at, ...(needs_scheduler ? [doc.scheduler_alive_at] : [])];
-		const minutes = Math.max(
-			...signs.map((sign) => (sign ? moment.utc().diff(moment.utc(sign), "minutes") : Infinity))
-		);
-		if (minutes < 10) {
-			return [__("Alive"), "green", "host,is,set"];
-		}
-		return minutes < 15
-			? [__("Late"), "orange", "host,is,set"]
-			: [__("Gone"), "red", "host,is,set"];
-	},
-};
+(() => {
+	// Times of this doctype are the database's, in UTC.
+	const minutes_since = (time) => (time ? moment.utc().diff(moment.utc(time), "minutes", true) : Infinity);
+	const in_words = (time) => {
+		const minutes = minutes_since(time);
+		return minutes === Infinity
+			? __("never")
+			: __("{0} ago", [moment.duration(minutes, "minutes").humanize()]);
+	};
+
+	frappe.listview_settings["Job Server"] = {
+		hide_name_column: true,
+		add_fields: [
+			"host",
+			"queues",
+			"scheduler_alive_at",
+			"workers_alive_at",
+			"workers",
+			"jobs",
+			"problems",
+		],
+		formatters: {
+			scheduler_alive_at: in_words,
+			workers_alive_at: in_words,
+			// One column for both, as a list has few.
+			workers: (workers, field, doc) => __("{0} for {1} jobs", [workers, doc.jobs]),
+		},
+		get_indicator(doc) {
+			if (!doc.host) {
+				return [__("Nobody runs it"), "red", "host,is,not set"];
+			}
+			// Without a queue of its own, only its own scheduler puts jobs where its workers find them;
+			// but that may run on another one of its hosts.
+			const has_own_queue = (doc.queues || "").split(", ").includes(doc.server_id);
+			const needs_scheduler = doc.scheduler_alive_at && !has_own_queue;
+			const signs = [doc.workers_alive_at, ...(needs_scheduler ? [doc.scheduler_alive_at] : [])];
+			const minutes = Math.max(...signs.map(minutes_since));
+			if (minutes < 10) {
+				return doc.problems
+					? [__("Alive, its last tick had problems"), "orange", "problems,is,set"]
+					: [__("Alive"), "green", "host,is,set"];
+			}
+			return minutes < 15 ? [__("Late"), "orange", "host,is,set"] : [__("Gone"), "red", "host,is,set"];
+		},
+	};
+})();

@@ -22,7 +22,8 @@ frappe.listview_settings["Routed Method"] = {
 		frappe.xcall("read_replica.api.ships_methods").then((ships) => {
 			if (!ships) {
 				this.ships_methods = false;
-				list.refresh();
+				// Not refresh(), which does nothing for the same rows within seconds.
+				list.render_list();
 			}
 		});
 		for (const where of ["Replica", "Primary", "Default"]) {
