@@ -5,16 +5,14 @@
 
 import frappe
 
+SWITCH = "apply_perm_level_on_api_calls"
 
-def are_kept(user: str) -> bool:
+
+def are_kept() -> bool:
 	"""Returns whether lists and REST leave out columns that a user may not read.
 
 	v15 and later always do; v14 only with "Apply Perm Level on API calls" in System Settings, which is off by default.
-
-	:param user: Administrator may read all of them
 	"""
-	if user == "Administrator" or not frappe.get_meta("System Settings").has_field(
-		"apply_perm_level_on_api_calls"
-	):
+	if not frappe.get_meta("System Settings").has_field(SWITCH):
 		return True
-	return bool(frappe.db.get_single_value("System Settings", "apply_perm_level_on_api_calls"))
+	return bool(frappe.get_system_settings(SWITCH))

@@ -3,11 +3,13 @@
 
 """Finds what is wrong now and worth a notice: replicas, servers of jobs, overdue jobs, runs that were given up."""
 
+import time
 from collections.abc import Callable
 from typing import NamedTuple
 
 from frappe import _
 
+from read_replica.engine.router import Router
 from read_replica.engine.settings import Endpoint
 from read_replica.site import routing_of_site
 from read_replica.watch import job_findings, overdue
@@ -15,6 +17,9 @@ from read_replica.watch.freshness_header import public_names
 
 # A replica that is late for a moment is no news: a backup, a large transaction.
 SECONDS_BEHIND_UNTIL_TOLD = 300
+
+# How long at most this process waits until it knows how late a replica is.
+MOST_SECONDS_OF_WATCHING = 35
 
 # A job whose last run was given up longer ago counts as well again.
 DAYS_A_RUN_GIVEN_UP_COUNTS = 1
@@ -60,21 +65,21 @@ def looks() -> dict[str, Callable[[], Look | None]]:
 
 
 def replicas_that_are_down() -> Look | None:
-	"""Returns the replicas that do not answer, or that follow no primary; asks all of them."""
+	"""Returns the replicas that do not answer, or that follow no primary that this site knows."""
 	routing = routing_of_site()
 	if routing.problem:
 		return None
 	if not routing.router:
 		return Look([], _is_not_read_any_more)
 	health = routing.router.health
-	health.check_now()
+	health.check_if_unknown()
 	outages = []
 	for endpoint, name in _named(routing.router.settings.replicas):
 		verdict = health.verdict_of(endpoint.name)
 		at = f"{endpoint.host}:{endpoint.port}"
 		if verdict and verdict.state == "down":
 			summary = _("Replica {0} is down").format(name)
-		elif verdict and verdict.lag is None:
+		elif verdict and verdict.lag is None and verdict.error:
 			summary = _("Replica {0} is up, but does not follow the primary").format(name)
 		else:
 			continue
@@ -93,15 +98,22 @@ def replicas_that_are_behind() -> Look | None:
 		return None
 	if not routing.router:
 		return Look([], _is_not_read_any_more)
+	watched_for = _watch_until_known(routing.router)
 	outages, unknown, names = [], set(), set()
 	for endpoint, name in _named(routing.router.settings.replicas):
 		names.add(name)
 		verdict = routing.router.health.verdict_of(endpoint.name)
 		limit = routing.router.settings.defaults_of(endpoint.pool).max_lag
-		if not verdict or verdict.lag is None:
+		if not verdict or verdict.state == "down" or verdict.error:
 			unknown.add(name)
-		elif verdict.lag > limit:
-			outages.append(_behind(name, verdict.lag, limit))
+		elif verdict.lag is not None:
+			if verdict.lag > limit:
+				outages.append(_behind(name, verdict.lag, limit))
+		elif watched_for > limit:
+			# It has not reached yet what the primary had when this process began to watch.
+			outages.append(_behind(name, watched_for, limit))
+		else:
+			unknown.add(name)
 	return Look(
 		outages,
 		lambda name: (
@@ -111,11 +123,30 @@ def replicas_that_are_behind() -> Look | None:
 	)
 
 
+def _watch_until_known(router: Router) -> float:
+	"""Wait until it is known how late each replica is; returns for how many seconds this process has watched.
+
+	Where requests are served, another process knows it. On a site at rest, this one has just begun: of a replica that
+	is late, it knows so when that reaches what the primary had at the beginning.
+	"""
+	began = time.monotonic()
+	router.health.check_if_unknown()
+	while _is_one_unknown(router) and time.monotonic() - began < MOST_SECONDS_OF_WATCHING:
+		time.sleep(1)
+		router.health.check_now()
+	return time.monotonic() - began
+
+
+def _is_one_unknown(router: Router) -> bool:
+	verdicts = [router.health.verdict_of(replica.name) for replica in router.replicas]
+	return any(one and one.state == "up" and one.lag is None and not one.error for one in verdicts)
+
+
 def _behind(name: str, lag: float, limit: float) -> Outage:
 	summary = _("Replica {0} has been more than {1} s behind for five minutes").format(name, f"{limit:g}")
 	# So late, it has been too late for some time already: a lag grows by a second each second at most.
 	until_told = max(0.0, SECONDS_BEHIND_UNTIL_TOLD - (lag - limit))
-	return Outage(name, summary, _("It is {0} s behind.").format(f"{lag:.0f}"), until_told)
+	return Outage(name, summary, _("It is {0} s behind, at least.").format(f"{lag:.0f}"), until_told)
 
 
 def _is_not_read_any_more(name: str) -> str:

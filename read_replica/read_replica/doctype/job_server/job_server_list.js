@@ -3,10 +3,15 @@
 
 frappe.listview_settings["Job Server"] = {
 	hide_name_column: true,
-	add_fields: ["host", "queues", "scheduler_alive_at", "workers_alive_at", "jobs"],
+	add_fields: ["queues", "scheduler_alive_at", "workers_alive_at", "jobs"],
 	get_indicator(doc) {
-		if (!doc.host) {
-			return [__("Nobody runs it"), "red", "host,is,not set"];
+		// Not by its host, which only System Managers are shown.
+		if (!doc.scheduler_alive_at && !doc.workers_alive_at) {
+			return [
+				__("Nobody runs it"),
+				"red",
+				"scheduler_alive_at,is,not set|workers_alive_at,is,not set",
+			];
 		}
 		// Without a queue of its own, only its own scheduler puts jobs where its workers find them;
 		// but that may run on another one of its hosts.
@@ -17,10 +22,10 @@ frappe.listview_settings["Job Server"] = {
 			...signs.map((sign) => (sign ? moment.utc().diff(moment.utc(sign), "minutes") : Infinity))
 		);
 		if (minutes < 10) {
-			return [__("Alive"), "green", "host,is,set"];
+			return [__("Alive"), "green", "missed_since,is,set"];
 		}
 		return minutes < 15
-			? [__("Late"), "orange", "host,is,set"]
-			: [__("Gone"), "red", "host,is,set"];
+			? [__("Late"), "orange", "missed_since,is,set"]
+			: [__("Gone"), "red", "missed_since,is,set"];
 	},
 };

@@ -25,6 +25,9 @@ frappe.listview_settings["Routed Method"] = {
 				list.refresh();
 			}
 		});
+		if (!frappe.model.can_write("Routed Method")) {
+			return;
+		}
 		for (const where of ["Replica", "Primary", "Default"]) {
 			const label = {
 				Replica: __("Read on Replicas"),
