@@ -15,6 +15,7 @@ read_replica.set_where_reports_read = async (names) => {
 		title: __("Where It Reads"),
 		fields: [
 			{ fieldname: "about", fieldtype: "HTML", options: read_replica.about_reports(names, rule) },
+			{ fieldname: "section_of_rule", fieldtype: "Section Break" },
 			{
 				fieldname: "reads",
 				fieldtype: "Select",
@@ -43,6 +44,7 @@ read_replica.set_where_reports_read = async (names) => {
 					"Strong: all that was saved before. Session: and what the user has saved. Eventual: no more than Max Lag asks."
 				),
 			},
+			{ fieldname: "limits", fieldtype: "Column Break" },
 			{
 				fieldname: "pool",
 				fieldtype: "Data",
@@ -50,7 +52,6 @@ read_replica.set_where_reports_read = async (names) => {
 				depends_on: is_replica,
 				description: __("The group of replicas to prefer"),
 			},
-			{ fieldname: "limits", fieldtype: "Column Break" },
 			{
 				fieldname: "max_lag",
 				fieldtype: "Float",
@@ -67,6 +68,7 @@ read_replica.set_where_reports_read = async (names) => {
 				non_negative: 1,
 				description: as_configured,
 			},
+			{ fieldname: "section_of_reason", fieldtype: "Section Break", hide_border: 1 },
 			{
 				fieldname: "reason",
 				fieldtype: "Small Text",
