@@ -5,5 +5,5 @@
 
 Uses the site's router, `core`, `config` and `database`. Used by lifecycle, watch, commands and the
 doctypes. Offers to others: opening, rules, desk, sources, called, rule_set, suggestions, shipped,
-shipped_rows.
+shipped_rows, report_rules.
 """

@@ -3,7 +3,8 @@
 
 """Reports for people and machines: status, findings, metrics, and a response header with the age of the data.
 
-Uses all rooms below it and changes nothing. Used by commands, api, lifecycle and hooks.
+Uses all rooms below it and changes nothing but its own note of what was told. Used by commands, api, install,
+lifecycle and hooks.
 Offers to others: status, methods, tables, json_output, job_findings, prometheus, metrics_access,
-freshness_header, top, top_screen.
+freshness_header, notices, outage_rows, top, top_screen, viewers.
 """

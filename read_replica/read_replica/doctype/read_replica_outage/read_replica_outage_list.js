@@ -9,7 +9,7 @@ frappe.listview_settings["Read Replica Outage"] = {
 			return [__("Over"), "gray", "ended_at,is,set"];
 		}
 		return doc.told_at
-			? [__("Lasts"), "red", "ended_at,is,not set|told_at,is,set"]
+			? [__("Going on"), "red", "ended_at,is,not set|told_at,is,set"]
 			: [__("Not Told Yet"), "orange", "told_at,is,not set"];
 	},
 };
