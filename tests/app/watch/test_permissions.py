@@ -236,7 +236,7 @@ def test_who_has_no_role_of_this_app_may_read_none_of_its_rows(stranger):
 	for doctype in in_another_worker(of_this_app):
 		for way, answer in reads(stranger, doctype).items():
 			assert answer.status_code == 403, f"{doctype} by {way}: {answer.status_code} {answer.text[:500]}"
-			assert ROW not in answer.text
+			assert SECRET not in answer.text
 
 
 def test_a_viewer_may_read_what_is_meant_for_them_without_hosts_and_errors(looker):
