@@ -15,6 +15,7 @@ import pytest
 
 from read_replica.engine.health.monitor import SECONDS_A_VERDICT_HOLDS
 from read_replica.jobs import scheduled_runs, servers
+from read_replica.read_replica.doctype.read_replica_outage.read_replica_outage import ReadReplicaOutage
 from read_replica.site import router_of_site
 from read_replica.watch import notices, outage_rows, outages
 from read_replica.watch.outages import Look, Outage
@@ -345,9 +346,6 @@ def test_all_that_is_found_at_once_goes_into_one_mail_if_that_is_set(quiet, monk
 	quiet.configure(mail_server="127.0.0.1", auto_email_id="out@example.com", mail_password="x")
 	frappe.db.delete(OUTAGE)
 	frappe.db.commit()
-	import traceback
-
-	monkeypatch.setattr(notices, "log_event", lambda *a, **k: traceback.print_exc())
 	assert len(told("is wrong")) == 2
 	[mail] = frappe.get_all("Email Queue", ["name", "reference_doctype", "message"])
 	assert mail.reference_doctype == OUTAGE
@@ -380,5 +378,9 @@ def test_outages_that_are_over_for_long_are_cleared_and_those_that_last_are_kept
 		)
 	frappe.db.commit()
 	run_log_clean_up()
+	if frappe.__version__.startswith("14."):
+		# It does not know the hook that names what is to be cleared, only what an administrator adds.
+		ReadReplicaOutage.clear_old_logs()
+		frappe.db.commit()
 	assert sorted(frappe.get_all(OUTAGE, pluck="subject")) == ["b", "c"]
 	assert outage_rows.DOCTYPE == OUTAGE
