@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response
 
 from read_replica.database.host import shared_of_site
 from read_replica.jobs import schedulers
-from read_replica.policy import clicks, desk, sources
+from read_replica.policy import clicks, desk, report_rules, sources
 from read_replica.watch import desk_methods, desk_settings, job_findings, job_notes
 
 # Who may see where a site reads; only a System Manager changes it, and sees hosts and users of databases.
@@ -23,7 +23,7 @@ def may_look() -> bool:
 @frappe.whitelist()
 def scheduled_methods() -> list[str]:
 	"""Returns the methods that are scheduled on this site, as suggestions for a field of the desk."""
-	frappe.only_for("System Manager")
+	frappe.only_for(MAY_LOOK)
 	return frappe.get_all("Scheduled Job Type", pluck="method", order_by="method", distinct=True)
 
 
@@ -68,7 +68,7 @@ def set_methods(names: str | list[str], where: str) -> None:
 @frappe.whitelist()
 def ships_methods() -> bool:
 	"""Returns whether the shipped list counts on this site, for the list of Routed Method."""
-	frappe.only_for("System Manager")
+	frappe.only_for(MAY_LOOK)
 	return sources.is_shipped_list_on()
 
 
@@ -170,6 +170,24 @@ def test_connection(replica: str) -> dict:
 	from read_replica.deploy import site_connection
 
 	return site_connection.try_replica(replica)
+
+
+@frappe.whitelist()
+def rule_of_report(report: str) -> dict:
+	"""Returns where a report reads, and by which rule, for the button on its form."""
+	frappe.only_for("System Manager")
+	return report_rules.rule_of(report)
+
+
+@frappe.whitelist(methods=["POST"])
+def set_reports(reports: str | list[str], rule: str | dict) -> None:
+	"""Set where reports read.
+
+	:param reports: their names, as JSON or a list
+	:param rule: as JSON or a dict, with fields of Routed Method: reads, consistency, max_lag, pool, timeout, reason
+	"""
+	frappe.only_for("System Manager")
+	report_rules.set_rule(frappe.parse_json(reports), frappe.parse_json(rule))
 
 
 @frappe.whitelist(allow_guest=True, methods=["GET"])

@@ -38,12 +38,33 @@ override_doctype_class = {
 	"Scheduled Job Type": "read_replica.scheduler_split.SplitScheduledJobType",
 }
 
-# System Health Report shows problems with the servers of jobs; Log Settings clears old takeovers.
-doctype_js = {"System Health Report": "public/js/system_health_report.js"}
-default_log_clearing_doctypes = {"Job Takeover": 180}
+# System Health Report shows problems with the servers of jobs; a report's form and list set where it reads.
+doctype_js = {
+	"System Health Report": "public/js/system_health_report.js",
+	"Report": ["public/js/report_rule.js", "public/js/report.js"],
+}
+doctype_list_js = {"Report": ["public/js/report_rule.js", "public/js/report_list.js"]}
+app_include_js = ["/assets/read_replica/js/report_freshness.js"]
+
+# Log Settings clears what is over.
+default_log_clearing_doctypes = {"Job Takeover": 180, "Read Replica Outage": 180}
+
+# Each has columns that only System Managers may read. v14 gives them to all who may read the row.
+permission_query_conditions = {
+	"Job Server": "read_replica.watch.viewers.only_rows_with_kept_columns",
+	"Job Worker": "read_replica.watch.viewers.only_rows_with_kept_columns",
+	"Scheduled Run": "read_replica.watch.viewers.only_rows_with_kept_columns",
+}
+has_permission = {
+	"Job Server": "read_replica.watch.viewers.has_permission",
+	"Job Worker": "read_replica.watch.viewers.has_permission",
+	"Scheduled Run": "read_replica.watch.viewers.has_permission",
+}
 
 # A cron entry, as "all" is four minutes in some versions and the tick of the scheduler in others.
-scheduler_events = {"cron": {"*/5 * * * *": ["read_replica.policy.learning.learn"]}}
+scheduler_events = {
+	"cron": {"*/5 * * * *": ["read_replica.policy.learning.learn", "read_replica.watch.notices.tell"]}
+}
 
 after_install = "read_replica.install.after_install"
 after_app_install = "read_replica.install.after_app_install"

@@ -15,6 +15,7 @@ from read_replica.database.host import shared_of_site
 from read_replica.jobs import annotations
 from read_replica.patches.v0_1 import add_core_keys
 from read_replica.policy import shipped_rows
+from read_replica.watch import notices, viewers
 
 # Who may look, and changes nothing. Core makes it, as pages of the app name it.
 ROLE = "Read Replica Viewer"
@@ -102,6 +103,8 @@ def after_uninstall() -> None:
 	# v14 leaves the values of a Single behind.
 	frappe.db.delete("Singles", {"doctype": "Read Replica Settings"})
 	_forget_what_people_made_of(_doctypes())
+	notices.forget()
+	viewers.forget()
 	site.forget()
 	shared_of_site().forget_for_good()
 	frappe.db.commit()

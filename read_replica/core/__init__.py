@@ -5,5 +5,5 @@
 
 Uses `database` and `config`; what a replacement does is handed in by the rooms that know of routing and jobs.
 Used by the site, jobs, watch, lifecycle and hooks. Offers to others: replacements, patching, callers,
-class_overrides, core_keys, desk_address, replica_switch, rq_data, whitelist.
+class_overrides, column_permissions, core_keys, desk_address, replica_switch, rq_data, whitelist.
 """

@@ -5,7 +5,7 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import frappe
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, stop_after_delay, wait_random
@@ -15,6 +15,8 @@ from read_replica.engine.dialect import number_of
 # Error numbers of a statement that lost against another transaction: 1020 the row has changed since this
 # transaction's first read (innodb_snapshot_isolation), 1205 lock wait timeout, 1213 deadlock.
 TRANSACTION_CONFLICTS = (1020, 1205, 1213)
+
+T = TypeVar("T")
 
 MOST_TRIES = 10
 SECONDS_OF_TRIES = 60
@@ -38,14 +40,42 @@ def execute_and_commit(statement: str, values: Any = ()) -> bool:
 	return _retry_on_conflict(partial(_run, statement, values))
 
 
-def _run(statement: str, values: Any) -> bool:
+def in_a_transaction(step: Callable[[], T]) -> T:
+	"""Run a step in a transaction of its own and commit it; returns what the step returns.
+
+	For statements that belong together: all of them are committed, or none. Commits what is uncommitted first.
+	Retried from its beginning on a transaction conflict, as `execute_and_commit` is.
+
+	:param step: executes a few statements, in the same order in all processes; may be run several times
+	:raises Exception: that of the step, after a rollback
+	"""
+	frappe.db.commit()
+	try:
+		return _retry_on_conflict(partial(_run_and_commit, step))
+	except Exception:
+		frappe.db.rollback()
+		raise
+
+
+def _run_and_commit(step: Callable[[], T]) -> T:
+	result = step()
+	frappe.db.commit()
+	return result
+
+
+def execute(statement: str, values: Any = ()) -> bool:
+	"""Execute a statement in the transaction that is open; returns whether it changed a row."""
 	frappe.db.sql(statement, values)
-	has_changed = frappe.db._cursor.rowcount > 0
+	return frappe.db._cursor.rowcount > 0
+
+
+def _run(statement: str, values: Any) -> bool:
+	has_changed = execute(statement, values)
 	frappe.db.commit()
 	return has_changed
 
 
-def _retry_on_conflict(step: Callable[[], bool]) -> bool:
+def _retry_on_conflict(step: Callable[[], T]) -> T:
 	tries = Retrying(
 		retry=retry_if_exception(is_transaction_conflict),
 		stop=stop_after_attempt(MOST_TRIES) | stop_after_delay(SECONDS_OF_TRIES),

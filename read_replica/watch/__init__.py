@@ -3,7 +3,8 @@
 
 """Reports for people and machines: status, findings, metrics, and a response header with the age of the data.
 
-Uses all rooms below it and changes nothing. Used by commands, api, lifecycle and hooks.
-Offers to others: status, methods, tables, json_output, job_findings, job_notes, desk_methods, desk_settings,
-prometheus, metrics_access, freshness_header, top, top_screen.
+Uses all rooms below it and changes nothing but its own note of what was told. Used by commands, api, install,
+lifecycle and hooks.
+Offers to others: status, methods, tables, json_output, job_findings, job_notes, desk_methods, desk_settings, notices,
+outage_rows, viewers, prometheus, metrics_access, freshness_header, top, top_screen.
 """

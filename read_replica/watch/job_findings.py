@@ -69,10 +69,10 @@ def findings() -> dict[str, Callable[[], list[str]]]:
 	"""Returns what finds each kind of problem, in sentences, by the id that the doctor has for it."""
 	return {
 		"scheduler-ticks": schedulers.problems,
-		"job-servers-seen": _servers_that_are_gone,
+		"job-servers-seen": lambda: [sentence for _, sentence in servers_that_are_gone()],
 		"bench-id": _workers_of_another_bench,
 		"queues-are-read": _queues_without_readers,
-		"runs-given-up": _runs_given_up,
+		"runs-given-up": lambda: [sentence for _, sentence in runs_given_up()],
 		"runs-that-failed": _runs_that_failed,
 		"named-locks": _runs_without_locks,
 		"lost-servers-are-noticed": _missing_tcp_keepalive,
@@ -86,7 +86,8 @@ def findings() -> dict[str, Callable[[], list[str]]]:
 	}
 
 
-def _servers_that_are_gone() -> list[str]:
+def servers_that_are_gone() -> list[tuple[str, str]]:
+	"""Returns the id of each server that has scheduled jobs and is gone, with a sentence; or several of them."""
 	known = servers.load()
 	jobs = defaultdict(list)
 	for method in frappe.get_all(
@@ -96,7 +97,7 @@ def _servers_that_are_gone() -> list[str]:
 		if note := note_on(rule, known):
 			jobs[rule.server_id, note].append(method)
 	return [
-		f"Server {server_id!r}: {note}. Scheduled jobs: {_shortened(methods)}"
+		(server_id, f"Server {server_id!r}: {note}. Scheduled jobs: {_shortened(methods)}")
 		for (server_id, note), methods in sorted(jobs.items())
 	]
 
@@ -139,16 +140,28 @@ def _workers_of_another_bench() -> list[str]:
 	]
 
 
-def _runs_given_up() -> list[str]:
+def runs_given_up(days: int = scheduled_runs.DAYS_KEPT_IF_NOT_EXECUTED) -> list[tuple[str, str]]:
+	"""Returns each job that had runs given up, with a sentence.
+
+	:param days: how many of the last days count
+	"""
 	found = frappe.db.sql(
 		"select job, count(*) from `tabScheduled Run` where executed_at is null and attempts >= %s"
-		" group by job order by job",
-		scheduled_runs.MOST_ATTEMPTS,
+		" and claimed_at > utc_timestamp(6) - interval %s day group by job order by job",
+		(scheduled_runs.MOST_ATTEMPTS, days),
 	)
 	errors = _last_errors()
+	sentence = (
+		"{job}: the worker was killed {attempts} times, or could not begin, in {count} runs; they are not executed"
+		" again.{error} See Scheduled Run."
+	)
 	return [
-		f"{job}: the worker was killed {scheduled_runs.MOST_ATTEMPTS} times, or could not begin, in {count} runs;"
-		f" they are not executed again.{_last_error(errors, job)} See Scheduled Run."
+		(
+			job,
+			sentence.format(
+				job=job, attempts=scheduled_runs.MOST_ATTEMPTS, count=count, error=_last_error(errors, job)
+			),
+		)
 		for job, count in found
 	]
 

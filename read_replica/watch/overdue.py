@@ -26,15 +26,20 @@ def problems() -> list[str]:
 
 	A job is overdue if it should have begun more than two ticks of its server ago.
 	"""
-	jobs = _overdue()
-	if not jobs:
-		return []
 	by_reason = defaultdict(list)
-	for job, reason in zip(jobs, _reasons(jobs), strict=True):
-		by_reason[reason].append(job.method)
+	for method, reason in reasons().items():
+		by_reason[reason].append(method)
 	return [
 		f"Overdue: {', '.join(sorted(methods))}: {reason}." for reason, methods in sorted(by_reason.items())
 	]
+
+
+def reasons() -> dict[str, str]:
+	"""Returns the reason for each job that is overdue, by its method."""
+	jobs = _overdue()
+	if not jobs:
+		return {}
+	return {job.method: reason for job, reason in zip(jobs, _reasons(jobs), strict=True)}
 
 
 def _overdue() -> list[Any]:

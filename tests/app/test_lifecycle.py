@@ -136,6 +136,7 @@ def leave_traces() -> None:
 	row.save()
 	frappe.get_doc("Read Replica Settings").save()
 	shared_of_site().add_counts({}, {"some.method": RequestTally(calls=1)}, {"primary": 1, "replica01": 1})
+	give_up_a_run_and_tell()
 	create_custom_field("Routed Method", {"fieldname": "asked_by", "fieldtype": "Data", "label": "Asked By"})
 	add_permission("Routed Method", "Website Manager")
 	frappe.make_property_setter(
@@ -145,6 +146,22 @@ def leave_traces() -> None:
 	frappe.model.utils.user_settings.sync_user_settings()
 	run_log_clean_up()
 	frappe.db.commit()
+
+
+def give_up_a_run_and_tell() -> None:
+	"""A notice by desk and by mail, and a user who may look."""
+	from read_replica.watch import notices
+	from read_replica.watch.viewers import VIEWER
+
+	frappe.db.sql(
+		"insert into `tabScheduled Run` (name, job, job_type, attempts, claimed_at)"
+		" values ('of-the-test', 'some.method', 'some.method', 3, utc_timestamp(6))"
+	)
+	notices.tell()
+	assert frappe.db.exists("Notification Log", {"document_type": "Read Replica Outage"})
+	mail = {"doctype": "Email Queue", "reference_doctype": "Read Replica Outage", "message": "x"}
+	frappe.get_doc(mail | {"recipients": [{"recipient": "a@example.com"}]}).db_insert()
+	frappe.get_doc("User", "Administrator").append("roles", {"role": VIEWER}).db_insert()
 
 
 def test_a_site_goes_on_after_an_uninstall_in_a_process_that_has_routed_for_it(other, servers):

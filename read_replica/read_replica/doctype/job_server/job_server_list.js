@@ -13,15 +13,7 @@
 
 	frappe.listview_settings["Job Server"] = {
 		hide_name_column: true,
-		add_fields: [
-			"host",
-			"queues",
-			"scheduler_alive_at",
-			"workers_alive_at",
-			"workers",
-			"jobs",
-			"problems",
-		],
+		add_fields: ["queues", "scheduler_alive_at", "workers_alive_at", "workers", "jobs"],
 		formatters: {
 			scheduler_alive_at: in_words,
 			workers_alive_at: in_words,
@@ -29,8 +21,13 @@
 			workers: (workers, field, doc) => __("{0} for {1} jobs", [workers, doc.jobs]),
 		},
 		get_indicator(doc) {
-			if (!doc.host) {
-				return [__("Nobody runs it"), "red", "host,is,not set"];
+			// Not by its host or its problems, which only System Managers are shown.
+			if (!doc.scheduler_alive_at && !doc.workers_alive_at) {
+				return [
+					__("Nobody runs it"),
+					"red",
+					"scheduler_alive_at,is,not set|workers_alive_at,is,not set",
+				];
 			}
 			// Without a queue of its own, only its own scheduler puts jobs where its workers find them;
 			// but that may run on another one of its hosts.
@@ -39,11 +36,11 @@
 			const signs = [doc.workers_alive_at, ...(needs_scheduler ? [doc.scheduler_alive_at] : [])];
 			const minutes = Math.max(...signs.map(minutes_since));
 			if (minutes < 10) {
-				return doc.problems
-					? [__("Alive, its last tick had problems"), "orange", "problems,is,set"]
-					: [__("Alive"), "green", "host,is,set"];
+				return [__("Alive"), "green", "missed_since,is,set"];
 			}
-			return minutes < 15 ? [__("Late"), "orange", "host,is,set"] : [__("Gone"), "red", "host,is,set"];
+			return minutes < 15
+				? [__("Late"), "orange", "missed_since,is,set"]
+				: [__("Gone"), "red", "missed_since,is,set"];
 		},
 	};
 })();

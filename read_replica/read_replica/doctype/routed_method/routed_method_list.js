@@ -26,6 +26,9 @@ frappe.listview_settings["Routed Method"] = {
 				list.render_list();
 			}
 		});
+		if (!frappe.model.can_write("Routed Method")) {
+			return;
+		}
 		for (const where of ["Replica", "Primary", "Default"]) {
 			const label = {
 				Replica: __("Read on Replicas"),

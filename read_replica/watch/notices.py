@@ -1,0 +1,107 @@
+# Copyright (c) 2026, read_replica contributors
+# For license information, please see license.txt
+
+"""Tells System Managers what is wrong, once per outage, and when it is over: in the desk, and by mail if set.
+
+A scheduled job. Two servers that run it at the same time tell nothing twice; see `outage_rows`.
+"""
+
+from functools import partial
+
+import frappe
+from frappe import _
+from frappe.desk.doctype.notification_settings.notification_settings import is_notifications_enabled
+from frappe.utils import escape_html
+from frappe.utils.user import get_system_managers
+
+from read_replica.database.bookkeeping import in_a_transaction
+from read_replica.database.event_log import log_event
+from read_replica.policy.sources import is_switched_on
+from read_replica.watch import outage_rows, outages
+from read_replica.watch.outage_rows import Change
+from read_replica.watch.outages import Look
+
+SWITCH_OF_MAIL = "send_notices_by_mail"
+
+
+def tell() -> None:
+	"""Look for outages, and tell System Managers what has begun and what is over since the last time.
+
+	What cannot be looked at is logged, and stays as it was told; the other kinds are told all the same.
+	"""
+	told = []
+	for kind, look_for in outages.looks().items():
+		try:
+			frappe.db.commit()
+			if look := look_for():
+				told += in_a_transaction(partial(_note_and_notify, kind, look))
+		except Exception as error:
+			frappe.db.rollback()
+			log_event("notice_failed", of=kind, error=f"{type(error).__name__}: {error}")
+	if told and is_switched_on(SWITCH_OF_MAIL):
+		_mail(told)
+
+
+def _note_and_notify(kind: str, look: Look) -> list[Change]:
+	changes = outage_rows.note(kind, look)
+	for has_begun in (True, False):
+		if of_one_sort := [change for change in changes if change.has_begun is has_begun]:
+			_notify(of_one_sort)
+	return changes
+
+
+def _notify(changes: list[Change]) -> None:
+	"""Write one notice for all of these, as many jobs may be overdue for one reason."""
+	for user in ("Administrator", *get_system_managers(only_name=True)):
+		if is_notifications_enabled(user):
+			notice = frappe.new_doc("Notification Log")
+			notice.update(
+				{
+					"type": "Alert",
+					"for_user": user,
+					"from_user": "Administrator",
+					"subject": escape_html(_subject(changes)),
+					"email_content": _as_html(changes),
+					"document_type": outage_rows.DOCTYPE,
+					"document_name": changes[0].name,
+				}
+			)
+			notice.insert(ignore_permissions=True)
+
+
+def _subject(changes: list[Change]) -> str:
+	first, more = changes[0].summary, len(changes) - 1
+	return _("{0}, and {1} more").format(first, more) if more else first
+
+
+def _as_html(changes: list[Change]) -> str:
+	lines = [" ".join(filter(None, (f"{change.summary}.", change.details))) for change in changes]
+	return "<br>".join(map(escape_html, lines))
+
+
+def _mail(changes: list[Change]) -> None:
+	"""Put one mail with all of these into the queue; what was told in the desk stays told if that fails."""
+	recipients = get_system_managers(only_name=True)
+	if not recipients:
+		return
+	try:
+		frappe.sendmail(
+			recipients=recipients,
+			subject=f"[{frappe.local.site}] {_subject(changes)}",
+			message=_as_html(changes),
+			reference_doctype=outage_rows.DOCTYPE,
+			reference_name=changes[0].name,
+			add_unsubscribe_link=0,
+		)
+		frappe.db.commit()
+	except Exception as error:
+		frappe.db.rollback()
+		log_event("notice_failed", of="mail", error=f"{type(error).__name__}: {error}")
+
+
+def forget() -> None:
+	"""Delete what was told, as at an uninstall: it links to rows that are gone."""
+	frappe.db.delete("Notification Log", {"document_type": outage_rows.DOCTYPE})
+	mails = frappe.get_all("Email Queue", {"reference_doctype": outage_rows.DOCTYPE}, pluck="name")
+	frappe.db.delete("Email Queue Recipient", {"parent": ("in", mails or [""])})
+	frappe.db.delete("Email Queue", {"name": ("in", mails or [""])})
