@@ -16,6 +16,8 @@ from read_replica.jobs import annotations
 from read_replica.patches.v0_1 import add_core_keys
 from read_replica.policy import shipped_rows
 
+VIEWER = "Read Replica Viewer"
+
 
 def after_install() -> None:
 	"""Add core's keys to the site's configuration, and print problems with other apps."""
@@ -71,6 +73,13 @@ def _forget_what_people_made_of(doctypes: list[str]) -> None:
 			frappe.cache().hdel("_user_settings", key)
 
 
+def _forget_role() -> None:
+	"""Delete the role that core has made as it is named in a page of this app, and whom it was given to."""
+	for doctype in ("Has Role", "Custom DocPerm", "DocPerm"):
+		frappe.db.delete(doctype, {"role": VIEWER})
+	frappe.db.delete("Role", {"name": VIEWER})
+
+
 def after_uninstall() -> None:
 	"""Remove what this app has put into the site's configuration and Redis, once it is uninstalled."""
 	# Frappe calls this in a dry run as well, which leaves the app installed.
@@ -86,6 +95,7 @@ def after_uninstall() -> None:
 	# v14 leaves the values of a Single behind.
 	frappe.db.delete("Singles", {"doctype": "Read Replica Settings"})
 	_forget_what_people_made_of(_doctypes())
+	_forget_role()
 	site.forget()
 	shared_of_site().forget_for_good()
 	frappe.db.commit()

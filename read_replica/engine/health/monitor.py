@@ -62,6 +62,8 @@ class HealthMonitor:
 		self._updated_at = float("-inf")
 		self._found_at = float("-inf")
 		self._lag_samples = LagSamples()
+		# The names of the replicas that were down in the last verdicts.
+		self.down: frozenset[str] = frozenset()
 		# The last value of the host's `revision` that this process has heard of.
 		self.revision: str | None = None
 		self._revised_at = float("-inf")
@@ -241,6 +243,7 @@ class HealthMonitor:
 		"""Replace the verdicts of this process by new ones, which may be some seconds old."""
 		self._verdicts = verdicts
 		self._updated_at = time.monotonic() - age
+		self.down = frozenset(name for name, verdict in verdicts.items() if verdict.state == "down")
 		for name, verdict in verdicts.items():
 			# The prober had an answer from it, so it is no longer silent; unless our own query still waits for one.
 			if verdict.state == "up" and not self.health_check.probes[name].silent_for:
