@@ -13,8 +13,8 @@ from read_replica.policy import desk, sources
 from read_replica.watch import examination, job_findings, monitor, status
 from read_replica.watch.json_output import plain
 
-# May look at what the pages of this app show; a System Manager may change it as well.
-VIEWERS = ("System Manager", "Read Replica Viewer")
+# Who may see where a site reads; only a System Manager changes it, and sees hosts and users of databases.
+MAY_LOOK = ("System Manager", "Read Replica Viewer")
 
 
 @frappe.whitelist()
@@ -87,8 +87,8 @@ def metrics() -> Response:
 
 @frappe.whitelist(methods=["GET"])
 def replica_monitor() -> dict:
-	"""Returns what the page Replica Monitor shows, as docs/desk.md says; times are in UTC."""
-	frappe.only_for(VIEWERS)
+	"""Returns what the page Replica Monitor shows, as docs/replica-monitor.md says; times are in UTC."""
+	frappe.only_for(MAY_LOOK)
 	now = monitor.monitor(shows_details="System Manager" in frappe.get_roles())
 	return plain(now, names_and_passwords(frappe.local.conf))
 

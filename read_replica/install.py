@@ -16,7 +16,8 @@ from read_replica.jobs import annotations
 from read_replica.patches.v0_1 import add_core_keys
 from read_replica.policy import shipped_rows
 
-VIEWER = "Read Replica Viewer"
+# Who may look, and changes nothing; pages of the app name it.
+ROLE = "Read Replica Viewer"
 
 
 def after_install() -> None:
@@ -74,10 +75,10 @@ def _forget_what_people_made_of(doctypes: list[str]) -> None:
 
 
 def _forget_role() -> None:
-	"""Delete the role that core has made as it is named in a page of this app, and whom it was given to."""
-	for doctype in ("Has Role", "Custom DocPerm", "DocPerm"):
-		frappe.db.delete(doctype, {"role": VIEWER})
-	frappe.db.delete("Role", {"name": VIEWER})
+	"""Delete the role that pages of this app have brought, from all users as well."""
+	for table in ("Has Role", "Custom DocPerm", "DocPerm"):
+		frappe.db.delete(table, {"role": ROLE})
+	frappe.db.delete("Role", {"name": ROLE})
 
 
 def after_uninstall() -> None:

@@ -5,5 +5,6 @@
 
 Uses all rooms below it and changes nothing. Used by commands, api, lifecycle and hooks.
 Offers to others: status, methods, monitor, examination, tables, json_output, job_findings, prometheus,
-metrics_access, freshness_header, top, top_screen.
+Offers to others: status, methods, monitor, examination, tables, json_output, job_findings, prometheus,
+metrics_access, freshness_header, top, top_screen, state_changes.
 """

@@ -13,7 +13,6 @@ from read_replica.database.host import shared_of_site
 from read_replica.database.revision import REVISION
 from read_replica.engine import dialect
 from read_replica.engine.metrics import PRIMARY
-from read_replica.engine.reasons import Reason
 from read_replica.engine.router import Router
 from read_replica.engine.shared.shared_state import SharedState
 from read_replica.site import routing_of_site
@@ -30,7 +29,7 @@ from read_replica.watch.monitor_report import (
 from read_replica.watch.status import from_seconds, in_utc, replica_share, written_by
 
 # These calls are where they belong, also with all replicas well.
-NO_FALLBACK = {Reason.REPLICA.value, Reason.IN_SCOPE.value, Reason.IN_PRIMARY_BLOCK.value}
+NO_FALLBACK = {"replica", "in_scope", "in_primary_block"}
 
 STATES = {"good": "up", "lagging": "late", "down": "down", "unknown": "unknown"}
 

@@ -39,6 +39,10 @@ def replica_of(now: dict, name: str = "replica01") -> dict:
 
 
 def new_user(email: str, *roles: str) -> None:
+	for role in roles:
+		# Core makes a role that a doctype names, and not always one that a page names.
+		if not frappe.db.exists("Role", role):
+			frappe.get_doc({"doctype": "Role", "role_name": role}).insert()
 	if not frappe.db.exists("User", email):
 		user = {"doctype": "User", "email": email, "first_name": email, "send_welcome_email": 0}
 		user |= {"new_password": PASSWORD, "roles": [{"role": role} for role in roles]}
