@@ -29,6 +29,8 @@ read_replica.LagChart = class LagChart {
 			type: "line",
 			height: 220,
 			animate: 0,
+			// Else it is drawn at 0 first.
+			disableEntryAnimation: 1,
 			colors: ["blue", "green", "violet", "orange", "cyan", "pink"],
 			data: {
 				labels: now.lags.map((row) => read_replica.clock(row.at)),

@@ -139,7 +139,7 @@ frappe.provide("read_replica");
 
 	function writers(now) {
 		if (!now.writers.length) return muted(esc(__("No method was caught writing.")));
-		const heads = [__("Method"), __("Table"), __("Stays on the Primary Until")];
+		const heads = [__("Method"), __("Table"), __("On the Primary Until")];
 		return table(
 			now.may_change ? [...heads, ""] : heads,
 			now.writers.map((one) => {
