@@ -34,8 +34,8 @@ frappe.provide("read_replica");
 		["fallbacks", () => __("Why the Primary Answered")],
 		["running", () => __("Running for More Than {0} Seconds", [5])],
 		["writers", () => __("Caught Writing")],
-		["jobs", () => __("Jobs by Server")],
-		["doctor", () => __("The Doctor's Findings")],
+		["jobs", () => __("Jobs by Server"), "wide"],
+		["doctor", () => __("The Doctor's Findings"), "wide"],
 	];
 
 	read_replica.frame = () =>
