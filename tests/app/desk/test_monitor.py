@@ -208,6 +208,8 @@ def test_without_redis_it_says_what_is_missing(desk, desk_bench):
 	page = monitor_of(user)
 	shows(page, "summary", "cache Redis does not answer")
 	shows(page, "lag", "no history without the cache Redis")
+	for panel in ("share", "fallbacks", "writers"):
+		shows(page, panel, "Not known without")
 	user.screenshot("monitor-no-redis")
 
 

@@ -45,6 +45,16 @@ frappe.provide("read_replica");
 					<h2 id="rr-${name}">${esc(title())}</h2><div data-panel="${name}"></div></section>`
 		).join("")}</div>`;
 
+	function notices_of(now) {
+		return read_replica
+			.notices(now)
+			.map(
+				([color, text]) =>
+					`<div class="rr-notice" role="status">${pill(["", color])}<span>${esc(text)}</span></div>`
+			)
+			.join("");
+	}
+
 	function summary(now) {
 		const { count: all, taken_up } = now.processes;
 		const share =
@@ -53,13 +63,11 @@ frappe.provide("read_replica");
 				: __("Replicas have answered {0} % of the statements that read in the last hour.", [
 						Math.round(now.replica_share_percent),
 				  ]);
+		if (!now.redis_answers) return notices_of(now);
 		const processes = all
 			? __("Settings taken up by {0} of {1} processes.", [taken_up, all])
 			: __("No process routes calls at the moment.");
-		const notices = read_replica
-			.notices(now)
-			.map(([color, text]) => `<div class="rr-notice" role="status">${pill(["", color])}<span>${esc(text)}</span></div>`);
-		return `${notices.join("")}<p class="rr-share">${esc(share)}</p><p class="text-muted">${esc(processes)}</p>`;
+		return `${notices_of(now)}<p class="rr-share">${esc(share)}</p><p class="text-muted">${esc(processes)}</p>`;
 	}
 
 	function replicas(now) {
@@ -193,13 +201,17 @@ frappe.provide("read_replica");
 		}${examine}`;
 	}
 
+	// "None" would be wrong where it is not known.
+	const of_redis = (now, panel) =>
+		now.redis_answers ? panel(now) : muted(esc(__("Not known without the cache Redis.")));
+
 	read_replica.panels = (now, is_examining) => ({
 		summary: summary(now),
 		replicas: replicas(now),
-		share: share(now),
-		fallbacks: fallbacks(now),
+		share: of_redis(now, share),
+		fallbacks: of_redis(now, fallbacks),
 		running: running(now),
-		writers: writers(now),
+		writers: of_redis(now, writers),
 		jobs: jobs(now),
 		doctor: doctor(now, is_examining),
 	});
