@@ -123,7 +123,7 @@ def _running(router: Router, replicas: list[MonitoredReplica]) -> dict[str, list
 
 def _statements(found: Mapping[str, list | None], shows_details: bool) -> list[RunningStatement]:
 	rows = [
-		RunningStatement(name, one.query, one.seconds, one.statement if shows_details else None)
+		RunningStatement(name, one.id, one.seconds, one.statement if shows_details else None)
 		for name, statements in found.items()
 		for one in statements or ()
 	]

@@ -5,16 +5,18 @@
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 from read_replica.engine import dialect
-from read_replica.engine.dialect import Running
+from read_replica.engine.dialect import RunningStatement
 from read_replica.engine.replicas.replica import Replica
 
 SECONDS_UNTIL_SHOWN = 5.0
 SECONDS_TO_ANSWER = 1.0
+MOST_SHOWN = 50
 
 
-def on_replicas(replicas: Sequence[Replica]) -> dict[str, list[Running] | None]:
+def on_replicas(replicas: Sequence[Replica]) -> dict[str, list[RunningStatement] | None]:
 	"""Returns what has been running for SECONDS_UNTIL_SHOWN on each replica, by its name; None: it did not tell.
 
 	Each is asked over a connection of its own, as those of the pool may all be in use by just these statements.
@@ -27,14 +29,15 @@ def on_replicas(replicas: Sequence[Replica]) -> dict[str, list[Running] | None]:
 		return dict(zip((one.name for one in replicas), threads.map(_running, replicas), strict=True))
 
 
-def _running(replica: Replica) -> list[Running] | None:
+def _running(replica: Replica) -> list[RunningStatement] | None:
 	try:
 		connection = replica.connect()
 	except Exception:
 		# The health check says why.
 		return None
 	try:
-		return dialect.running(connection, SECONDS_UNTIL_SHOWN, SECONDS_TO_ANSWER)
+		found = dialect.own_processes(connection, SECONDS_TO_ANSWER).running
+		return [one for one in found if one.seconds >= SECONDS_UNTIL_SHOWN][:MOST_SHOWN]
 	except Exception:
 		return None
 	finally:
@@ -50,6 +53,19 @@ def end(replica: Replica, query: int) -> bool:
 	"""
 	connection = replica.connect()
 	try:
-		return dialect.end_statement(connection, query, SECONDS_TO_ANSWER)
+		if not _is_running(connection, query):
+			return False
+		try:
+			dialect.end_statement(connection, query, SECONDS_TO_ANSWER)
+		except Exception:
+			# It may have ended by itself since.
+			if _is_running(connection, query):
+				raise
+			return False
+		return True
 	finally:
 		connection.close()
+
+
+def _is_running(connection: Any, query: int) -> bool:
+	return any(one.id == query for one in dialect.own_processes(connection, SECONDS_TO_ANSWER).running)
