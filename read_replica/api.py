@@ -6,10 +6,20 @@
 import frappe
 from werkzeug.wrappers import Response
 
+from read_replica.config.keys import names_and_passwords
 from read_replica.database.host import shared_of_site
 from read_replica.jobs import schedulers
 from read_replica.policy import clicks, desk, report_rules, sources
-from read_replica.watch import desk_methods, desk_settings, job_findings, job_notes
+from read_replica.watch import (
+	desk_methods,
+	desk_settings,
+	examination,
+	job_findings,
+	job_notes,
+	monitor,
+	status,
+)
+from read_replica.watch.json_output import plain
 
 # Who may see where a site reads; only a System Manager changes it, and sees hosts and users of databases.
 MAY_LOOK = ("System Manager", "Read Replica Viewer")
@@ -197,3 +207,32 @@ def metrics() -> Response:
 	from read_replica.watch import prometheus
 
 	return prometheus.metrics_response()
+
+
+@frappe.whitelist(methods=["GET"])
+def replica_monitor() -> dict:
+	"""Returns what the page Replica Monitor shows, as docs/replica-monitor.md says; times are in UTC."""
+	frappe.only_for(MAY_LOOK)
+	now = monitor.monitor(shows_details="System Manager" in frappe.get_roles())
+	return plain(now, names_and_passwords(frappe.local.conf))
+
+
+@frappe.whitelist(methods=["POST"])
+def end_statement(replica: str, query: int | str) -> bool:
+	"""End a statement that runs on a replica for this site; returns False if it has ended already.
+
+	:param query: the server's number for it, as the monitor shows it
+	"""
+	frappe.only_for("System Manager")
+	return monitor.end_statement(replica, frappe.utils.cint(query))
+
+
+@frappe.whitelist(methods=["POST"])
+def examine_servers() -> None:
+	"""Let the doctor look at all servers of the site; the monitor shows what he has found."""
+	frappe.only_for("System Manager")
+	# Not at the top: no other request needs what looks at servers.
+	from read_replica.deploy import site_doctor
+
+	report = site_doctor.examine((), (), "warn", status.findings())
+	examination.keep(report, names_and_passwords(frappe.local.conf))

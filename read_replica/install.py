@@ -17,8 +17,6 @@ from read_replica.patches.v0_1 import add_core_keys
 from read_replica.policy import shipped_rows
 from read_replica.watch import notices, viewers
 
-# Who may look, and changes nothing. Core makes it, as pages of the app name it.
-ROLE = "Read Replica Viewer"
 # One word: v15 finds no other by the address of a tile on the screen of apps.
 WORKSPACE = "Replicas"
 
@@ -77,13 +75,6 @@ def _forget_what_people_made_of(doctypes: list[str]) -> None:
 			frappe.cache().hdel("_user_settings", key)
 
 
-def _forget_role() -> None:
-	"""Delete the role that pages of this app have brought, from all users as well."""
-	for table in ("Has Role", "Custom DocPerm", "DocPerm"):
-		frappe.db.delete(table, {"role": ROLE})
-	frappe.db.delete("Role", {"name": ROLE})
-
-
 def after_uninstall() -> None:
 	"""Remove what this app has put into the site's configuration and Redis, once it is uninstalled."""
 	# Frappe calls this in a dry run as well, which leaves the app installed.
@@ -96,7 +87,6 @@ def after_uninstall() -> None:
 	frappe.db.delete("Scheduled Job Type", {"method": ("like", f"{site.APP}.%")})
 	annotations.forget()
 	revision.forget()
-	_forget_role()
 	# v16 makes a hidden icon for each workspace, and leaves it.
 	if frappe.db.table_exists("Desktop Icon"):
 		frappe.db.delete("Desktop Icon", {"name": WORKSPACE})

@@ -17,6 +17,7 @@ from read_replica.database.routed import primary_of
 from read_replica.jobs import enqueue, enqueue_hook, positions, servers
 from read_replica.policy import opening, rules
 from read_replica.site import finish, is_mariadb, router_of_site, routing_of_site
+from read_replica.watch import state_changes
 from read_replica.watch.freshness_header import add_header
 
 # A script in which no hook was called may also read from replicas, and enqueue jobs.
@@ -100,6 +101,7 @@ def end(response: Any = None, **kwargs: Any) -> None:
 	router = router_of_site()
 	if not router:
 		return
+	state_changes.tell(router)
 	state = transaction.request_state()
 	request_counts.end(state)
 	if response is None and "request" not in kwargs:

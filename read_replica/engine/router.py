@@ -358,7 +358,7 @@ class Router:
 
 	def caught_writing(self, method: str, table: str, replica: Replica) -> None:
 		"""Keep a method on the primary for a day, as it has written, and log it once."""
-		if self.writers.add(method):
+		if self.writers.add(method, table):
 			self.host.log("writer_found", method=method, table=table, replica=replica.name)
 
 	def fallback(self, reason: Reason, method: str) -> None:

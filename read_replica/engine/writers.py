@@ -30,10 +30,13 @@ class Writers:
 			self._until = self._host.shared.load_writers()
 		return self._until.get(method, 0) > time.time()
 
-	def add(self, method: str) -> bool:
-		"""Keep a method on the primary for a day; True if it was not on the list yet."""
+	def add(self, method: str, table: str = "") -> bool:
+		"""Keep a method on the primary for a day; True if it was not on the list yet.
+
+		:param table: the one that it was caught writing
+		"""
 		if method in self:
 			return False
 		self._until[method] = time.time() + A_DAY
-		self._host.shared.add_writer(method, self._until[method])
+		self._host.shared.add_writer(method, self._until[method], table)
 		return True

@@ -27,13 +27,20 @@ def json_of(report: Any, secrets: Iterable[str] | None) -> str:
 	:param secrets: texts that are left out wherever they stand between quotes in a sentence, or after "user";
 		None: nothing is left out, not even the names of accounts
 	"""
-	if secrets is None:
-		return json.dumps(_plain(asdict(report), None), allow_nan=False)
+	return json.dumps(plain(report, secrets), allow_nan=False)
+
+
+def plain(report: Any, secrets: Iterable[str] | None) -> Any:
+	"""Returns a report, a dataclass, as what JSON knows; see `json_of`."""
+	return _plain(asdict(report), None if secrets is None else _left_out(secrets))
+
+
+def _left_out(secrets: Iterable[str]) -> re.Pattern[str]:
 	names = "|".join(re.escape(secret) for secret in sorted(secrets, key=len, reverse=True) if secret)
 	pattern = _USER_OF_ACCOUNT
 	if names:
 		pattern += rf"|(?<=['\"`])(?:{names})(?=['\"`])|(?<=[Uu]ser )(?:{names})(?!\w)"
-	return json.dumps(_plain(asdict(report), re.compile(pattern)), allow_nan=False)
+	return re.compile(pattern)
 
 
 def _plain(value: Any, left_out: re.Pattern[str] | None) -> Any:

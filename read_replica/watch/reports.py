@@ -51,10 +51,14 @@ class Calls:
 
 @dataclass(frozen=True)
 class Writer:
-	"""A method that was caught writing, and until when it stays on the primary."""
+	"""A method that was caught writing, and until when it stays on the primary.
+
+	:param table: the one that it was caught writing
+	"""
 
 	method: str
 	until: datetime
+	table: str | None = None
 
 
 @dataclass(frozen=True)

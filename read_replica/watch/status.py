@@ -14,6 +14,7 @@ import frappe
 from read_replica.core import core_keys
 from read_replica.database.host import shared_of_site
 from read_replica.engine.metrics import PRIMARY
+from read_replica.engine.shared.shared_state import SharedState
 from read_replica.jobs import queue_setup, rules, schedulers, servers
 from read_replica.policy import site_policy, sources
 from read_replica.site import routing_of_site
@@ -49,7 +50,7 @@ def status() -> Status:
 		replica_share_percent=replica_share(shared.load_statements()),
 		replica_share_of_last_hour_percent=replica_share(shared.load_statements(last_hour=True)),
 		calls=_calls(),
-		writers=_writers(),
+		writers=written_by(shared),
 		scheduler=_scheduler(),
 		problems=[sentence for find in findings().values() for sentence in find()],
 	)
@@ -107,21 +108,23 @@ def writers(cleared: int | None = None) -> Writers:
 
 	:param cleared: how many were let back just now
 	"""
-	return Writers(**head(), cleared=cleared, writers=_writers())
+	return Writers(**head(), cleared=cleared, writers=written_by(shared_of_site()))
 
 
 def head() -> dict[str, Any]:
 	"""Returns what every report begins with."""
 	# The primary's clock, as the times of its rows are: ages are counted from it.
 	[[now]] = frappe.db.sql("select utc_timestamp(6)")
-	return {"site": frappe.local.site, "at": _utc(now)}
+	return {"site": frappe.local.site, "at": in_utc(now)}
 
 
-def _utc(time: datetime | None) -> datetime | None:
+def in_utc(time: datetime | None) -> datetime | None:
+	"""Returns a time of the database's, which has no zone, as one in UTC."""
 	return time and time.replace(tzinfo=timezone.utc)
 
 
-def _from_seconds(seconds: float | None) -> datetime | None:
+def from_seconds(seconds: float | None) -> datetime | None:
+	"""Returns seconds since 1970 as a time in UTC."""
 	return None if seconds is None else datetime.fromtimestamp(seconds, timezone.utc)
 
 
@@ -142,7 +145,7 @@ def _replica(replica: Any, verdict: Any) -> Replica:
 		weight=endpoint.weight,
 		state=verdict.state if verdict else None,
 		lag_seconds=verdict.lag if is_up else None,
-		as_of=_from_seconds(verdict.as_of) if is_up else None,
+		as_of=from_seconds(verdict.as_of) if is_up else None,
 		read_only=verdict.read_only if is_up else None,
 		error=(verdict.error or None) if verdict else None,
 		servers=servers_behind,
@@ -167,9 +170,13 @@ def _calls() -> list[Calls]:
 	return [Calls(server, reason, count) for (server, reason), count in sorted(counts.items())]
 
 
-def _writers() -> list[Writer]:
-	found = shared_of_site().load_writers()
-	return [Writer(method, _from_seconds(until)) for method, until in sorted(found.items())]
+def written_by(shared: SharedState) -> list[Writer]:
+	"""Returns the methods that were caught writing, by their names."""
+	tables = shared.load_written_tables()
+	return [
+		Writer(method, from_seconds(until), tables.get(method))
+		for method, until in sorted(shared.load_writers().items())
+	]
 
 
 def _of_servers() -> dict[str, Any]:
@@ -192,8 +199,8 @@ def _servers() -> list[Server]:
 			host=host or None,
 			bench=bench or None,
 			app_version=version or None,
-			scheduler_alive_at=_utc(scheduler),
-			workers_alive_at=_utc(workers_seen),
+			scheduler_alive_at=in_utc(scheduler),
+			workers_alive_at=in_utc(workers_seen),
 			workers=workers,
 			queues=[queue for queue in (queues or "").split(", ") if queue],
 			jobs=jobs,
@@ -208,7 +215,7 @@ def _takeovers() -> list[Takeover]:
 		" order by began_at desc limit 10"
 	)
 	return [
-		Takeover(server_id, taken_by, _utc(began), _utc(ended), runs, last_job)
+		Takeover(server_id, taken_by, in_utc(began), in_utc(ended), runs, last_job)
 		for server_id, taken_by, began, ended, runs, last_job in found
 	]
 

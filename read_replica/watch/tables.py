@@ -109,8 +109,8 @@ def _print_writers(writers: list[Writer]) -> None:
 	if not writers:
 		_say("No method was caught writing.")
 		return
-	rows = ((writer.method, _minute(writer.until.astimezone())) for writer in writers)
-	_print_table(("Writes, stays on the primary", "Until"), rows)
+	rows = ((writer.method, writer.table or "", _minute(writer.until.astimezone())) for writer in writers)
+	_print_table(("Writes, stays on the primary", "Table", "Until"), rows)
 
 
 def print_jobs(report: Jobs) -> None:

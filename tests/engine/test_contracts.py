@@ -42,6 +42,7 @@ ROOMS_OF_ENGINE = {"dialect", "health", "replicas", "shared", "sticking"}
 # Not imported before they are needed, as they cost each process of bench, or each request, time and memory.
 LATE = {
 	("read_replica.api", "read_replica.deploy.site_connection"),
+	("read_replica.api", "read_replica.deploy.site_doctor"),
 	("read_replica.api", "read_replica.watch.prometheus"),
 	("read_replica.cli.app_server", "read_replica.deploy.second_server_report"),
 	("read_replica.cli.app_server", "read_replica.deploy.site_second_server"),

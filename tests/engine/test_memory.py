@@ -86,3 +86,13 @@ def test_of_methods_that_have_written_the_last_thousand_are_kept(host):
 	assert len(kept) == shared_state.MOST_WRITERS == 1000
 	assert "method_1199" in kept and "method_0" not in kept
 	host.shared.clear_writers()
+
+
+def test_of_the_tables_that_methods_have_written_a_bounded_number_is_kept(host):
+	for number in range(2 * shared_state.MOST_WRITERS + 10):
+		host.shared.add_writer(f"method_{number}", time.time() + 3600 + number, "stock")
+	assert 0 < len(host.shared.load_written_tables()) <= 2 * shared_state.MOST_WRITERS
+	host.shared.clear_writers("method_2009")
+	assert "method_2009" not in host.shared.load_written_tables()
+	host.shared.clear_writers()
+	assert host.shared.load_written_tables() == {}

@@ -119,6 +119,7 @@ def test_a_method_caught_writing_stays_on_the_primary(host, router):
 	assert router.metrics.of("primary", Reason.WRITER) == 1
 	[event] = host.logged("writer_found")
 	assert event["method"] == "writes" and event["table"] == "stock"
+	assert host.shared.load_written_tables() == {"writes": "stock"}
 
 
 def test_another_process_learns_of_a_method_that_writes(shop, host, router):
@@ -129,6 +130,7 @@ def test_another_process_learns_of_a_method_that_writes(shop, host, router):
 	with other.read_only(Need(), "writes"):
 		assert server_id(host) == 1
 	host.shared.clear_writers()
+	assert host.shared.load_written_tables() == {}
 	cleared = make_router(host, endpoint(shop.replicas[0]))
 	with cleared.read_only(Need(), "writes"):
 		assert server_id(host) == 2

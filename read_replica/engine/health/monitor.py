@@ -18,11 +18,13 @@ from read_replica.engine import dialect
 from read_replica.engine.dialect import HealthAnswer, Position
 from read_replica.engine.events import Events
 from read_replica.engine.health.health_check import SECONDS_TO_ANSWER, HealthCheck
+from read_replica.engine.health.lag_samples import LagSamples
 from read_replica.engine.health.verdict import Published, Verdict, from_text, to_text
 from read_replica.engine.host import Host
 from read_replica.engine.locks import Lock, after_fork
 from read_replica.engine.replicas.replica import Replica
 from read_replica.engine.settings import Settings
+from read_replica.engine.shared.process_list import ProcessNote
 
 SECONDS_BETWEEN_ROUNDS = 1.0
 
@@ -51,7 +53,7 @@ class HealthMonitor:
 	def __init__(self, replicas: list[Replica], settings: Settings, host: Host, events: Events) -> None:
 		self.health_check = HealthCheck(replicas, host, settings.connect_timeout)
 		# Processes with other settings, as during a change of them, have their own verdicts and their own prober.
-		self._fleet = _digest_of(replicas)
+		self.fleet = _digest_of(replicas)
 		self._host = host
 		self._events = events
 		self._lock = Lock()
@@ -61,6 +63,9 @@ class HealthMonitor:
 		self._verdicts: dict[str, Verdict] = {}
 		self._updated_at = float("-inf")
 		self._found_at = float("-inf")
+		self._lag_samples = LagSamples()
+		# The names of the replicas that were down in the last verdicts.
+		self.down: frozenset[str] = frozenset()
 		# The last value of the host's `revision` that this process has heard of.
 		self.revision: str | None = None
 		self._revised_at = float("-inf")
@@ -144,7 +149,7 @@ class HealthMonitor:
 		"""Wait for the verdicts of the prober; False if this process is the prober, or if that takes too long."""
 		deadline = time.monotonic() + self._settings.connect_timeout + 2 * SECONDS_TO_ANSWER
 		while time.monotonic() < deadline:
-			self.is_prober = self._host.shared.claim(self._fleet, self._owner, SECONDS_OF_A_CLAIM)
+			self.is_prober = self._host.shared.claim(self.fleet, self._owner, SECONDS_OF_A_CLAIM)
 			if self._read_published():
 				return True
 			if self.is_prober:
@@ -183,12 +188,12 @@ class HealthMonitor:
 		"""Check the replicas, if this process is the prober, or read the prober's verdicts. Called once a second."""
 		with self._lock:
 			was_prober = self.is_prober
-			self.is_prober = self._host.shared.claim(self._fleet, self._owner, SECONDS_OF_A_CLAIM)
+			self.is_prober = self._host.shared.claim(self.fleet, self._owner, SECONDS_OF_A_CLAIM)
 			if self.is_prober:
 				self._check(wait_for_connections=not was_prober)
 			else:
 				self.health_check.primary_probe.close()
-				self._read_published()
+				self._read_published(self._note())
 
 	def refresh(self) -> None:
 		"""Read the prober's verdicts, if this process is another one. Called between rounds."""
@@ -199,14 +204,21 @@ class HealthMonitor:
 	def release(self) -> None:
 		"""Give up the claim and close the probes; the next round begins anew."""
 		with self._lock:
-			self._host.shared.give_up_claim(self._fleet, self._owner)
+			self._host.shared.give_up_claim(self.fleet, self._owner)
+			self._host.shared.forget_process(self._owner)
 			self.is_prober = False
 			self.health_check.close()
 
-	def _read_published(self) -> bool:
-		"""Take over the published verdicts; False if there are none that are new to this process."""
+	def _note(self) -> ProcessNote:
+		return ProcessNote(self._owner, self.revision)
+
+	def _read_published(self, note: ProcessNote | None = None) -> bool:
+		"""Take over the published verdicts; False if there are none that are new to this process.
+
+		:param note: what this process notes of itself meanwhile
+		"""
 		read_at = time.monotonic()
-		published = self._host.shared.read_health(self._fleet)
+		published = self._host.shared.read_health(self.fleet, note)
 		if not published:
 			return False
 		text, holds_for = published
@@ -233,6 +245,7 @@ class HealthMonitor:
 		"""Replace the verdicts of this process by new ones, which may be some seconds old."""
 		self._verdicts = verdicts
 		self._updated_at = time.monotonic() - age
+		self.down = frozenset(name for name, verdict in verdicts.items() if verdict.state == "down")
 		for name, verdict in verdicts.items():
 			# The prober had an answer from it, so it is no longer silent; unless our own query still waits for one.
 			if verdict.state == "up" and not self.health_check.probes[name].silent_for:
@@ -254,7 +267,10 @@ class HealthMonitor:
 		samples = self.health_check.positions.samples
 		revision_age = time.monotonic() - asked_at if revision is not None else 0.0
 		published = Published([*verdicts.values()], samples, self._found_at, revision, revision_age)
-		self._host.shared.publish_health(self._fleet, to_text(published), SECONDS_A_VERDICT_HOLDS)
+		# A command that looks once is neither at work nor the one that keeps samples.
+		note = self._note() if self.is_prober else None
+		lags = self._lag_samples.take(verdicts) if self.is_prober else None
+		self._host.shared.publish_health(self.fleet, to_text(published), SECONDS_A_VERDICT_HOLDS, note, lags)
 
 	def _log_changes(self, verdicts: dict[str, Verdict]) -> None:
 		"""Log what has changed since the last verdicts."""

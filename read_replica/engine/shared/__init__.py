@@ -5,5 +5,5 @@
 
 Uses `dialect` alone. Used by all of the engine through `Host.shared`, and by the hosts that make it.
 Offers to others: shared_state.SharedState, several_redises.SeveralRedises, common_store.CommonStore,
-user_positions.UserPosition, request_counts.RequestTally, redis_state.impatient.
+user_positions.UserPosition, request_counts.RequestTally, lag_history.Lags, process_list.ProcessNote, redis_state.impatient.
 """

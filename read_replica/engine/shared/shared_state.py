@@ -1,7 +1,7 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""All that the processes of a site share in Redis: health, positions, requests, writers and counters.
+"""All that the processes of a site share in Redis: health, positions, requests, processes, writers and counters.
 
 Redis is a help here, never a condition. Without it, each process checks the replicas by itself, and users'
 positions are not known: `position_of` returns None.
@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from read_replica.engine.dialect import text
+from read_replica.engine.shared.lag_history import LagHistory
+from read_replica.engine.shared.process_list import ProcessList, ProcessNote
 from read_replica.engine.shared.redis_state import without_redis
 from read_replica.engine.shared.request_counts import RequestCounts, RequestTally
 from read_replica.engine.shared.user_positions import UserPositions
@@ -31,7 +33,7 @@ MOST_COUNTERS = 10_000
 MOST_WRITERS = 1000
 
 
-class SharedState(UserPositions, RequestCounts):
+class SharedState(UserPositions, RequestCounts, LagHistory, ProcessList):
 	"""The shared state of one site. Safe to share between threads, as Redis clients are."""
 
 	# Health
@@ -60,19 +62,42 @@ class SharedState(UserPositions, RequestCounts):
 				client.delete(self._key(f"prober|{fleet}"))
 
 	@without_redis(lambda: None)
-	def publish_health(self, fleet: str, verdicts: str, seconds: float) -> None:
-		"""Publish verdicts to the other processes, for so many seconds."""
+	def publish_health(
+		self,
+		fleet: str,
+		verdicts: str,
+		seconds: float,
+		note: ProcessNote | None = None,
+		lags: Mapping[str, float | None] | None = None,
+	) -> None:
+		"""Publish verdicts to the other processes, for so many seconds, in one round trip.
+
+		:param note: what this process notes of itself
+		:param lags: the lag of each replica, to be kept for an hour
+		"""
 		with self._redis() as client:
-			client.set(self._key(f"health|{fleet}"), verdicts, px=round(seconds * 1000))
+			pipeline = client.pipeline(transaction=False)
+			pipeline.set(self._key(f"health|{fleet}"), verdicts, px=round(seconds * 1000))
+			if lags is not None:
+				self._add_lags(pipeline, fleet, lags)
+			if note:
+				self._note_process(pipeline, note)
+			# What people look at must not keep verdicts from being published.
+			_check_first(pipeline.execute(raise_on_error=False), 1)
 
 	@without_redis(lambda: None)
-	def read_health(self, fleet: str) -> tuple[str, float] | None:
-		"""Return the verdicts that were published last, and for how many seconds they still hold; None without any."""
+	def read_health(self, fleet: str, note: ProcessNote | None = None) -> tuple[str, float] | None:
+		"""Return the verdicts that were published last, and for how many seconds they still hold; None without any.
+
+		:param note: what this process notes of itself, in the same round trip
+		"""
 		with self._redis() as client:
 			pipeline = client.pipeline(transaction=False)
 			pipeline.get(self._key(f"health|{fleet}"))
 			pipeline.pttl(self._key(f"health|{fleet}"))
-			published, left = pipeline.execute()
+			if note:
+				self._note_process(pipeline, note)
+			published, left = _check_first(pipeline.execute(raise_on_error=False), 2)
 		return (published.decode(), left / 1000) if published else None
 
 	@without_redis(lambda: True)
@@ -118,23 +143,41 @@ class SharedState(UserPositions, RequestCounts):
 		return {text(method): float(until) for method, until in rows}
 
 	@without_redis(lambda: None)
-	def add_writer(self, method: str, until: float) -> None:
-		"""Keep a method on the primary until that time.time()."""
+	def add_writer(self, method: str, until: float, table: str = "") -> None:
+		"""Keep a method on the primary until that time.time().
+
+		:param table: the one that it was caught writing; "" if that is not known
+		"""
+		tables = self._key("written_tables")
 		with self._redis() as client:
 			pipeline = client.pipeline(transaction=False)
 			pipeline.zremrangebyscore(self._key("writers"), "-inf", time.time())
 			pipeline.zadd(self._key("writers"), {method: until})
 			pipeline.zremrangebyrank(self._key("writers"), 0, -MOST_WRITERS - 1)
-			pipeline.execute()
+			if table:
+				pipeline.hset(tables, method, table)
+				pipeline.expire(tables, max(1, round(until - time.time())))
+			pipeline.hlen(tables)
+			if pipeline.execute()[-1] > 2 * MOST_WRITERS:
+				# Those of methods that are off the list by now. A table is only shown.
+				client.delete(tables)
+
+	@without_redis(dict)
+	def load_written_tables(self) -> dict[str, str]:
+		"""Return the table that each method was caught writing, as far as it is known."""
+		with self._redis() as client:
+			tables = client.hgetall(self._key("written_tables"))
+		return {text(method): text(table) for method, table in tables.items()}
 
 	@without_redis(lambda: 0)
 	def clear_writers(self, *methods: str) -> int:
 		"""Let these methods, or all if none is named, back to the replicas; return how many were on the list."""
 		with self._redis() as client:
 			if methods:
+				client.hdel(self._key("written_tables"), *methods)
 				return client.zrem(self._key("writers"), *methods)
 			count = client.zcard(self._key("writers"))
-			client.delete(self._key("writers"))
+			client.delete(self._key("writers"), self._key("written_tables"))
 			return count
 
 	# Counters
@@ -176,6 +219,28 @@ class SharedState(UserPositions, RequestCounts):
 			found[server, reason, method] = (int(count), float(seconds.get(field, 0)))
 		return found
 
+	# Texts
+
+	@without_redis(lambda: False)
+	def keep_text(self, name: str, value: str, seconds: int) -> bool:
+		"""Keep a text under a name for so many seconds; False if Redis does not answer."""
+		with self._redis() as client:
+			client.set(self._key(f"text|{name}"), value, ex=seconds)
+			return True
+
+	@without_redis(lambda: None)
+	def kept_text(self, name: str) -> str | None:
+		"""Return the text that is kept under a name; None if there is none."""
+		with self._redis() as client:
+			found = client.get(self._key(f"text|{name}"))
+			return None if found is None else text(found)
+
+	@without_redis(lambda: False)
+	def answers(self) -> bool:
+		"""Return whether Redis answers now."""
+		with self._redis() as client:
+			return bool(client.ping())
+
 	# Uninstall
 
 	@without_redis(lambda: None)
@@ -193,3 +258,14 @@ class SharedState(UserPositions, RequestCounts):
 				return False
 			self._delete_all_but(self._key("uninstalled"))
 			return True
+
+
+def _check_first(answers: list[Any], count: int) -> list[Any]:
+	"""Return the first answers of a pipeline.
+
+	:raises RedisError: if one of them is an error
+	"""
+	for answer in answers[:count]:
+		if isinstance(answer, Exception):
+			raise answer
+	return answers[:count]

@@ -87,6 +87,6 @@ def test_it_is_as_old_as_the_question_however_long_a_frozen_replica_is_waited_fo
 def test_verdicts_of_an_older_version_tell_no_revision(router_of):
 	router = router_of()
 	router.health.check_now()
-	published = router.host.shared.read_health(router.health._fleet)
+	published = router.host.shared.read_health(router.health.fleet)
 	assert published and from_text(published[0]).revision == "0"
 	assert from_text('{"at": 1, "verdicts": [], "history": []}').revision is None
