@@ -27,7 +27,8 @@ def add_rows() -> None:
 			{"doctype": "Job Server", "server_id": server_id, "host": f"{server_id}.test"}
 		).db_insert()
 		frappe.db.sql(
-			f"update `tabJob Server` set workers_alive_at = {seen}, workers = 2, jobs = 3, queues = server_id"
+			f"update `tabJob Server` set workers_alive_at = {seen}, scheduler_alive_at = {seen},"
+			f" missed_since = {long_ago}, workers = 2, jobs = 3, queues = server_id"
 			" where server_id = %s",
 			server_id,
 		)
