@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from read_replica.deploy.doctor import Check, Skipped, Trouble
-from read_replica.deploy.server_notes import ServerNote
+from read_replica.deploy.server_notes import DEFAULT_SERVER, ServerNote
 
 TAGS = ("servers",)
 
@@ -28,12 +28,15 @@ class AppServers:
 	:param others: what the others have noted when the doctor last ran there
 	:param hosts_with_jobs: hosts on which a scheduler or worker was alive lately
 	:param missing: files that this server should have, and has not, by the names of checks
+	:param is_nginx_outdated: whether bench has changed its nginx.conf since that for a front nginx was derived from it;
+		None: there is none on this server
 	"""
 
 	own: ServerNote
 	others: Sequence[ServerNote] = ()
 	hosts_with_jobs: Sequence[str] = ()
 	missing: Mapping[str, Sequence[str]] = field(default_factory=dict)
+	is_nginx_outdated: bool | None = None
 
 	@property
 	def to_compare(self) -> list[ServerNote]:
@@ -130,6 +133,22 @@ def _clocks(servers: AppServers) -> Iterator[Trouble]:
 			yield Trouble("warn", f"the clock of {note.name} is {abs(seconds):.0f} s {word} the primary's")
 
 
+def _server_ids(servers: AppServers) -> Iterator[Trouble]:
+	own = _fact(servers.own, "server_ids")
+	if len(own) > 1:
+		yield Trouble("warn", f"processes of this bench have different ones: {', '.join(own)}")
+	for note in servers.others:
+		if DEFAULT_SERVER in own and DEFAULT_SERVER in note.facts.get("server_ids", ()):
+			yield Trouble("warn", f"{note.name} is {DEFAULT_SERVER} as well, which is who has no SERVER_ID")
+
+
+def _nginx(servers: AppServers) -> Iterator[Trouble]:
+	if servers.is_nginx_outdated is None:
+		raise Skipped("this server has no configuration for a front nginx")
+	if servers.is_nginx_outdated:
+		yield Trouble("warn", "bench has changed its nginx.conf since nginx-read-replica.conf was made of it")
+
+
 def _missing(id: str) -> Callable[[AppServers], Iterator[Trouble]]:
 	def look(servers: AppServers) -> Iterator[Trouble]:
 		if found := servers.missing.get(id):
@@ -220,6 +239,20 @@ CHECKS = (
 		TAGS,
 		_clocks,
 		"Let chrony or systemd-timesyncd run on that server",
+	),
+	Check(
+		"app-server-ids",
+		"all processes of a server have one SERVER_ID, and no two servers are without one",
+		TAGS,
+		_server_ids,
+		"bench --site SITE read-replica second-server --check says which process has which; --renew writes it anew",
+	),
+	Check(
+		"nginx-is-current",
+		"the front nginx has all that bench has written for nginx since",
+		TAGS,
+		_nginx,
+		"bench --site SITE read-replica nginx; then nginx -t, and reload it",
 	),
 	Check(
 		"files-are-here",

@@ -32,6 +32,9 @@ OF_ITS_OWN = frozenset(
 
 LENGTH_OF_A_DIGEST = 16
 
+# The id of a server whose processes have no SERVER_ID, as `jobs.rules` has it, which imports frappe.
+DEFAULT_SERVER = "primary"
+
 
 @dataclass(frozen=True)
 class ServerNote:

@@ -17,10 +17,12 @@ import frappe
 from frappe.utils import get_bench_id, get_bench_path, now
 
 from read_replica.database.bookkeeping import execute_and_commit, is_before_migrate
+from read_replica.deploy import nginx_file, processes, site_nginx
 from read_replica.deploy.doctor import Skipped
 from read_replica.deploy.redis_facts import Redises
 from read_replica.deploy.server_checks import AppServers
 from read_replica.deploy.server_notes import ServerNote, digest_of_key, digests_of_config
+from read_replica.jobs.rules import DEFAULT_SERVER
 
 # A server that is gone is forgotten then.
 DAYS_KEPT = 90
@@ -57,6 +59,7 @@ def app_servers(redises: Redises) -> AppServers:
 			"files-are-here": _missing_files("!="),
 			"prepared-reports-are-here": _missing_files("="),
 		},
+		is_nginx_outdated=_is_nginx_outdated(),
 	)
 
 
@@ -101,6 +104,7 @@ def _facts(redises: Redises) -> dict[str, Any]:
 		"seconds_ahead": _seconds_ahead,
 		"apps": _versions,
 		"assets": _assets,
+		"server_ids": _server_ids,
 		"encryption_key": lambda: digest_of_key(_site_config()["encryption_key"]),
 		"site_config": lambda: digests_of_config(_site_config(), _site_config()["encryption_key"]),
 	}
@@ -134,6 +138,26 @@ def _versions() -> dict[str, str]:
 def _assets() -> str:
 	path = Path(frappe.local.sites_path) / "assets" / "assets.json"
 	return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _server_ids() -> list[str]:
+	"""Returns the server ids that the processes of this bench have.
+
+	:raises LookupError: if none is seen, as in a container of its own
+	"""
+	found = processes.of_bench(Path(get_bench_path()))
+	if not found or any(process.problem for process in found):
+		raise LookupError("no process of this bench is to be seen")
+	return sorted({(process.server_id or "").strip() or DEFAULT_SERVER for process in found})
+
+
+def _is_nginx_outdated() -> bool | None:
+	config = Path(get_bench_path()) / "config"
+	try:
+		derived, source = ((config / name).read_text() for name in (site_nginx.DERIVED, site_nginx.FILE))
+	except OSError:
+		return None
+	return nginx_file.is_outdated(derived, source)
 
 
 def _missing_files(comparison: str) -> list[str]:

@@ -30,6 +30,7 @@ FACTS = {
 	"seconds_ahead": 0.1,
 	"apps": {"frappe": "15.101.1", "erpnext": "15.99.1"},
 	"assets": "c3",
+	"server_ids": ["secondary"],
 	"encryption_key": digest_of_key(KEY),
 	"site_config": digests_of_config(CONFIG, KEY),
 }
@@ -50,7 +51,7 @@ def with_facts(**changes) -> AppServers:
 
 def test_two_servers_that_have_noted_the_same_are_right():
 	found = doctor.run(server_checks.CHECKS, BOTH)
-	assert [(one.id, one.status, one.seen) for one in found if one.status != "ok"] == []
+	assert [(one.id, one.status) for one in found if one.status != "ok"] == [("nginx-is-current", "skipped")]
 
 
 @pytest.mark.parametrize(
@@ -93,6 +94,23 @@ def test_nothing_secret_can_be_read_from_a_note_or_guessed_without_the_key():
 	assert "secret" not in str(digests) and "encryption_key" not in digests
 	assert digests["db_password"] != digests_of_config(CONFIG, "another key")["db_password"]
 	assert KEY not in digest_of_key(KEY)
+
+
+def test_processes_with_different_server_ids_and_two_servers_without_one_are_named():
+	def at(own: list[str], there: list[str]) -> AppServers:
+		other = replace(OTHER, facts=FACTS | {"server_ids": there})
+		return replace(BOTH, own=replace(OWN, facts=FACTS | {"server_ids": own}), others=[other])
+
+	assert wrong(at(["primary"], ["secondary"])) == {}
+	assert wrong(at(["primary", "secondary"], ["third"])).keys() == {"app-server-ids"}
+	assert (
+		"app2 (/home/frappe/bench) is primary as well" in wrong(at(["primary"], ["primary"]))["app-server-ids"][1]
+	)
+
+
+def test_a_front_nginx_that_is_older_than_benchs_own_file_is_named():
+	assert wrong(replace(BOTH, is_nginx_outdated=False)) == {}
+	assert wrong(replace(BOTH, is_nginx_outdated=True)).keys() == {"nginx-is-current"}
 
 
 def test_a_fact_that_a_server_could_not_find_out_is_not_compared():

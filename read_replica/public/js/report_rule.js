@@ -76,7 +76,7 @@ read_replica.set_where_reports_read = async (names) => {
 				description: __("For those who come later"),
 			},
 		],
-		primary_action_label: __("Set"),
+		primary_action_label: __("Set Rule"),
 		primary_action: (values) =>
 			frappe
 				.call({

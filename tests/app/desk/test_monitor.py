@@ -104,7 +104,7 @@ def long_query(desk_bench, servers):
 def test_a_site_in_use_is_shown_and_changed_by_a_click(desk, in_use, long_query):
 	user = desk()
 	page = monitor_of(user)
-	shows(page, "replicas", "replica01", "replica02", "Up")
+	shows(page, "replicas", "replica01", "replica02", "Server is up")
 	shows(page, "share", "replica01", "replica02", "Primary", "%")
 	shows(page, "fallbacks", "No replica answers", "40")
 	shows(page, "writers", METHOD, "tabToDo")

@@ -161,7 +161,7 @@ def test_the_button_of_a_report_sets_where_it_reads(desk):
 	dialog.locator("[data-fieldname=max_lag] input").fill("60")
 	dialog.locator("[data-fieldname=reason] textarea").fill("It is heavy.")
 	dialog.locator("[data-fieldname=consistency] select").select_option("Eventual")
-	dialog.get_by_role("button", name="Set", exact=True).click()
+	dialog.get_by_role("button", name="Set Rule", exact=True).click()
 	dialog.wait_for(state="hidden")
 	[row] = in_another_worker(rules_by_hand)
 	assert (row.report, row.subject, row.reads, row.pool) == (REPORT, REPORT, "Replica", "reports")
@@ -173,7 +173,7 @@ def test_the_button_of_a_report_sets_where_it_reads(desk):
 	dialog.locator("[data-fieldname=reads] select").select_option("Primary")
 	dialog.locator("[data-fieldname=pool] input").wait_for(state="hidden")
 	user.screenshot("report-dialog-primary")
-	dialog.get_by_role("button", name="Set", exact=True).click()
+	dialog.get_by_role("button", name="Set Rule", exact=True).click()
 	dialog.wait_for(state="hidden")
 	[row] = in_another_worker(rules_by_hand)
 	assert row.reads == "Primary"
@@ -201,7 +201,7 @@ def test_the_list_of_reports_sets_where_several_read(desk):
 	dialog.wait_for()
 	user.screenshot("report-list-dialog")
 	dialog.locator("[data-fieldname=reads] select").select_option("Primary")
-	dialog.get_by_role("button", name="Set", exact=True).click()
+	dialog.get_by_role("button", name="Set Rule", exact=True).click()
 	dialog.wait_for(state="hidden")
 	until(lambda: [row.subject for row in in_another_worker(rules_by_hand)] == sorted(names))
 	assert user.errors == [] and user.refused == []

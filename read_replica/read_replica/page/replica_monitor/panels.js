@@ -73,7 +73,7 @@ frappe.provide("read_replica");
 	function replicas(now) {
 		if (!now.replicas.length) return muted(esc(__("No replica is configured.")));
 		const shows_hosts = now.replicas.some((one) => one.host);
-		const heads = [__("Replica"), __("State"), `${__("Lag")}#`, `${__("Accepted")}#`, __("Pool"), `${__("Weight")}#`];
+		const heads = [__("Replica"), __("Server State"), `${__("Lag")}#`, `${__("Accepted")}#`, __("Pool"), `${__("Weight")}#`];
 		return table(
 			shows_hosts ? [...heads, __("Address")] : heads,
 			now.replicas.map((one) => {
@@ -135,7 +135,7 @@ frappe.provide("read_replica");
 							: `<code class="rr-statement">${esc(one.statement)}</code>`,
 					];
 					const end = () =>
-						button(__("End"), "end", `end-${one.replica}-${one.query}`, {
+						button(__("End Statement"), "end", `end-${one.replica}-${one.query}`, {
 							replica: one.replica,
 							query: one.query,
 						});
@@ -156,7 +156,7 @@ frappe.provide("read_replica");
 					esc(one.table || "–"),
 					esc(clock(one.until, "D MMM, HH:mm")),
 				];
-				const release = () => button(__("Release"), "release", `release-${one.method}`, { method: one.method });
+				const release = () => button(__("Release Method"), "release", `release-${one.method}`, { method: one.method });
 				return now.may_change ? [...cells, release()] : cells;
 			})
 		);

@@ -20,7 +20,7 @@ read_replica.REASONS = {
 };
 
 read_replica.STATES = {
-	up: () => [__("Up"), "green"],
+	up: () => [__("Server is up"), "green"],
 	late: () => [__("Late"), "orange"],
 	down: () => [__("Down"), "red"],
 	unknown: () => [__("Not Checked Yet"), "gray"],
