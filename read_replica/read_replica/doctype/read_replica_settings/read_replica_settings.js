@@ -15,13 +15,16 @@
 		after_save: (frm) => load(frm),
 	});
 
-	const load = (frm) =>
+	const load = (frm) => {
+		// Hosts and keys are for them alone.
+		if (!frappe.user.has_role("System Manager")) return;
 		frappe.xcall("read_replica.api.settings_overview").then((told) => {
 			frm.get_field("overview").$wrapper.html(overview(told));
 			show_replicas(frm, told.replicas);
 			frm.get_field("keys").$wrapper.html(keys(told.keys));
 			show_what_counts(frm, told.counts);
 		});
+	};
 
 	const overview = (told) =>
 		`<p class="rr-overview" role="status" style="font-size: var(--text-lg)">${escaped(
