@@ -22,17 +22,17 @@ def is_overridden(method: str) -> bool:
 
 def is_there(method: str) -> bool:
 	"""Returns whether a dotted path leads to a function of an app of this site."""
-	return _function_of(method) is not None
+	return function_of(method) is not None
 
 
 def opens_a_scope_itself(method: str) -> bool:
 	"""Returns whether the function behind a method is decorated as read-only, by core's decorator or this app's."""
 	overriding = frappe.get_hooks("override_whitelisted_methods", {}).get(method)
 	# v14 takes the first of several, later versions the last; either may be decorated.
-	return any(_is_decorated(_function_of(name)) for name in overriding or (method,))
+	return any(_is_decorated(function_of(name)) for name in overriding or (method,))
 
 
-def _function_of(name: str) -> Callable | None:
+def function_of(name: str) -> Callable | None:
 	"""Returns the function of a dotted path; None for the name of a Server Script, of nothing, or of what cannot be loaded.
 
 	Not by frappe.get_attr: where there is none, that puts its error into the response of the request.

@@ -13,6 +13,8 @@ from typing import TypeVar
 
 import frappe
 
+from read_replica.core.whitelist import function_of
+
 F = TypeVar("F", bound=Callable)
 
 ATTRIBUTE = "read_replica_runs_on"
@@ -41,12 +43,8 @@ def note() -> None:
 	"""Store the server of each scheduled method that is decorated with @run_on (hook after_migrate)."""
 	found = {}
 	for method in frappe.get_all("Scheduled Job Type", pluck="method"):
-		try:
-			server_id = getattr(frappe.get_attr(method), ATTRIBUTE, None)
-		except Exception:
-			# A Server Script, or a method that does not exist any more: core reports that when it runs.
-			continue
-		if server_id:
+		# Of a Server Script, and of what is not there any more, there is none: core reports that when it runs.
+		if server_id := getattr(function_of(method), ATTRIBUTE, None):
 			found[method] = server_id
 	forget()
 	if found:

@@ -11,6 +11,7 @@ import frappe
 from frappe import _
 
 from read_replica.config.patterns import WILDCARDS
+from read_replica.core.whitelist import function_of
 from read_replica.jobs.queues import QUEUES_OF_ALL
 from read_replica.jobs.rule_set import Rule
 from read_replica.jobs.rules import cached_rules
@@ -88,9 +89,4 @@ def _scheduled_methods() -> list[str]:
 
 def _is_method(job: str) -> bool:
 	"""Whether there is a method of this name, which may be enqueued without being scheduled."""
-	if Rule(job, "", "desk").is_glob:
-		return False
-	try:
-		return callable(frappe.get_attr(job))
-	except Exception:
-		return False
+	return not Rule(job, "", "desk").is_glob and callable(function_of(job))

@@ -104,7 +104,8 @@ def test_processes_with_different_server_ids_and_two_servers_without_one_are_nam
 	assert wrong(at(["primary"], ["secondary"])) == {}
 	assert wrong(at(["primary", "secondary"], ["third"])).keys() == {"app-server-ids"}
 	assert (
-		"app2 (/home/frappe/bench) is primary as well" in wrong(at(["primary"], ["primary"]))["app-server-ids"][1]
+		"app2 (/home/frappe/bench) is primary as well"
+		in wrong(at(["primary"], ["primary"]))["app-server-ids"][1]
 	)
 
 

@@ -662,3 +662,16 @@ def test_a_job_that_is_executed_by_hand_says_that_it_bypasses_its_rule(hourly):
 	assert executed() == 1
 	output = hourly.bench("--site", SITE, "trigger-scheduler-event", HOURLY, SERVER_ID="secondary")
 	assert "belongs to" not in output
+
+
+def test_a_rule_for_a_job_that_is_not_there_leaves_no_message_for_whoever_looks(site):
+	rule = frappe.get_doc({"doctype": "Scheduler Config", "job": "some.job", "server_id": "primary"})
+	rule.insert()
+	frappe.db.commit()
+	try:
+		frappe.local.message_log = []
+		assert any("some.job" in sentence for sentence in job_findings.problems())
+		assert frappe.local.message_log == []
+	finally:
+		frappe.delete_doc("Scheduler Config", rule.name)
+		frappe.db.commit()
