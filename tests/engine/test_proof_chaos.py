@@ -60,9 +60,9 @@ USERS = 40
 SECONDS_UNTIL_USED = 6
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def market() -> Iterator[Cluster]:
-	"""Servers of its own, with a user of the shop's whose connections can be told from others."""
+	"""Servers of its own, new ones for a run that is tried again, with a user of the shop's whose connections can be told from others."""
 	with cluster(replicas=2) as servers:
 		servers.primary.query("CREATE DATABASE shop")
 		servers.primary.query(LEDGER)

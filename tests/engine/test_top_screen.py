@@ -31,6 +31,9 @@ TOP = Top(
 )
 
 SHOW = """
+import signal
+# A process that was started in the background of a shell ignores it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from tests.engine.test_top_screen import TOP
 from read_replica.watch import top_screen
 from dataclasses import replace
