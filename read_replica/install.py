@@ -19,6 +19,7 @@ from read_replica.watch import notices, viewers
 
 # One word: v15 finds no other by the address of a tile on the screen of apps.
 WORKSPACE = "Replicas"
+TITLE = "Read Replica"
 
 
 def after_install() -> None:
@@ -75,6 +76,16 @@ def _forget_what_people_made_of(doctypes: list[str]) -> None:
 			frappe.cache().hdel("_user_settings", key)
 
 
+def _forget_icons() -> None:
+	"""Delete what v16 shows the app by: it looks for an icon of another name, and deletes the sidebar without a commit."""
+	if frappe.db.table_exists("Desktop Icon"):
+		# v16 makes a hidden one for the workspace as well.
+		frappe.db.delete("Desktop Icon", {"name": ("in", (WORKSPACE, TITLE))})
+	if frappe.db.table_exists("Workspace Sidebar"):
+		frappe.db.delete("Workspace Sidebar Item", {"parent": WORKSPACE})
+		frappe.db.delete("Workspace Sidebar", {"name": WORKSPACE})
+
+
 def after_uninstall() -> None:
 	"""Remove what this app has put into the site's configuration and Redis, once it is uninstalled."""
 	# Frappe calls this in a dry run as well, which leaves the app installed.
@@ -87,9 +98,7 @@ def after_uninstall() -> None:
 	frappe.db.delete("Scheduled Job Type", {"method": ("like", f"{site.APP}.%")})
 	annotations.forget()
 	revision.forget()
-	# v16 makes a hidden icon for each workspace, and leaves it.
-	if frappe.db.table_exists("Desktop Icon"):
-		frappe.db.delete("Desktop Icon", {"name": WORKSPACE})
+	_forget_icons()
 	# v14 leaves the values of a Single behind.
 	frappe.db.delete("Singles", {"doctype": "Read Replica Settings"})
 	_forget_what_people_made_of(_doctypes())
