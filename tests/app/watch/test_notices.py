@@ -339,7 +339,21 @@ def test_names_are_shown_as_text(quiet, monkeypatch):
 	assert "<img" not in details() and "<b>why" not in details()
 
 
-def test_all_that_is_found_at_once_goes_into_one_mail_if_that_is_set(quiet, monkeypatch):
+@pytest.fixture
+def built(quiet) -> Iterator[None]:
+	"""A list of what a build has made, as a mail names its stylesheet."""
+	assets = quiet.path / "assets" / "assets.json"
+	if assets.exists():
+		yield
+		return
+	assets.write_text("{}")
+	frappe.cache().delete_value("assets_json", shared=True)
+	yield
+	assets.unlink()
+	frappe.cache().delete_value("assets_json", shared=True)
+
+
+def test_all_that_is_found_at_once_goes_into_one_mail_if_that_is_set(quiet, built, monkeypatch):
 	changes = [Outage(name, f"{name} is wrong", f"{name} is at 10.0.0.2") for name in "ab"]
 	kinds = {
 		"Job Overdue": lambda: Look(changes, str),
@@ -351,10 +365,6 @@ def test_all_that_is_found_at_once_goes_into_one_mail_if_that_is_set(quiet, monk
 	assert len(told("is wrong")) == 2, "told in the desk, though there is no account to send mails from"
 	assert frappe.get_all("Email Queue") == []
 	quiet.configure(mail_server="127.0.0.1", auto_email_id="out@example.com", mail_password="x")
-	if not (assets := quiet.path / "assets" / "assets.json").exists():
-		# What a build has made; a mail names its stylesheet.
-		assets.write_text("{}")
-		frappe.cache().delete_value("assets_json", shared=True)
 	frappe.db.delete(OUTAGE)
 	frappe.db.commit()
 	assert len(told("is wrong")) == 2
