@@ -4,29 +4,14 @@
 """Chromium, logged in to the desk: opens pages as users do, and tells when each one stands."""
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
-from playwright.sync_api import Browser, Request, Response, sync_playwright
+from playwright.sync_api import Browser, Request, Response
 
 from benchmarks.desk_pages import Page
 from support.bench import SITE
-from support.servers import find_program
-
-ARGUMENTS = (
-	"--headless",
-	"--no-sandbox",
-	"--disable-gpu",
-	"--disable-quic",
-	"--no-first-run",
-	"--disable-background-networking",
-	"--disable-component-update",
-	"--disable-sync",
-	# The site by its name, and nothing else: no statistics, no pictures of users.
-	f"--host-resolver-rules=MAP {SITE} 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-)
 
 # A page stands once nothing was asked for so long.
 SECONDS_OF_QUIET = 0.5
@@ -46,18 +31,6 @@ IDLE = "() => new Promise((done) => requestIdleCallback(done, { timeout: 2000 })
 
 class PageFailed(Exception):
 	"""A page did not come, or came with an error."""
-
-
-@contextmanager
-def chromium() -> Iterator[Browser]:
-	with sync_playwright() as playwright:
-		browser = playwright.chromium.launch(
-			executable_path=find_program("chromium"), args=list(ARGUMENTS), timeout=60_000
-		)
-		try:
-			yield browser
-		finally:
-			browser.close()
 
 
 class Desk:

@@ -21,12 +21,13 @@ from rich.console import Console
 
 from benchmarks import desk_data, desk_statements, desk_table
 from benchmarks.__main__ import describe
-from benchmarks.desk_browser import Desk, chromium
+from benchmarks.desk_browser import Desk
 from benchmarks.desk_counts import OPTIONS, Counts, counts
 from benchmarks.desk_pages import FIRST, REPORTS, Page, pages
 from benchmarks.desk_site import WalkSite, desk_servers, walk_site
 from benchmarks.desk_visits import Visit, Visits
 from benchmarks.results import print_table, write_chart, write_json
+from support.desk_browser import chromium
 from support.servers import Cluster, cluster
 
 VERSION = int(frappe.__version__.split(".")[0])

@@ -11,19 +11,9 @@ FULL_KEY = "read_replica"
 # What `core.replica_switch.switch_core_on` writes into a request's configuration, and never into a file.
 SWITCHED_ON = "by read_replica"
 
-# What the settings are made from; a change of any of them makes new ones.
-SOURCE_KEYS = (
+# The keys that are about replicas: this app's own, core's, and the original ones.
+REPLICA_KEYS = (
 	FULL_KEY,
-	"db_name",
-	"db_user",
-	"db_password",
-	"db_host",
-	"db_port",
-	"db_socket",
-	"db_ssl_ca",
-	"db_ssl_cert",
-	"db_ssl_key",
-	"redis_cache",
 	"read_from_replica",
 	"replica_host",
 	"replica_db_port",
@@ -35,6 +25,21 @@ SOURCE_KEYS = (
 	"slave_host",
 	"slave_db_name",
 	"slave_db_password",
+)
+
+# What the settings are made from; a change of any of them makes new ones.
+SOURCE_KEYS = (
+	"db_name",
+	"db_user",
+	"db_password",
+	"db_host",
+	"db_port",
+	"db_socket",
+	"db_ssl_ca",
+	"db_ssl_cert",
+	"db_ssl_key",
+	"redis_cache",
+	*REPLICA_KEYS,
 )
 
 

@@ -3,14 +3,13 @@
 
 """Changes a JSON file such as site_config.json: shown as a diff first, and put in place in one step."""
 
-import difflib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from read_replica.deploy.text_file import put_in_place
+from read_replica.deploy.text_file import check_unchanged, diff_of, put_in_place
 
 # Keys whose values are shown as they stand. All others may be secrets: apps keep theirs under names of their own.
 PLAIN_KEYS = frozenset(
@@ -59,15 +58,7 @@ class Change:
 	def diff(self) -> str:
 		"""Returns the change as a unified diff, in which only values of PLAIN_KEYS, true, false and null are shown."""
 		before, after = json.loads(self.before), json.loads(self.after)
-		lines = difflib.unified_diff(
-			_dumped(_masked(before, before)).splitlines(),
-			_dumped(_masked(after, before)).splitlines(),
-			str(self.path),
-			str(self.path),
-			lineterm="",
-			n=1,
-		)
-		return "\n".join(lines)
+		return diff_of(self.path, _dumped(_masked(before, before)), _dumped(_masked(after, before)))
 
 	def write(self) -> None:
 		"""Put the new text in place; who reads the file meanwhile reads the old one or the new one, and never a part.
@@ -75,10 +66,7 @@ class Change:
 		:raises FileExistsError: if the file has changed since it was read
 		:raises OSError: if it cannot be written; it is as it was then
 		"""
-		if _text_of(self.path) != self.before:
-			raise FileExistsError(
-				f"{self.path} was changed by somebody else meanwhile. Run the command again."
-			)
+		check_unchanged(self.path, _text_of(self.path), self.before)
 		put_in_place(self.path, self.after, mode=0o600)
 
 

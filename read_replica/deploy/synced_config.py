@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from read_replica.config.keys import REPLICA_KEYS
 from read_replica.deploy.server_notes import digest
 
 # What a server is doing; it never comes over, and what stands here stays.
@@ -21,22 +22,7 @@ STATE = frozenset(
 # Keys that only make sense together, by what they are about. If this server has its own, it keeps all of them.
 GROUPS: Mapping[str, frozenset[str]] = {
 	"database": frozenset({"db_host", "db_port", "db_socket", "db_ssl_ca", "db_ssl_cert", "db_ssl_key"}),
-	"replicas": frozenset(
-		{
-			"read_replica",
-			"read_from_replica",
-			"replica_host",
-			"replica_db_port",
-			"different_credentials_for_replica",
-			"replica_db_name",
-			"replica_db_user",
-			"replica_db_password",
-			"use_slave_for_read_only",
-			"slave_host",
-			"slave_db_name",
-			"slave_db_password",
-		}
-	),
+	"replicas": frozenset(REPLICA_KEYS),
 	"redis": frozenset({"redis_cache", "redis_queue", "redis_socketio"}),
 	"url": frozenset({"host_name"}),
 }

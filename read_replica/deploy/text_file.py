@@ -37,15 +37,7 @@ class TextChange:
 		"""Returns the change as a unified diff, with `…` in the place of passwords and their hashes."""
 		if self.is_secret:
 			return f"{self.path}: it holds passwords, and is not shown"
-		lines = difflib.unified_diff(
-			SECRETS.sub("…", self.before or "").splitlines(),
-			SECRETS.sub("…", self.after).splitlines(),
-			str(self.path),
-			str(self.path),
-			lineterm="",
-			n=1,
-		)
-		return "\n".join(lines)
+		return diff_of(self.path, SECRETS.sub("…", self.before or ""), SECRETS.sub("…", self.after))
 
 	def write(self) -> None:
 		"""Put the new text in place; who reads the file meanwhile reads the old one or the new one, and never a part.
@@ -53,12 +45,26 @@ class TextChange:
 		:raises FileExistsError: if the file has changed since it was read
 		:raises OSError: if it cannot be written; it is as it was then
 		"""
-		if text_of(self.path) != self.before:
-			raise FileExistsError(
-				f"{self.path} was changed by somebody else meanwhile. Run the command again."
-			)
+		check_unchanged(self.path, text_of(self.path), self.before)
 		self.path.parent.mkdir(parents=True, exist_ok=True)
 		put_in_place(self.path, self.after, self.mode)
+
+
+def diff_of(path: Path, before: str, after: str) -> str:
+	"""Returns the change of a file as a unified diff, with a line around each change."""
+	lines = difflib.unified_diff(
+		before.splitlines(), after.splitlines(), str(path), str(path), lineterm="", n=1
+	)
+	return "\n".join(lines)
+
+
+def check_unchanged(path: Path, now: str | None, before: str | None) -> None:
+	"""Refuse to write over what somebody else has written meanwhile.
+
+	:raises FileExistsError: if a file has changed since it was read
+	"""
+	if now != before:
+		raise FileExistsError(f"{path} was changed by somebody else meanwhile. Run the command again.")
 
 
 def text_of(path: Path) -> str | None:
