@@ -105,7 +105,7 @@ def in_a_block_of_a_scope_that_has_written(write: Callable[[], None]) -> None:
 	[in_a_block, in_a_block_that_commits, in_an_inner_scope, in_a_block_of_a_scope_that_has_written],
 )
 def test_after_a_write_inside_it_a_scope_sees_what_was_written(access, where):
-	old, fresh = access
+	old, _fresh = access
 
 	def work() -> tuple:
 		found = cached()
@@ -322,7 +322,7 @@ def access_of_the_role() -> int:
 
 
 def test_what_is_kept_for_all_is_the_primarys_also_while_the_site_begins_to_migrate_in_a_scope(access):
-	old, fresh = access
+	_old, fresh = access
 
 	def work() -> int:
 		frappe.flags.in_migrate = True
