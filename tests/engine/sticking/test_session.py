@@ -29,9 +29,14 @@ def read(host, router, **need) -> tuple[int, int]:
 
 def write(host, router, quantity: int) -> None:
 	"""A request that commits."""
+	write_before_reading(host, quantity)
+	host.end_request(router)
+
+
+def write_before_reading(host, quantity: int = 11) -> None:
+	"""A commit of a request that goes on."""
 	host.current().sql("UPDATE stock SET qty = %s WHERE item = 'bolt'", (quantity,))
 	host.current().commit()
-	host.end_request(router)
 
 
 def nobody_listens() -> redis.Redis:
@@ -432,10 +437,14 @@ def test_what_could_not_be_kept_is_kept_once_redis_is_back(stopped, host, router
 	client = host.shared.client
 	host.shared.client = nobody_listens()
 	write(host, router, 11)
-	assert router.session.unkept.keys() == {host.reader()}
+	[[user, position]] = router.session.unkept.items()
+	assert user == host.reader()
 	host.shared.client = client
 	until(lambda: not router.session.unkept)
 	other = another_process(host, stopped)
+	# Redis is not believed before all processes could tell it what they have kept.
+	until(lambda: other.shared.position_of(user))
+	assert other.shared.position_of(user).position == position
 	their_router = make_router(other, *[endpoint(replica) for replica in stopped.replicas])
 	assert read(other, their_router) == (11, 1)
 	close(their_router)
@@ -511,9 +520,33 @@ def test_what_a_user_commits_on_the_new_primary_is_not_forgotten_with_what_was_l
 
 def test_nor_is_what_the_same_request_has_committed_before_it_reads(stopped, host, router):
 	host.shared.keep_position({"clerk"}, Position("0-9-999999999"))
-	host.current().sql("UPDATE stock SET qty = 11 WHERE item = 'bolt'")
-	host.current().commit()
+	write_before_reading(host)
 	assert [read(host, router) for _ in range(3)] == [(11, 1)] * 3
+
+
+def test_nor_for_whoever_asked_for_what_was_committed_as_somebody_else(stopped, host, router):
+	host.state().asked_by = "visitor"
+	host.shared.keep_position({"clerk"}, Position("0-9-999999999"))
+	write_before_reading(host)
+	assert read(host, router) == (11, 1)
+	host.end_request(router)
+	host.log_in("visitor")
+	assert read(host, router) == (11, 1)
+
+
+def test_a_request_that_has_only_read_has_committed_nothing_when_a_position_was_dropped(shop, host, router):
+	host.shared.keep_position({"clerk"}, Position("0-9-999999999"))
+	read(host, router)
+	assert host.logged("position_dropped")
+	assert not router.session.committed_position(host.current())
+
+
+def test_a_user_waits_for_their_own_last_commit_and_for_no_later_one_of_others(shop, host, router):
+	write_before_reading(host)
+	shop.primary.query("UPDATE shop.stock SET qty = 12 WHERE item = 'nut'")
+	[[later]] = shop.primary.query("SELECT @@gtid_binlog_pos")
+	own = router.session.committed_position(host.current())
+	assert own and Position(later).is_ahead_of(own)
 
 
 def test_nor_what_another_request_of_the_user_commits_in_that_moment(stopped, host, router, monkeypatch):
