@@ -20,7 +20,7 @@ from read_replica.policy.rule_set import MethodRule
 from read_replica.policy.rules import Rules, reason_never
 from read_replica.policy.suggestions import LEAST_CALLS, suggestions
 from read_replica.site import routing_of_site
-from read_replica.watch.status import replica_share
+from read_replica.watch import shares
 
 SECONDS_OF_LATELY = 7 * 24 * 3600
 AN_HOUR = 3600
@@ -84,7 +84,7 @@ def of_page(search: str = "", reads: str = "") -> dict[str, Any]:
 		"routing": routing_of_site().router is not None,
 		"paused": settings.get("paused") == "1",
 		"moves_by_itself": settings.get("auto") == "1",
-		"share_percent": replica_share(shared.load_statements(last_hour=True)),
+		"share_percent": shares.replica_share(shares.of_last_hour()),
 		"suggestions": [
 			{"name": one.name, "calls": one.calls, "seconds_an_hour": one.seconds_an_hour} for one in found
 		],

@@ -16,7 +16,8 @@ from read_replica.policy import site_policy, sources
 from read_replica.policy.rules import Rules
 from read_replica.policy.suggestions import suggestions
 from read_replica.site import routing_of_site
-from read_replica.watch.status import replica_share, replicas_of
+from read_replica.watch import shares
+from read_replica.watch.status import replicas_of
 
 
 def of_settings() -> dict[str, Any]:
@@ -32,23 +33,21 @@ def of_settings() -> dict[str, Any]:
 
 
 def figures() -> dict[str, Any]:
-	"""Returns how much of the reading replicas do, and how much more could move, for the sentence on top."""
-	shared = shared_of_site()
-	of_hour = replica_share(shared.load_statements(last_hour=True))
-	could_move = suggestions(shared.load_requests(), Rules("", sources.load()))
+	"""Returns how much of today's reading replicas did, and how much more could move, for the sentence on top."""
+	could_move = suggestions(shared_of_site().load_requests(), Rules("", sources.load()))
 	return {
 		"routing": routing_of_site().router is not None,
 		"paused": site_policy.load().paused,
-		"share_percent": of_hour,
+		"share_percent": shares.share_of_today(),
+		"time_zone": shares.today().time_zone,
 		"seconds_an_hour": sum(one.seconds_an_hour for one in could_move),
 		"could_move": len(could_move),
 	}
 
 
 def card_of_share() -> dict[str, Any]:
-	"""Returns the share of the last hour as a number card shows it; 0 if nothing was read."""
-	share = replica_share(shared_of_site().load_statements(last_hour=True))
-	return {"value": int(share or 0), "fieldtype": "Percent", "route": ["routed-methods"]}
+	"""Returns the share of today as a number card shows it; 0 if nothing was read."""
+	return {"value": int(shares.share_of_today() or 0), "fieldtype": "Percent", "route": ["routed-methods"]}
 
 
 def card_of_suggestions() -> dict[str, Any]:

@@ -16,7 +16,7 @@ from read_replica.engine.metrics import PRIMARY
 from read_replica.engine.router import Router
 from read_replica.engine.shared.shared_state import SharedState
 from read_replica.site import routing_of_site
-from read_replica.watch import examination, running
+from read_replica.watch import examination, running, shares
 from read_replica.watch.monitor_report import (
 	JobsOfServer,
 	LagRow,
@@ -26,7 +26,7 @@ from read_replica.watch.monitor_report import (
 	ReasonCount,
 	RunningStatement,
 )
-from read_replica.watch.status import from_seconds, in_utc, replica_share, written_by
+from read_replica.watch.status import from_seconds, in_utc, written_by
 
 # These calls are where they belong, also with all replicas well.
 NO_FALLBACK = {"replica", "in_scope", "in_primary_block"}
@@ -47,7 +47,7 @@ def monitor(shows_details: bool) -> Monitor:
 	if router:
 		router.health.check_if_unknown()
 	[[now, revision]] = frappe.db.sql(f"select utc_timestamp(6), {REVISION}")
-	statements = shared.load_statements(last_hour=True)
+	statements = shares.of_last_hour()
 	replicas = _replicas(router, statements, shows_details) if router else []
 	found = _running(router, replicas) if router else {}
 	return Monitor(
@@ -60,7 +60,7 @@ def monitor(shows_details: bool) -> Monitor:
 		max_lag_seconds=_usual_max_lag(replicas),
 		replicas=replicas,
 		lags=_lags(router, shared) if router else [],
-		replica_share_percent=replica_share(statements),
+		replica_share_percent=shares.replica_share(statements),
 		primary_statements=statements.get(PRIMARY, 0),
 		fallbacks=_fallbacks(shared),
 		writers=written_by(shared),

@@ -5,7 +5,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import Any
 
@@ -13,12 +13,11 @@ import frappe
 
 from read_replica.core import core_keys
 from read_replica.database.host import shared_of_site
-from read_replica.engine.metrics import PRIMARY
 from read_replica.engine.shared.shared_state import SharedState
 from read_replica.jobs import queue_setup, rules, schedulers, servers
 from read_replica.policy import site_policy, sources
 from read_replica.site import routing_of_site
-from read_replica.watch import job_findings
+from read_replica.watch import job_findings, shares
 from read_replica.watch.reports import (
 	Calls,
 	Job,
@@ -47,8 +46,8 @@ def status() -> Status:
 		routing=router is not None and not site_policy.load().paused,
 		routing_problem=routing.problem,
 		replicas=replicas_of(router) if router else [],
-		replica_share_percent=replica_share(shared.load_statements()),
-		replica_share_of_last_hour_percent=replica_share(shared.load_statements(last_hour=True)),
+		replica_share_percent=shares.replica_share(shared.load_statements()),
+		replica_share_of_last_hour_percent=shares.replica_share(shares.of_last_hour()),
 		calls=_calls(),
 		writers=written_by(shared),
 		scheduler=_scheduler(),
@@ -65,15 +64,6 @@ def findings() -> dict[str, Callable[[], list[str]]]:
 		"read-rules": sources.problems,
 		**job_findings.findings(),
 	}
-
-
-def replica_share(statements: Mapping[str, int]) -> float | None:
-	"""Returns how many per cent of statements replicas have answered; None if there were none.
-
-	:param statements: how many each server has answered
-	"""
-	total = sum(statements.values())
-	return 100 * (total - statements.get(PRIMARY, 0)) / total if total else None
 
 
 def jobs() -> Jobs:

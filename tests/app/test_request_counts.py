@@ -15,7 +15,7 @@ from read_replica import site
 from read_replica.engine.metrics import PRIMARY
 from read_replica.engine.router import Router
 from read_replica.engine.shared.request_counts import RequestTally
-from read_replica.watch.status import replica_share
+from read_replica.watch.shares import replica_share
 from support.bench import ADMIN_PASSWORD, SITE
 from support.browser import Browser
 from support.frappe_request import connected

@@ -219,16 +219,20 @@ def test_statements_of_the_last_hour_are_counted_apart(host, router):
 			note(router, None)
 			router.share_counts()
 	with time_machine.travel(now):
-		assert host.shared.load_statements(last_hour=True)[PRIMARY] == 2 * READS[PRIMARY]
+		assert host.shared.load_statements(since=now - 3600)[PRIMARY] == 2 * READS[PRIMARY]
+		assert host.shared.load_statements(since=now - 6 * 3600)[PRIMARY] == 4 * READS[PRIMARY]
 	assert host.shared.load_statements()[PRIMARY] == 4 * READS[PRIMARY]
 
 
-def test_slots_that_are_over_are_not_kept_for_ever(host, router, shop):
+def test_slots_are_kept_for_the_longest_day_and_no_longer(host, router, shop):
 	note(router, None)
 	router.share_counts()
 	client = shop.redis.client()
 	[slot] = client.keys(host.shared._key("statements|*"))
-	assert 3600 < client.ttl(slot) <= 3600 + request_counts.SECONDS_OF_A_SLOT
+	kept = request_counts.SECONDS_SLOTS_ARE_KEPT
+	assert 25 * 3600 == kept < client.ttl(slot) <= kept + request_counts.SECONDS_OF_A_SLOT
+	# However long ago somebody asks for, no more keys are read than there may be.
+	assert len(host.shared._slots(0)) == kept // request_counts.SECONDS_OF_A_SLOT + 1
 
 
 def test_a_replica_counts_what_it_has_answered_with_its_rows(host, router):

@@ -18,9 +18,10 @@ MOST_NAMES = 5000
 # A name that was not seen for so long makes room for others: its report or app may be gone.
 SECONDS_NAMES_ARE_KEPT = 90 * 24 * 3600
 
-# The last hour is made of slots, so it is up to one slot longer.
+# Statements are counted in slots as well, so that those since any time of today can be told: of a day on which the
+# clocks are set back, too. What is told begins with a slot, so it reaches back by up to one slot more.
 SECONDS_OF_A_SLOT = 600
-SLOTS_OF_AN_HOUR = 6
+SECONDS_SLOTS_ARE_KEPT = 25 * 3600
 
 # Adds a row of numbers to each name's: the first ones are sums, then come the earliest time and the two latest.
 ADD_REQUESTS = """
@@ -108,17 +109,19 @@ class RequestCounts(RedisState):
 		if requests:
 			rows = [value for name, tally in requests.items() for value in (name, *astuple(tally))]
 			pipeline.eval(ADD_REQUESTS, 1, self._key("requests"), MOST_NAMES, FIELDS, SUMS, *rows)
-		slot = self._slots()[0]
+		slot = self._slots(time.time())[0]
 		for server, count in statements.items():
 			pipeline.hincrby(self._key("statements"), server, count)
 			pipeline.hincrby(slot, server, count)
 		if statements:
-			pipeline.expire(slot, SECONDS_OF_A_SLOT * (SLOTS_OF_AN_HOUR + 1))
+			pipeline.expire(slot, SECONDS_SLOTS_ARE_KEPT + SECONDS_OF_A_SLOT)
 
-	def _slots(self) -> list[str]:
-		"""Return the keys of the last hour's statements, the present one first."""
-		now = int(time.time() // SECONDS_OF_A_SLOT)
-		return [self._key(f"statements|{slot}") for slot in range(now, now - SLOTS_OF_AN_HOUR - 1, -1)]
+	def _slots(self, since: float) -> list[str]:
+		"""Return the keys of the statements since a time.time(), as far back as they are kept; the present one first."""
+		now = time.time()
+		first = max(since, now - SECONDS_SLOTS_ARE_KEPT) // SECONDS_OF_A_SLOT
+		slots = range(int(now // SECONDS_OF_A_SLOT), int(first) - 1, -1)
+		return [self._key(f"statements|{slot}") for slot in slots]
 
 	@without_redis(dict)
 	def load_requests(self) -> dict[str, RequestTally]:
@@ -143,9 +146,12 @@ class RequestCounts(RedisState):
 			return count
 
 	@without_redis(dict)
-	def load_statements(self, last_hour: bool = False) -> dict[str, int]:
-		"""Return how many statements that read each server has answered, since counting began or in about an hour."""
-		keys = self._slots() if last_hour else [self._key("statements")]
+	def load_statements(self, since: float | None = None) -> dict[str, int]:
+		"""Return how many statements that read each server has answered.
+
+		:param since: a time.time() of the last day, to ten minutes; None: since counting began
+		"""
+		keys = [self._key("statements")] if since is None else self._slots(since)
 		total: dict[str, int] = {}
 		with self._redis() as client:
 			pipeline = client.pipeline(transaction=False)

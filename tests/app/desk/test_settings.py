@@ -51,8 +51,9 @@ def form(desk, sites, servers):
 def test_the_form_says_in_numbers_what_replicas_do_and_where_each_key_stands(form):
 	page = form.page
 	form.screenshot("settings-light")
-	assert "91 % of the reading" in page.inner_text(".rr-overview")
+	assert "91 % of today's reading" in page.inner_text(".rr-overview")
 	assert "7.5 s an hour could still move" in page.inner_text(".rr-overview")
+	assert "since midnight (" in page.inner_text(".frappe-control[data-fieldname=overview]")
 	row = page.locator("[data-fieldname=keys] tr").filter(has_text="read_replica.max_lag")
 	assert row.inner_text().split() == ["read_replica.max_lag", "45", "site_config.json"]
 	assert "s3cret" not in page.content()

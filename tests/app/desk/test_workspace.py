@@ -26,10 +26,16 @@ def in_use(desk_bench) -> Iterator[None]:
 def test_the_workspace_tells_numbers_and_leads_to_pages_and_lists(desk):
 	user = desk()
 	page = user.open("replicas")
-	for label, number in (("Reading by Replicas", "91"), ("Seconds an Hour That Could Move", "7.5")):
+	for label, number in (("Reading by Replicas Today", "91"), ("Seconds an Hour That Could Move", "7.5")):
 		card = page.locator(".number-widget-box", has_text=label)
 		card.locator(".widget-content .number").filter(has_text=number).wait_for()
-	for label in ("Scheduler Config", "Job Server", "Scheduled Run", "Job Takeover", "Rules for Methods"):
+	for label in (
+		"Scheduler Config",
+		"Job Server",
+		"Scheduled Run",
+		"Job Takeover",
+		"Rules for Methods",
+	):
 		assert page.locator(".links-widget-box").get_by_text(label, exact=True).first.is_visible()
 	user.screenshot("workspace")
 	page.locator(".shortcut-widget-box", has_text="Routed Methods").click()

@@ -27,9 +27,18 @@
 	};
 
 	const overview = (told) =>
-		`<p class="rr-overview" role="status" style="font-size: var(--text-lg)">${escaped(
+		`<p class="rr-overview" role="status" style="font-size: var(--text-lg); margin-bottom: 4px">${escaped(
 			sentence(told)
-		)}</p>`;
+		)}</p>
+		<p class="text-muted">${escaped(what_is_counted(told))}</p>`;
+
+	const what_is_counted = (told) =>
+		told.routing && !told.paused
+			? __(
+					"Counted are the statements that have read since midnight ({0}), or since the cache Redis was restarted. What could move is the time that suggested methods take the primary in an hour, on average since they are counted.",
+					[told.time_zone]
+			  )
+			: "";
 
 	const sentence = (told) => {
 		if (told.routing_problem) {
@@ -47,8 +56,8 @@
 		}
 		const done =
 			told.share_percent === null
-				? __("Nothing was read in the last hour.")
-				: __("Replicas did {0} % of the reading of the last hour.", [Math.floor(told.share_percent)]);
+				? __("Nothing has been read today.")
+				: __("Replicas have done {0} % of today's reading.", [Math.floor(told.share_percent)]);
 		const left = told.could_move
 			? __("{0} s an hour could still move: see Routed Methods.", [
 					format_number(told.seconds_an_hour, null, 1),
