@@ -14,6 +14,7 @@ from read_replica.watch import (
 	desk_methods,
 	desk_settings,
 	examination,
+	help_pages,
 	job_findings,
 	job_notes,
 	monitor,
@@ -215,6 +216,16 @@ def replica_monitor() -> dict:
 	frappe.only_for(MAY_LOOK)
 	now = monitor.monitor(shows_details="System Manager" in frappe.get_roles())
 	return plain(now, names_and_passwords(frappe.local.conf))
+
+
+@frappe.whitelist(methods=["GET"])
+def help_page(name: str = "") -> dict:
+	"""Returns a page of the docs for the page Replica Help, and the titles of all.
+
+	:param name: as its file is called, such as `jobs`; empty: the first one
+	"""
+	frappe.only_for(MAY_LOOK)
+	return help_pages.page(name)
 
 
 @frappe.whitelist(methods=["POST"])

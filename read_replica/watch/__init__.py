@@ -6,6 +6,6 @@
 Uses all rooms below it and changes nothing but its own note of what was told. Used by commands, api, install,
 lifecycle and hooks.
 Offers to others: status, methods, monitor, examination, tables, json_output, job_findings, job_notes,
-desk_methods, desk_settings, shares, notices, outage_rows, viewers, prometheus, metrics_access,
+desk_methods, desk_settings, help_pages, shares, notices, outage_rows, viewers, prometheus, metrics_access,
 freshness_header, top, top_screen, state_changes.
 """

@@ -126,6 +126,9 @@ def test_a_site_in_use_is_shown_and_changed_by_a_click(desk, in_use, long_query)
 	shows(page, "doctor", "checks are well", "binlog-format")
 	page.evaluate("scrollTo(0, document.body.scrollHeight)")
 	user.screenshot("monitor-examined")
+	page.locator(".rr-findings a", has_text="binlog-format").click()
+	page.locator("#rh-binlog-format").wait_for()
+	assert page.evaluate("frappe.get_route()") == ["replica-help", "doctor", "binlog-format"]
 	assert user.errors == [] and user.refused == []
 
 

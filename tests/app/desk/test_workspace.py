@@ -35,6 +35,7 @@ def test_the_workspace_tells_numbers_and_leads_to_pages_and_lists(desk):
 		"Scheduled Run",
 		"Job Takeover",
 		"Rules for Methods",
+		"Replica Help",
 	):
 		assert page.locator(".links-widget-box").get_by_text(label, exact=True).first.is_visible()
 	user.screenshot("workspace")

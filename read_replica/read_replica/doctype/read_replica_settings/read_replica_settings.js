@@ -10,6 +10,7 @@
 	frappe.ui.form.on("Read Replica Settings", {
 		refresh(frm) {
 			frm.add_custom_button(__("Routed Methods"), () => frappe.set_route("routed-methods"));
+			frm.add_custom_button(__("Replica Help"), () => frappe.set_route("replica-help", "configuration"));
 			load(frm);
 		},
 		after_save: (frm) => load(frm),

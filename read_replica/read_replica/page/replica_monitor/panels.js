@@ -16,6 +16,10 @@ frappe.provide("read_replica");
 				.map(([name, value]) => `data-${name}="${esc(value)}"`)
 				.join(" ")}>${esc(label)}</button>`;
 
+	// To what the docs say of it; a check's heading there is its id.
+	const help_link = (page, heading) =>
+		`<a class="rr-help" href="${esc(frappe.router.make_url(["replica-help", page, heading]))}">${esc(heading)}</a>`;
+
 	// Cells are HTML; a head that ends in "#" is one of numbers.
 	function table(heads, rows) {
 		const number = heads.map((head) => (head.endsWith("#") ? ' class="rr-number"' : ""));
@@ -192,7 +196,7 @@ frappe.provide("read_replica");
 		if (!last) return muted(esc(__("The servers have not been examined here yet."))) + examine;
 		const when = __("Examined on {0}: {1} checks are well.", [clock(last.at, "D MMM, HH:mm"), last.ok]);
 		const found = last.checks.map(
-			(check) => `<li>${pill(read_replica.STATUSES[check.status]())} <strong>${esc(check.id)}</strong>
+			(check) => `<li>${pill(read_replica.STATUSES[check.status]())} ${help_link("doctor", check.id)}
 				<div>${esc(check.seen || check.expected)}</div>
 				${check.fix ? `<div class="text-muted rr-fix">${esc(check.fix)}</div>` : ""}</li>`
 		);

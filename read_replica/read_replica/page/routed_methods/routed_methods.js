@@ -29,6 +29,9 @@
 			});
 			this.may_change = frappe.user.has_role("System Manager");
 			this.page.set_secondary_action(__("Refresh"), () => this.refresh(), "refresh");
+			this.page.add_menu_item(__("Replica Help"), () =>
+				frappe.set_route("replica-help", "configuration", "in-the-desk")
+			);
 			if (this.may_change) {
 				this.page.add_menu_item(__("Rules"), () => frappe.set_route("List", "Routed Method"));
 				this.page.add_menu_item(__("Settings"), () =>
