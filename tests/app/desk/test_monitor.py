@@ -171,6 +171,26 @@ def test_a_replica_that_is_down_shows_within_seconds_and_comes_back(desk, in_use
 	page.locator(".page-head", has_text="All replicas are up").wait_for()
 
 
+MOST_LOOKS = 3
+
+
+def test_an_open_page_finds_a_replica_that_dies_on_a_quiet_site_by_its_next_looks(desk, in_use, servers):
+	"""Nobody else asks the site for anything, and nothing here tells the page in real time: socket.io has no server."""
+	user = desk()
+	page = monitor_of(user)
+	page.locator(".page-head", has_text="All replicas are up").wait_for()
+	looks = []
+	page.on("requestfinished", lambda one: looks.append(one.url) if "replica_monitor" in one.url else None)
+	servers.replicas[0].kill()
+	try:
+		page.locator(".page-head", has_text="1 of 2 replicas are up").wait_for()
+		assert 1 <= len(looks) <= MOST_LOOKS, "it looks every five seconds"
+	finally:
+		servers.replicas[0].start()
+		servers.catch_up()
+	page.locator(".page-head", has_text="All replicas are up").wait_for(timeout=90_000)
+
+
 def test_replicas_that_are_all_late_are_told_apart_from_those_that_are_down(desk, in_use, sites, servers):
 	sites.configure(read_replica=full_form(servers, max_lag=1))
 	try:
