@@ -23,9 +23,20 @@ from read_replica.core.replacements import install_in_controllers
 from read_replica.database.bookkeeping import is_before_migrate
 from read_replica.database.event_log import log_event
 from read_replica.jobs import execution, positions, run_now, tick
+from read_replica.jobs.placement import Placement
 from read_replica.jobs.rules import rule_for
 from read_replica.jobs.servers import this_server
 from read_replica.site import has_app, is_mariadb
+
+
+def _tell_of_server_that_tells(placement: Placement) -> None:
+	# Not at the top: each process of a site imports this file, and only a scheduler tells.
+	from read_replica.watch import notices
+
+	notices.tell_of_server_that_tells(placement)
+
+
+tick.further_steps["notices"] = _tell_of_server_that_tells
 
 
 class Split:

@@ -49,6 +49,9 @@ SECONDS_ANOTHER_QUEUE_IS_TRUSTED = 900
 SECONDS_BETWEEN_COUNTS = 600
 _counted_at: dict[str, float] = {}
 
+# Steps that rooms above this one add to each tick, by their names.
+further_steps: dict[str, Callable[[Placement], None]] = {}
+
 
 class Tick:
 	"""One tick on one site: does its own steps as it is made, then gives core the runs job by job.
@@ -72,6 +75,8 @@ class Tick:
 			self._guard("sweep", lambda: orphaned_jobs.move_from_unread_queues(self.placement, self._guard))
 			self._guard("unfinished", self._enqueue_unfinished)
 		self._guard("counts", self._count_jobs)
+		for name, step in further_steps.items():
+			self._guard(name, partial(step, self.placement))
 		self.problems.begin_enqueuing()
 		self.ended = time.monotonic()
 

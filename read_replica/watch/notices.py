@@ -3,9 +3,11 @@
 
 """Tells System Managers what is wrong, once per outage, and when it is over: in the desk, and by mail if set.
 
-A scheduled job. Two servers that run it at the same time tell nothing twice; see `outage_rows`.
+A scheduled job. Two servers that run it at the same time tell nothing twice; see `outage_rows`. That the server is
+gone which runs this job, the scheduler of any other server tells.
 """
 
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import frappe
@@ -16,6 +18,10 @@ from frappe.utils.user import get_system_managers
 
 from read_replica.database.bookkeeping import in_a_transaction
 from read_replica.database.event_log import log_event
+from read_replica.jobs import enqueue
+from read_replica.jobs.placement import Placement
+from read_replica.jobs.rule_set import TAKEOVER_AFTER
+from read_replica.jobs.rules import rule_for
 from read_replica.policy.sources import is_switched_on
 from read_replica.watch import outage_rows, outages
 from read_replica.watch.outage_rows import Change
@@ -23,14 +29,39 @@ from read_replica.watch.outages import Look
 
 SWITCH_OF_MAIL = "send_notices_by_mail"
 
+# This job, as rules name it.
+TELL = "read_replica.watch.notices.tell"
+SEND_MAILS = "frappe.email.queue.flush"
+
 
 def tell() -> None:
 	"""Look for outages, and tell System Managers what has begun and what is over since the last time.
 
 	What cannot be looked at is logged, and stays as it was told; the other kinds are told all the same.
 	"""
+	_tell(outages.looks())
+
+
+def tell_of_server_that_tells(placement: Placement) -> None:
+	"""Tell that the server is gone which runs `tell`: a tick of any other server's scheduler calls this.
+
+	It looks at the servers of jobs alone, so it tells of others that are gone as well, and waits for no replica.
+
+	:param placement: what that tick knows of the servers
+	"""
+	rule = rule_for(TELL)
+	if rule.server_id == placement.this_server:
+		return
+	if placement.is_gone(rule.server_id, rule.takeover_after or TAKEOVER_AFTER) and _tell(
+		outages.of_servers()
+	):
+		_send_mails_from_here(placement.this_server)
+
+
+def _tell(looks: Mapping[str, Callable[[], Look | None]]) -> list[Change]:
+	"""Tell what these have found; returns what was told."""
 	told = []
-	for kind, look_for in outages.looks().items():
+	for kind, look_for in looks.items():
 		try:
 			frappe.db.commit()
 			if look := look_for():
@@ -40,6 +71,14 @@ def tell() -> None:
 			log_event("notice_failed", of=kind, error=f"{type(error).__name__}: {error}")
 	if told and is_switched_on(SWITCH_OF_MAIL):
 		_mail(told)
+	return told
+
+
+def _send_mails_from_here(this_server: str) -> None:
+	"""Let a worker of this server send what waits: the job that does so may be that of the server that is gone."""
+	if is_switched_on(SWITCH_OF_MAIL):
+		# Not for the default server, whatever is known of the workers here.
+		enqueue.enqueue(SEND_MAILS, server_id=this_server, queue="short", takeover_after=0)
 
 
 def _note_and_notify(kind: str, look: Look) -> list[Change]:

@@ -58,10 +58,15 @@ def looks() -> dict[str, Callable[[], Look | None]]:
 	return {
 		"Replica Down": replicas_that_are_down,
 		"Replica Behind": replicas_that_are_behind,
-		"Server Gone": servers_that_are_gone,
+		**of_servers(),
 		"Job Overdue": jobs_that_are_overdue,
 		"Run Given Up": runs_given_up,
 	}
+
+
+def of_servers() -> dict[str, Callable[[], Look | None]]:
+	"""Returns what looks for servers of jobs that are gone, alone."""
+	return {"Server Gone": servers_that_are_gone}
 
 
 def replicas_that_are_down() -> Look | None:

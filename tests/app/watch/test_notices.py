@@ -25,9 +25,9 @@ from support.trouble import standing_still
 from support.waiting import until
 
 from ..conftest import CLERK, full_form, in_another_worker
-from ..jobs.test_jobs import HOURLY, rule
+from ..jobs.test_jobs import HOURLY, rule, tick
 from ..jobs.test_scheduled_runs import hourly
-from .test_job_findings import minutes_pass
+from .test_job_findings import minutes_pass, waiting
 from .test_overdue import due_seconds_ago, each_minute, of_before
 
 __all__ = ["each_minute", "hourly", "of_before"]
@@ -54,6 +54,11 @@ def forget() -> None:
 def told(about: str, user: str = CLERK) -> list[str]:
 	"""What a user is told that was not told before, of those notices that speak of something."""
 	in_another_worker(check_and_tell)
+	return unread(about, user)
+
+
+def unread(about: str, user: str = CLERK) -> list[str]:
+	"""The same, of what was told already."""
 	frappe.db.rollback()
 	found = frappe.get_all(
 		"Notification Log",
@@ -233,6 +238,63 @@ def test_a_server_of_jobs_that_is_gone_is_told_once_and_once_when_it_is_back(qui
 	assert told("Server") == ["Server secondary of jobs is back"]
 	minutes_pass(20)
 	assert told("Server") == ["Server secondary of jobs is gone"]
+
+
+def default_server_is_gone() -> None:
+	"""The scheduler of another server has watched for twenty minutes, and has seen nobody else."""
+	servers.note([], {"primary"})
+	minutes_pass(20, ticking=("secondary",))
+
+
+def test_another_servers_scheduler_tells_once_that_the_server_is_gone_that_tells(quiet, hourly, monkeypatch):
+	servers.note([], ())
+	tick(monkeypatch, "secondary")
+	assert unread("Server") == [], "it is alive"
+	default_server_is_gone()
+	tick(monkeypatch, "secondary")
+	assert unread("Server") == ["Server primary of jobs is gone"]
+	assert f"Scheduled jobs: {HOURLY}" in details()
+	tick(monkeypatch, "secondary")
+	tick(monkeypatch, "third")
+	assert unread("Server") == []
+	monkeypatch.delenv("SERVER_ID")
+	servers.note([], ())
+	assert told("Server") == ["Server primary of jobs is back"]
+	default_server_is_gone()
+	tick(monkeypatch, "secondary")
+	assert unread("Server") == ["Server primary of jobs is gone"], "the next outage is another one"
+
+
+def test_a_server_does_not_tell_of_itself_and_a_second_one_that_tells_is_told_of(quiet, hourly, monkeypatch):
+	rule(notices.TELL, "secondary")
+	default_server_is_gone()
+	tick(monkeypatch, "secondary")
+	assert unread("Server") == [], "its own job tells, every five minutes"
+	monkeypatch.delenv("SERVER_ID")
+	minutes_pass(20)
+	frappe.db.sql(
+		"update `tabJob Server` set workers_alive_at = utc_timestamp(6) where server_id = 'primary'"
+	)
+	frappe.db.commit()
+	tick(monkeypatch, None)
+	assert unread("Server") == [], "it has no job that is not stopped"
+	frappe.db.sql("update `tabScheduled Job Type` set stopped = 0 where method = %s", notices.TELL)
+	frappe.db.commit()
+	tick(monkeypatch, None)
+	assert unread("Server") == ["Server secondary of jobs is gone"]
+
+
+def test_its_mail_is_sent_by_a_worker_of_that_server(quiet, hourly, built, monkeypatch):
+	frappe.db.set_single_value("Read Replica Settings", "send_notices_by_mail", 1)
+	frappe.db.commit()
+	quiet.configure(mail_server="127.0.0.1", auto_email_id="out@example.com", mail_password="x")
+	default_server_is_gone()
+	tick(monkeypatch, "secondary")
+	[mail] = frappe.get_all("Email Queue", pluck="message")
+	assert "Server primary of jobs is gone" in email.message_from_string(mail)["Subject"]
+	assert waiting("short").count(notices.SEND_MAILS) == 1
+	tick(monkeypatch, "secondary")
+	assert waiting("short").count(notices.SEND_MAILS) == 1
 
 
 def test_an_overdue_job_is_told_once_and_once_when_it_has_run(quiet, each_minute):
