@@ -12,7 +12,7 @@ from typing import Any
 
 import frappe
 
-from benchmarks import cache_frappe, growth_frappe, policy_frappe, redises_frappe, tick_frappe
+from benchmarks import cache_frappe, growth_frappe, pages_frappe, policy_frappe, redises_frappe, tick_frappe
 from benchmarks.compare import Comparison, check_that_all_were_routed, interleaved
 from benchmarks.results import Figure
 from read_replica import lifecycle, read_only, site
@@ -42,6 +42,7 @@ def measure(servers: Cluster) -> list[Figure]:
 		empty = _compare(_rollback, {EMPTY: _empty, FIRST: _first})
 		cache = _on_the_site(cache_frappe.measure)
 		policy = _on_the_site(policy_frappe.measure)
+		pages = _on_the_site(pages_frappe.measure)
 		redises = _on_the_site(lambda: redises_frappe.measure(servers))
 		growth = growth_frappe.measure(servers, sites)
 		_configure(sites, servers, enabled=0)
@@ -57,6 +58,7 @@ def measure(servers: Cluster) -> list[Figure]:
 		_figure(question, core[ROW], CORE, None, "one row by its key: "),
 		*cache,
 		*policy,
+		*pages,
 		*redises,
 		*growth,
 		*ticks,

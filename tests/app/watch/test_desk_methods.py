@@ -17,7 +17,6 @@ from support.desk_counts import READER, WRITER, count_a_site_in_use, forget_coun
 
 from ..conftest import in_another_worker
 
-MOST_SELECTS = 5
 VIEWER, PASSWORD = "viewer@example.com", "of-the-viewer-1"
 CHANGES = {
 	"take_suggestions": {"names": [READER]},
@@ -59,16 +58,6 @@ def row(name: str) -> dict:
 
 def source_of(method: str) -> tuple | None:
 	return frappe.db.get_value("Routed Method", {"method": method}, ["reads", "source"])
-
-
-def test_the_page_costs_the_primary_few_statements(site, monkeypatch):
-	asked = []
-	sql = frappe.db.sql
-	monkeypatch.setattr(
-		frappe.db, "sql", lambda query, *args, **options: asked.append(query) or sql(query, *args, **options)
-	)
-	desk_methods.of_page()
-	assert 0 < len(asked) <= MOST_SELECTS, asked
 
 
 def test_a_viewer_may_look_and_change_nothing(viewer):
