@@ -63,7 +63,7 @@ def move(name: str, why: str) -> None:
 
 	:param why: in a sentence
 	"""
-	_move(name, f"Moved on {nowdate()}: {why}")
+	_move(name, frappe._("Moved on {0}: {1}").format(nowdate(), why))
 
 
 def _move(name: str, reason: str) -> None:
@@ -76,7 +76,7 @@ def _move(name: str, reason: str) -> None:
 
 def take(name: str, why: str, user: str) -> None:
 	"""As `move`, for a user who has taken a suggestion by a click."""
-	_move(name, f"Taken on {nowdate()} by {user}: {why}")
+	_move(name, frappe._("Taken on {0} by {1}: {2}").format(nowdate(), user, why))
 
 
 def move_back(name: str) -> None:
@@ -86,7 +86,7 @@ def move_back(name: str) -> None:
 	"""
 	row = frappe.get_doc(DOCTYPE, name)
 	row.reads = "Default"
-	_save_with_reason(row, f"Moved back on {nowdate()}, for good: it has written.")
+	_save_with_reason(row, frappe._("Moved back on {0}, for good: it has written.").format(nowdate()))
 
 
 def undo(name: str, user: str) -> None:
@@ -99,7 +99,7 @@ def undo(name: str, user: str) -> None:
 	if row.source != "Learned":
 		frappe.throw(frappe._("Routed Method {0} was not moved by itself").format(name))
 	row.update({"reads": "Replica" if row.reads == "Default" else "Default", "source": "By Hand"})
-	_save_with_reason(row, f"Undone on {nowdate()} by {user}. Before: {row.reason}")
+	_save_with_reason(row, frappe._("Undone on {0} by {1}. Before: {2}").format(nowdate(), user, row.reason))
 
 
 def _save_with_reason(row: Any, reason: str) -> None:

@@ -6,6 +6,8 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from frappe import _
+
 from read_replica.engine.shared.request_counts import RequestTally
 from read_replica.policy.called import called_of
 from read_replica.policy.rules import Rules, is_never_routed
@@ -34,7 +36,9 @@ class Suggestion(NamedTuple):
 	@property
 	def reason(self) -> str:
 		"""Why it is suggested, in a sentence."""
-		return f"It has never written in {self.calls} calls, and takes {self.seconds_an_hour:.1f} s an hour of the primary."
+		return _("It has never written in {0} calls, and takes {1} s an hour of the primary.").format(
+			self.calls, f"{self.seconds_an_hour:.1f}"
+		)
 
 
 def suggestions(counted: Mapping[str, RequestTally], rules: Rules) -> list[Suggestion]:
@@ -43,12 +47,19 @@ def suggestions(counted: Mapping[str, RequestTally], rules: Rules) -> list[Sugge
 	:param counted: what is known of requests by their names
 	"""
 	found = [
-		Suggestion(name, tally.calls, tally.primary_seconds * AN_HOUR / (tally.last_seen - tally.first_seen))
+		Suggestion(name, tally.calls, _seconds_an_hour(tally))
 		for name, tally in counted.items()
-		if _is_known_well(tally) and _is_free(name, rules) and not _has_written_for_any(name, counted)
+		# Rules are asked last: a site may have thousands of names.
+		if _is_known_well(tally)
+		and _seconds_an_hour(tally) >= LEAST_SECONDS_AN_HOUR
+		and not _has_written_for_any(name, counted)
+		and _is_free(name, rules)
 	]
-	worth_it = [one for one in found if one.seconds_an_hour >= LEAST_SECONDS_AN_HOUR]
-	return sorted(worth_it, key=lambda one: one.seconds_an_hour, reverse=True)
+	return sorted(found, key=lambda one: one.seconds_an_hour, reverse=True)
+
+
+def _seconds_an_hour(tally: RequestTally) -> float:
+	return tally.primary_seconds * AN_HOUR / (tally.last_seen - tally.first_seen)
 
 
 def _is_known_well(tally: RequestTally) -> bool:

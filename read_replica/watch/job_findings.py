@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable
 
 import frappe
+from frappe import _
 from frappe.utils.background_jobs import get_queue
 from frappe.utils.scheduler import is_dormant
 from redis.exceptions import RedisError
@@ -40,10 +41,12 @@ MOST_SECONDS_OF_KEEPALIVE = 600
 def ago(seconds: float | None) -> str:
 	"""Returns an age in seconds in words, such as `5 min ago`; None is `never`."""
 	if seconds is None:
-		return "never"
+		return _("never")
 	if seconds < 120:
-		return f"{max(0, seconds):.0f} s ago"
-	return f"{seconds / 60:.0f} min ago" if seconds < 7200 else f"{seconds / 3600:.0f} h ago"
+		return _("{0} s ago").format(f"{max(0, seconds):.0f}")
+	if seconds < 7200:
+		return _("{0} min ago").format(f"{seconds / 60:.0f}")
+	return _("{0} h ago").format(f"{seconds / 3600:.0f}")
 
 
 def note_on(rule: Rule, known: dict[str, Server]) -> str:
@@ -52,12 +55,16 @@ def note_on(rule: Rule, known: dict[str, Server]) -> str:
 	is_alive = server and server.was_seen and not server.is_gone(rule.takeover_after or TAKEOVER_AFTER)
 	if is_alive:
 		return ""
-	last_seen = f"last seen {ago(server.age)}" if server and server.was_seen else "no server runs it"
+	last_seen = (
+		_("last seen {0}").format(ago(server.age)) if server and server.was_seen else _("no server runs it")
+	)
 	if rule.server_id == DEFAULT_SERVER or not rule.takeover_after:
-		return f"{last_seen}; it waits"
+		return _("{0}; it waits").format(last_seen)
 	if server and server.is_gone(rule.takeover_after):
-		return f"{last_seen}; {DEFAULT_SERVER} runs it"
-	return f"{last_seen}; {DEFAULT_SERVER} takes it over after {rule.takeover_after:g} s"
+		return _("{0}; {1} runs it").format(last_seen, DEFAULT_SERVER)
+	return _("{0}; {1} takes it over after {2} s").format(
+		last_seen, DEFAULT_SERVER, f"{rule.takeover_after:g}"
+	)
 
 
 def problems() -> list[str]:
@@ -69,10 +76,10 @@ def findings() -> dict[str, Callable[[], list[str]]]:
 	"""Returns what finds each kind of problem, in sentences, by the id that the doctor has for it."""
 	return {
 		"scheduler-ticks": schedulers.problems,
-		"job-servers-seen": lambda: [sentence for _, sentence in servers_that_are_gone()],
+		"job-servers-seen": lambda: [sentence for _id, sentence in servers_that_are_gone()],
 		"bench-id": _workers_of_another_bench,
 		"queues-are-read": _queues_without_readers,
-		"runs-given-up": lambda: [sentence for _, sentence in runs_given_up()],
+		"runs-given-up": lambda: [sentence for _job, sentence in runs_given_up()],
 		"runs-that-failed": _runs_that_failed,
 		"named-locks": _runs_without_locks,
 		"lost-servers-are-noticed": _missing_tcp_keepalive,
@@ -97,14 +104,18 @@ def servers_that_are_gone() -> list[tuple[str, str]]:
 		if note := note_on(rule, known):
 			jobs[rule.server_id, note].append(method)
 	return [
-		(server_id, f"Server {server_id!r}: {note}. Scheduled jobs: {_shortened(methods)}")
+		(
+			server_id,
+			_("Server {0}: {1}. Scheduled jobs: {2}").format(repr(server_id), note, _shortened(methods)),
+		)
 		for (server_id, note), methods in sorted(jobs.items())
 	]
 
 
 def _shortened(names: list[str]) -> str:
 	more = len(names) - MOST_NAMED
-	return ", ".join(names[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+	named = ", ".join(names[:MOST_NAMED])
+	return _("{0} and {1} more").format(named, more) if more > 0 else named
 
 
 def _queues_without_readers() -> list[str]:
@@ -151,17 +162,12 @@ def runs_given_up(days: int = scheduled_runs.DAYS_KEPT_IF_NOT_EXECUTED) -> list[
 		(scheduled_runs.MOST_ATTEMPTS, days),
 	)
 	errors = _last_errors()
-	sentence = (
-		"{job}: the worker was killed {attempts} times, or could not begin, in {count} runs; they are not executed"
-		" again.{error} See Scheduled Run."
+	sentence = _(
+		"{0}: the worker was killed {1} times, or could not begin, in {2} runs; they are not executed again.{3} See"
+		" Scheduled Run."
 	)
 	return [
-		(
-			job,
-			sentence.format(
-				job=job, attempts=scheduled_runs.MOST_ATTEMPTS, count=count, error=_last_error(errors, job)
-			),
-		)
+		(job, sentence.format(job, scheduled_runs.MOST_ATTEMPTS, count, _last_error(errors, job)))
 		for job, count in found
 	]
 
@@ -197,7 +203,7 @@ def _last_errors() -> dict[str, str]:
 
 
 def _last_error(errors: dict[str, str], job: str) -> str:
-	return f" Last error: {errors[job]}" if job in errors else ""
+	return " " + _("Last error: {0}").format(errors[job]) if job in errors else ""
 
 
 def _runs_without_locks() -> list[str]:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import frappe
+from frappe import _
 from frappe.utils import now_datetime
 from frappe.utils.scheduler import get_scheduler_tick, is_scheduler_inactive
 from redis.exceptions import RedisError
@@ -91,7 +92,7 @@ def _reasons(jobs: list[Any]) -> list[str]:
 		in_redis = queues.states([due_times.rq_job_id(job) for job in jobs])
 		waiting = queues.QueueLists()
 	except RedisError as error:
-		return [f"Redis, which holds the queues, does not answer: {error}"] * len(jobs)
+		return [_("Redis, which holds the queues, does not answer: {0}").format(error)] * len(jobs)
 	from_ticks = tick_problems.sentences()
 	return [
 		_reason(job, known, job.name in executed_now, runs.get(job.name), in_redis, waiting, from_ticks)
@@ -109,32 +110,42 @@ def _reason(
 	from_ticks: list[str],
 ) -> str:
 	if is_executed:
-		return "an earlier run of it is being executed"
+		return _("an earlier run of it is being executed")
 	rule = rule_for(job.method)
 	server = known.get(rule.server_id)
 	if not server or not server.was_seen:
-		return f"no server {rule.server_id!r} was ever seen"
+		return _("no server {0} was ever seen").format(repr(rule.server_id))
 	if server.is_gone(rule.takeover_after):
-		return f"its server {rule.server_id!r} was last seen {server.age / 60:.0f} min ago"
+		return _("its server {0} was last seen {1} min ago").format(
+			repr(rule.server_id), f"{server.age / 60:.0f}"
+		)
 	job_id = due_times.rq_job_id(job)
 	state = in_redis[job_id]
 	if state.status == "queued" and waiting.contains(state.origin, job_id):
-		return f"it waits in the queue {state.origin!r}, which no worker has worked off so far"
+		return _("it waits in the queue {0}, which no worker has worked off so far").format(
+			repr(state.origin)
+		)
 	if state.status == "queued":
-		return "RQ calls it queued, but it is in no queue; the next tick puts it there"
+		return _("RQ calls it queued, but it is in no queue; the next tick puts it there")
 	if state.status == "started":
-		return "RQ takes it for being executed, though no worker says so; a tick puts it into a queue again"
+		return _(
+			"RQ takes it for being executed, though no worker says so; a tick puts it into a queue again"
+		)
 	named = [sentence for sentence in from_ticks if job.method in sentence]
 	if named:
 		return named[0]
 	if run:
 		attempts, host = run
 		if attempts >= scheduled_runs.MOST_ATTEMPTS:
-			return f"its run was given up after {attempts} attempts; see Scheduled Run"
-		return f"its run was claimed on {host} and has not ended ({attempts} attempts); see Scheduled Run"
+			return _("its run was given up after {0} attempts; see Scheduled Run").format(attempts)
+		return _("its run was claimed on {0} and has not ended ({1} attempts); see Scheduled Run").format(
+			host, attempts
+		)
 	if is_scheduler_inactive(verbose=False):
-		return "the scheduler is switched off for this site"
-	return f"the scheduler of server {rule.server_id!r} has not claimed it, and nobody knows why"
+		return _("the scheduler is switched off for this site")
+	return _("the scheduler of server {0} has not claimed it, and nobody knows why").format(
+		repr(rule.server_id)
+	)
 
 
 def _claimed_runs(names: list[str]) -> dict[str, tuple[int, str]]:

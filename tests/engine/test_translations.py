@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from support.strings import texts, translated
+from support.strings import texts, thrown_without_translation, translated
 
 LANGUAGES = ("de", "hi")
 
@@ -45,6 +45,11 @@ def test_what_means_something_else_elsewhere_is_left_to_that(language):
 	assert not translated(language).keys() & MEANS_SOMETHING_ELSE_ELSEWHERE
 
 
+def test_what_is_thrown_in_the_desk_is_translated_where_it_is_thrown():
+	found = thrown_without_translation(but_in=("cli", "deploy"))
+	assert not found, found
+
+
 def test_the_texts_of_code_and_of_what_frappe_syncs_are_found():
 	found = texts()
 	for text, file in (
@@ -52,6 +57,10 @@ def test_the_texts_of_code_and_of_what_frappe_syncs_are_found():
 		("The shipped list", "watch/desk_methods.py"),
 		("Raise an Error", "read_replica/doctype/read_replica_settings/read_replica_settings.json"),
 		("Where Jobs Run", "read_replica/workspace/replicas/replicas.json"),
+		("Read Replica Viewer", ".json"),
+		("Read Replica", "modules.txt"),
+		("It counts documents.", "policy/shipped.py"),
+		("its server {0} was last seen {1} min ago", "watch/overdue.py"),
 		("There is no text of this kind", None),
 	):
 		assert (found.get(text) or "").endswith(file or "") and (text in found) is (file is not None)
