@@ -35,9 +35,20 @@ def link_assets(sites: Sites, bench: Path) -> None:
 	assets = sites.path / "assets"
 	for entry in (bench / "sites" / "assets").iterdir():
 		if not (assets / entry.name).exists():
-			(assets / entry.name).symlink_to(entry.resolve())
+			_link(assets / entry.name, entry.resolve())
 	if not (assets / "read_replica").exists():
 		(assets / "read_replica").symlink_to(Path(read_replica.__file__).parent / "public")
+
+
+def _link(place: Path, public: Path) -> None:
+	"""An entry of a bench's assets; of an app with its node_modules, from which v14 loads its editor of code."""
+	modules = public.parents[1] / "node_modules"
+	if not public.is_dir() or (public / "node_modules").exists() or not modules.is_dir():
+		place.symlink_to(public)
+		return
+	place.mkdir()
+	for entry in (*public.iterdir(), modules):
+		(place / entry.name).symlink_to(entry)
 
 
 def complete_setup() -> None:

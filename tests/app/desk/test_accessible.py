@@ -14,6 +14,7 @@ from ..conftest import in_another_worker
 
 # The page, what shows that it has been drawn, and our containers.
 DRAWN = {
+	"replica-monitor": (".replica-monitor [data-panel=replicas] table", [".replica-monitor"]),
 	"replica-help/second-server": (".replica-help h1", [".replica-help"]),
 	"routed-methods": (".rm-rows tbody tr", [".routed-methods"]),
 	"read-replica-settings": (

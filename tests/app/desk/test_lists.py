@@ -67,8 +67,8 @@ def rows(desk_bench):
 SAID = {
 	"job-server": {"primary": ("Alive",), "secondary": ("Gone", "3 hours ago", "2 for 3 jobs")},
 	"scheduler-config": {
-		"app.primary_job": ("Reads on the primary",),
-		"app.secondary_job": ("Server gone, taken over",),
+		"app.primary_job": ("Reads primary",),
+		"app.secondary_job": ("Taken over",),
 	},
 	"scheduled-run": {"waits": ("Waits for 3 hours",), "runs": ("Runs for 3 hours",), "done": ("Executed",)},
 	"job-takeover": {"secondary": ("Going on for 3 hours",)},

@@ -7,6 +7,13 @@
 	const as_code = (text) =>
 		`<span style="font-family: monospace; font-size: var(--text-sm)">${escaped(text)}</span>`;
 
+	// v14's own is too faint to be read in the dark.
+	const STYLE = `<style>
+		[data-theme="dark"] :is([data-fieldname="overview"], [data-fieldname="replicas"], [data-fieldname="keys"]) {
+			--text-muted: #a0aab3;
+		}
+	</style>`;
+
 	frappe.ui.form.on("Read Replica Settings", {
 		refresh(frm) {
 			frm.add_custom_button(__("Routed Methods"), () => frappe.set_route("routed-methods"));
@@ -28,7 +35,7 @@
 	};
 
 	const overview = (told) =>
-		`<p class="rr-overview" role="status" style="font-size: var(--text-lg); margin-bottom: 4px">${escaped(
+		`${STYLE}<p class="rr-overview" role="status" style="font-size: var(--text-lg); margin-bottom: 4px">${escaped(
 			sentence(told)
 		)}</p>
 		<p class="text-muted">${escaped(what_is_counted(told))}</p>`;

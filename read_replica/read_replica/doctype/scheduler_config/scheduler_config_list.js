@@ -3,6 +3,7 @@
 
 frappe.listview_settings["Scheduler Config"] = {
 	hide_name_column: true,
+	// In so few letters as v14 has room for.
 	add_fields: ["enabled", "reads", "takeover_after", "server_id"],
 	// What becomes of jobs whose server is not alive, by rule.
 	fates: {},
@@ -13,15 +14,15 @@ frappe.listview_settings["Scheduler Config"] = {
 		}
 		switch (this.fates[doc.name]) {
 			case "taken_over":
-				return [__("Server gone, taken over"), "orange", of_server];
+				return [__("Taken over"), "orange", of_server];
 			case "late":
 				return [__("Server late"), "orange", of_server];
 			case "waits":
 				return [__("Server gone, waits"), "red", of_server];
 		}
 		return doc.reads === "Replica"
-			? [__("Reads on replicas"), "green", "enabled,=,1|reads,=,Replica"]
-			: [__("Reads on the primary"), "blue", "enabled,=,1|reads,=,Primary"];
+			? [__("Reads replicas"), "green", "enabled,=,1|reads,=,Replica"]
+			: [__("Reads primary"), "blue", "enabled,=,1|reads,=,Primary"];
 	},
 	onload(list) {
 		frappe.xcall("read_replica.api.notes_on_jobs").then((fates) => {

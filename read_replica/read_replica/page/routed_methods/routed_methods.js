@@ -143,7 +143,7 @@
 			const { suggestions, moves_by_itself } = this.data;
 			const all =
 				this.may_change && suggestions.length > 1
-					? `<button type="button" class="btn btn-primary btn-sm rm-take-all">${__(
+					? `<button type="button" class="btn btn-default btn-sm rm-take-all">${__(
 							"Take All"
 					  )}</button>`
 					: "";
