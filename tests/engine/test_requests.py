@@ -12,7 +12,7 @@ from read_replica.engine import requests
 from read_replica.engine.metrics import PRIMARY
 from read_replica.engine.reasons import Reason
 from read_replica.engine.settings import Need
-from read_replica.engine.shared import request_counts
+from read_replica.engine.shared import request_counts, shared_state
 from read_replica.engine.shared.request_counts import RequestTally
 from support.processes import Processes
 
@@ -210,6 +210,17 @@ def test_while_redis_is_down_a_process_keeps_no_more_than_so_many_names(host, ro
 
 
 # The share of replicas
+
+
+def test_calls_are_counted_by_reason_alone_as_well_and_begin_again_with_the_others(host, router):
+	counts = {("replica01", "replica", f"method {at}"): (2, 0.0) for at in range(300)}
+	host.shared.add_counts(counts | {("primary", "lagging", "method 1"): (3, 0.5)})
+	host.shared.add_counts({("primary", "lagging", "method 2"): (4, 0.0)})
+	assert host.shared.load_reasons() == {("replica01", "replica"): 600, ("primary", "lagging"): 7}
+	for at in range(0, shared_state.MOST_COUNTERS, 1000):
+		names = [f"made up {number}" for number in range(at, at + 1000)]
+		assert host.shared.add_counts({("primary", "lagging", name): (1, 0.0) for name in names})
+	assert host.shared.load_reasons() == host.shared.load_counts() == {}
 
 
 def test_statements_of_the_last_hour_are_counted_apart(host, router):

@@ -8,6 +8,7 @@ positions are not known: `position_of` returns None.
 """
 
 import time
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -195,17 +196,32 @@ class SharedState(UserPositions, RequestCounts, LagHistory, ProcessList):
 		with self._redis() as client:
 			# In a transaction: what fails is added again later, so it must be all or nothing.
 			pipeline = client.pipeline(transaction=True)
+			of_reasons: Counter[str] = Counter()
 			for key, (count, seconds) in counts.items():
 				field = "|".join(key)
+				of_reasons["|".join(key[:2])] += count
 				pipeline.hincrby(self._key("counts"), field, count)
 				if seconds:
 					pipeline.hincrbyfloat(self._key("seconds"), field, seconds)
+			for field, count in of_reasons.items():
+				pipeline.hincrby(self._key("reasons"), field, count)
 			self._add_requests(pipeline, requests or {}, statements or {})
 			pipeline.hlen(self._key("counts"))
 			if pipeline.execute()[-1] > MOST_COUNTERS:
 				# Somebody makes up names. They are not worth the memory, and counters may begin again at 0.
-				client.delete(self._key("counts"), self._key("seconds"))
+				client.delete(self._key("counts"), self._key("seconds"), self._key("reasons"))
 			return True
+
+	@without_redis(dict)
+	def load_reasons(self) -> dict[tuple[str, str], int]:
+		"""Return the site's calls by server and reason, at a cost that does not grow with the methods that are counted."""
+		with self._redis() as client:
+			counts = client.hgetall(self._key("reasons"))
+		found: dict[tuple[str, str], int] = {}
+		for field, count in counts.items():
+			server, _, reason = text(field).partition("|")
+			found[server, reason] = int(count)
+		return found
 
 	@without_redis(dict)
 	def load_counts(self) -> dict[CountKey, tuple[int, float]]:
