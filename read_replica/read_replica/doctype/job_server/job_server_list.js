@@ -6,8 +6,10 @@
 	const minutes_since = (time) => (time ? moment.utc().diff(moment.utc(time), "minutes", true) : Infinity);
 	const in_words = (time) => {
 		const minutes = minutes_since(time);
-		return minutes === Infinity
-			? __("never")
+		if (minutes === Infinity) return __("never");
+		// "A few seconds ago" is cut off.
+		return minutes < 1
+			? __("just now")
 			: __("{0} ago", [moment.duration(minutes, "minutes").humanize()]);
 	};
 

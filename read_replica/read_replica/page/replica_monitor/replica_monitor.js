@@ -16,7 +16,7 @@ class ReplicaMonitor {
 			title: __("Replica Monitor"),
 			single_column: true,
 		});
-		this.page.set_secondary_action(__("Replica Help"), () =>
+		this.page.add_menu_item(__("Replica Help"), () =>
 			frappe.set_route("replica-help", "replica-monitor")
 		);
 		this.$body = $(`<div class="replica-monitor" aria-live="off"></div>`).appendTo(this.page.main);
