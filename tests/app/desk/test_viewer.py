@@ -69,6 +69,11 @@ def test_a_viewer_opens_a_rule_and_the_settings_without_an_error(looker, desk):
 		page.wait_for_load_state("networkidle")
 		user.screenshot(f"viewer-{route.partition('/')[0]}-form")
 		assert page.locator(".btn-primary:visible", has_text="Save").count() == 0
+	for section in ("Replicas", "Keys in site_config.json"):
+		assert page.locator(".section-head:visible").get_by_text(section, exact=True).count() == 0, (
+			"it is empty"
+		)
+	assert page.locator(".section-head:visible").get_by_text("Notices", exact=True).count() == 1
 	assert user.errors == [] and user.refused == []
 
 

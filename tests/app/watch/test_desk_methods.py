@@ -17,7 +17,7 @@ from support.desk_counts import READER, WRITER, count_a_site_in_use, forget_coun
 
 from ..conftest import in_another_worker
 
-VIEWER, PASSWORD = "viewer@example.com", "of-the-viewer-1"
+VIEWER, PASSWORD = "looks-at-methods@example.com", "of-the-viewer-1"
 CHANGES = {
 	"take_suggestions": {"names": [READER]},
 	"set_rules": {"names": [READER], "where": "replica"},

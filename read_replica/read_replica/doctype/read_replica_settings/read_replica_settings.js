@@ -25,7 +25,10 @@
 
 	const load = (frm) => {
 		// Hosts and keys are for them alone.
-		if (!frappe.user.has_role("System Manager")) return;
+		if (!frappe.user.has_role("System Manager")) {
+			frm.toggle_display(["overview", "section_of_replicas", "section_of_keys"], false);
+			return;
+		}
 		frappe.xcall("read_replica.api.settings_overview").then((told) => {
 			frm.get_field("overview").$wrapper.html(overview(told));
 			show_replicas(frm, told.replicas);
