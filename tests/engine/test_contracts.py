@@ -44,6 +44,7 @@ LATE = {
 	("read_replica.api", "read_replica.deploy.site_connection"),
 	("read_replica.api", "read_replica.deploy.site_doctor"),
 	("read_replica.api", "read_replica.watch.prometheus"),
+	("read_replica.scheduler_split", "read_replica.watch.notices"),
 	("read_replica.cli.app_server", "read_replica.deploy.second_server_report"),
 	("read_replica.cli.app_server", "read_replica.deploy.site_second_server"),
 	("read_replica.cli.replication", "read_replica.deploy.doctor"),
