@@ -43,6 +43,20 @@ def without_locks(writing, monkeypatch):
 	return writing
 
 
+@pytest.fixture
+def on_a_node_of_a_cluster(writing, monkeypatch):
+	"""Named locks are known to this node of a Galera cluster alone."""
+	database = type(frappe.local.db)
+	sql = database.sql
+
+	def of_a_cluster(self, query, *args, **kwargs):
+		return sql(self, "select 'wsrep_on', 'ON'" if "wsrep_on" in str(query) else query, *args, **kwargs)
+
+	monkeypatch.setattr(database, "sql", of_a_cluster)
+	assert run_locks.reach() == "one node"
+	return writing
+
+
 def row_of(run: str):
 	frappe.db.rollback()
 	fields = ["executed_at", "attempts", "begun_by", "last_error"]
@@ -96,6 +110,21 @@ def test_without_locks_a_run_whose_worker_was_killed_is_not_executed_again(witho
 	dies(None)
 	later(61)
 	assert tick(monkeypatch, None) == [], "its worker may still be at work"
+
+
+def test_where_a_node_has_locks_of_its_own_a_run_that_another_one_may_execute_is_not_begun_again(
+	on_a_node_of_a_cluster, monkeypatch
+):
+	dies("before it commits")
+	tick(monkeypatch, None)
+	let_no_run_be_due()
+	waits = as_with_another_queue()
+	work_off_and_die(waits)
+	dies(None)
+	work_off(waits)
+	assert executed() == 0, "its worker may still be at work, with a lock that is not known here"
+	later(61)
+	assert tick(monkeypatch, None) == []
 
 
 def test_without_locks_a_run_whose_worker_says_that_it_has_failed_is_executed_again(
