@@ -28,7 +28,14 @@ from read_replica.cli.group import HELP_ON_JSON, pass_context, read_replica, say
 @click.option("--renew", is_flag=True, help="Write the overlays anew, after bench setup supervisor")
 @click.option("--check", is_flag=True, help="Prove this server by its processes, its Redis and its database")
 @click.option(
-	"--address", help="With --offer: this server's address in the local network; needed the first time"
+	"--address",
+	help="This server's address in the local network. With --offer: where its Redis listens; needed the first time."
+	" With --take: where its gunicorn listens for the nginx of another server",
+)
+@click.option(
+	"--front",
+	metavar="ADDRESS",
+	help="With --take and --address: that nginx; without it, the first server",
 )
 @click.option(
 	"--db-host",
@@ -60,6 +67,7 @@ def second_server(
 	renew: bool = False,
 	check: bool = False,
 	address: str | None = None,
+	front: str | None = None,
 	db_host: str | None = None,
 	server_id: str = "secondary",
 	queue: Any = "shared",
@@ -79,7 +87,7 @@ def second_server(
 			wanted = site_second_server.Wanted(server_id, queue, runs, address, db_host)
 			return site_second_server.make_offer(Path(offer), wanted, dry_run)
 		if take:
-			return site_second_server.take(Path(take), dry_run)
+			return site_second_server.take(Path(take), address, front, dry_run)
 		return site_second_server.check() if check else site_second_server.renew(dry_run)
 
 	with told_as_sentences(site_second_server.ERRORS):

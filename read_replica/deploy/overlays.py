@@ -7,15 +7,18 @@ Both merge such a file into the one that bench writes, option by option, so it s
 It is read after bench's, by its name for supervisor, and by its folder for systemd.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from read_replica.deploy import lan_address
 from read_replica.deploy.bench_programs import BenchPrograms
 from read_replica.deploy.server_role import Role
 
 SUPERVISOR_FILE = "read-replica-supervisor.conf"
 SYSTEMD_FOLDER = "read-replica-systemd"
 DROP_IN = "read-replica.conf"
+WEB = "frappe-web"
 
 HEAD = """; Written by `bench read-replica second-server`, which writes it anew when it is run again.
 ; It changes programs of {file}, which is to be read before it.
@@ -41,6 +44,8 @@ def for_supervisor(programs: BenchPrograms, role: Role) -> str:
 			}
 		elif program in programs.with_frappe:
 			options = {"environment": _environment(programs.environments.get(program), role)}
+			if program == WEB and role.web_address:
+				options["command"] = _listening(programs.commands[program], role.web_address)
 		elif program in role.open_redis and role.redis_address:
 			options = {"command": _bound(programs.commands[program], role.redis_address)}
 		else:
@@ -53,8 +58,27 @@ def for_supervisor(programs: BenchPrograms, role: Role) -> str:
 def _environment(given: str | None, role: Role) -> str:
 	"""Returns the variables of a program: an overlay takes the place of all that bench's file has, so they are kept."""
 	own = f'SERVER_ID="{role.server_id}"'
+	if role.front:
+		# Without it, gunicorn does not know that the browser came by HTTPS, and cookies are not marked as secure.
+		own += f',FORWARDED_ALLOW_IPS="127.0.0.1,{role.front}"'
 	# Of a variable that stands there twice, supervisor takes the last one.
 	return f"{given.rstrip(', ')},{own}" if given else own
+
+
+def _listening(command: str, address: str) -> str:
+	"""Returns gunicorn's command with one more address, at the port that bench has given it.
+
+	:raises ValueError: if it listens on no port
+	"""
+	found = re.search(r"(?:-b|--bind)[ =]\S*:(\d+)", command)
+	if not found:
+		raise ValueError(
+			f"gunicorn listens on no port in supervisor.conf, so none can be opened at {address}: {command}. Make it"
+			" anew: bench setup supervisor"
+		)
+	own = f"{lan_address.in_url(address)}:{found[1]}"
+	at = found.end()
+	return command if own in command else f"{command[:at]} -b {own}{command[at:]}"
 
 
 def _why_not(programs: BenchPrograms, program: str, role: Role) -> str | None:
@@ -75,7 +99,8 @@ def for_systemd(name: str, role: Role, redis_commands: Mapping[str, str]) -> dic
 	"""
 	head = "# Written by `bench read-replica second-server`, which writes it anew when it is run again.\n"
 	# A folder for all units whose names begin so.
-	files = {f"{name}-.service.d": f'{head}[Service]\nEnvironment="SERVER_ID={role.server_id}"\n'}
+	front = f'Environment="FORWARDED_ALLOW_IPS=127.0.0.1,{role.front}"\n' if role.front else ""
+	files = {f"{name}-.service.d": f'{head}[Service]\nEnvironment="SERVER_ID={role.server_id}"\n{front}'}
 	not_here = {f"{queue}-worker" for queue in role.other_queues} | (
 		set() if role.has_scheduler else {"schedule"}
 	)

@@ -119,6 +119,11 @@ def _lay_over_systemd(plan: Plan, bench: BenchFolder, role: Role, queues: list[s
 		f"sudo cp -r {folder}/. {SYSTEMD_FOLDER}/ && sudo systemctl daemon-reload",
 		f"sudo systemctl restart '{bench.name}-*.service'",
 	]
+	if role.web_address:
+		plan.todo.append(
+			f"Let gunicorn listen on {role.web_address} as well: sudo systemctl edit {bench.name}-frappe-web, with"
+			f" ExecStart= and then bench's own ExecStart with -b {role.web_address}:PORT"
+		)
 	# bench makes none for queues other than core's.
 	plan.todo += [
 		f"Make a unit {bench.name}-frappe-{queue}-worker.service like the one of the short queue, with"
@@ -176,10 +181,11 @@ def _redis_version() -> tuple[int, ...]:
 	return tuple(int(part) for part in found[1].split("."))
 
 
-def second(bench: BenchFolder, site: str, conf: Mapping[str, Any], offer: Offer) -> Plan:
+def second(bench: BenchFolder, site: str, conf: Mapping[str, Any], offer: Offer, role: Role) -> Plan:
 	"""Returns the plan that makes a bench the one of the second server.
 
 	:param conf: site_config.json as it stands
+	:param role: what the second server is to be
 	:raises ValueError: if the site here is not the one of the offer, or leads to a database of its own
 	"""
 	path = bench.folder / "sites" / site / "site_config.json"
@@ -196,14 +202,7 @@ def second(bench: BenchFolder, site: str, conf: Mapping[str, Any], offer: Offer)
 	if "workers" in keys:
 		keys["workers"] = (here.get("workers") or {}) | keys["workers"]
 	plan.add(json_file.changed(bench.common, keys))
-	is_shared = offer.queue == "shared"
-	role = Role(
-		offer.second,
-		offer.has_scheduler,
-		tuple(offer.other_queues),
-		database_server=offer.database_server,
-	)
-	laid = lay_over(bench, role, [offer.second] if is_shared else [])
+	laid = lay_over(bench, role, [offer.second] if offer.queue == "shared" else [])
 	return Plan(plan.changes + laid.changes, laid.todo)
 
 

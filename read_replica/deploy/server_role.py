@@ -6,7 +6,9 @@
 import json
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
+from read_replica.deploy.offer import Offer
 from read_replica.deploy.text_file import TextChange, text_of
 
 FILE = "read-replica-server.json"
@@ -22,6 +24,8 @@ class Role:
 	:param open_redis: which of its Redis servers let others in, such as `redis-cache`
 	:param redis_address: where they do
 	:param database_server: which server answers it as the primary, see `server_proofs.identity_of`; None: not known
+	:param web_address: where its gunicorn listens, beside what bench has, for an nginx on another server
+	:param front: the address of that nginx, whom gunicorn believes what it says of the browser
 	"""
 
 	server_id: str
@@ -30,6 +34,23 @@ class Role:
 	open_redis: tuple[str, ...] = ()
 	redis_address: str | None = None
 	database_server: str | None = None
+	web_address: str | None = None
+	front: str | None = None
+
+
+def of_second(offer: Offer, before: Role | None, web_address: str | None, front: str | None) -> Role:
+	"""Returns the role of a second server.
+
+	:param before: what the server was so far, for what is not said anew
+	"""
+	return Role(
+		offer.second,
+		offer.has_scheduler,
+		tuple(offer.other_queues),
+		database_server=offer.database_server,
+		web_address=web_address or (before.web_address if before else None),
+		front=front or (before.front if before else None),
+	)
 
 
 def change(config: Path, role: Role) -> TextChange:
@@ -49,7 +70,9 @@ def read(config: Path) -> Role:
 	path = config / FILE
 	try:
 		content = json.loads(path.read_text())
-		known = {field.name: content[field.name] for field in fields(Role)}
+		# What an earlier version did not know is left out.
+		known = {field.name: content[field.name] for field in fields(Role) if field.name in content}
+		return Role(**{name: _as_kept(value) for name, value in known.items()})
 	except FileNotFoundError as error:
 		raise ValueError(
 			"This server is neither a first nor a second one yet. On the first one: second-server --offer FILE"
@@ -59,4 +82,7 @@ def read(config: Path) -> Role:
 		raise ValueError(
 			f"{path} cannot be read. Run second-server with --offer or --take again to write it anew."
 		) from error
-	return Role(**{name: tuple(value) if isinstance(value, list) else value for name, value in known.items()})
+
+
+def _as_kept(value: Any) -> Any:
+	return tuple(value) if isinstance(value, list) else value

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import frappe
 import pymysql
@@ -169,14 +170,17 @@ def _db_host(wanted: Wanted, address: str | None) -> str:
 	return host
 
 
-def take(path: Path, dry_run: bool) -> SecondServerReport:
+def take(path: Path, address: str | None, front: str | None, dry_run: bool) -> SecondServerReport:
 	"""Make this bench the one of the second server, by an offer of the first one.
 
+	:param address: where its gunicorn listens for the nginx of another server; None: as before
+	:param front: the address of that nginx; None: as before, or that of the first server
 	:raises ValueError: if the offer does not fit this site, with the reason and what to do
 	"""
 	taken = offer.read(path)
 	bench = _bench()
-	plan = server_plan.second(bench, frappe.local.site, _site_config(), taken)
+	role = server_role.of_second(taken, _own_role(bench), *_web_addresses(taken, address, front))
+	plan = server_plan.second(bench, frappe.local.site, _site_config(), taken, role)
 	if frappe.__version__ != taken.frappe:
 		plan.todo.insert(
 			0,
@@ -187,7 +191,15 @@ def take(path: Path, dry_run: bool) -> SecondServerReport:
 		plan.todo.append(
 			"With a queue Redis of its own, progress of this server's jobs reaches no browser of the other one"
 		)
-	return _carry_out(plan, Role(taken.second, taken.has_scheduler), dry_run)
+	return _carry_out(plan, role, dry_run)
+
+
+def _web_addresses(taken: Offer, address: str | None, front: str | None) -> tuple[str | None, str | None]:
+	"""Returns where gunicorn is to listen, and for whom; nothing if it was not said."""
+	if address is None:
+		return None, None
+	lan_address.check_is_of_this_machine(lan_address.checked(address))
+	return address, lan_address.checked(front or urlsplit(taken.keys["redis_cache"]).hostname or "")
 
 
 def renew(dry_run: bool) -> SecondServerReport:
@@ -230,10 +242,14 @@ def _bench() -> BenchFolder:
 
 
 def _kept_role(bench: BenchFolder) -> Role:
+	return _own_role(bench) or Role(this_server(), True)
+
+
+def _own_role(bench: BenchFolder) -> Role | None:
 	try:
 		return server_role.read(bench.config)
 	except ValueError:
-		return Role(this_server(), True)
+		return None
 
 
 def _site_file() -> Path:

@@ -62,6 +62,21 @@ def test_a_restart_of_groups_starts_no_scheduler(bench, what):
 	assert "scheduler" not in [kind for kind, _ in kinds(bench)]
 
 
+def test_gunicorn_listens_for_another_servers_nginx_as_well_and_believes_it(bench):
+	role = Role("secondary", True, web_address="10.77.0.2", front="10.77.0.1")
+	lay_over(bench, role)
+	bench.ctl("reread")
+	bench.ctl("update")
+	bench.settled()
+	[web] = [psutil.Process(one.pid) for one in processes.of_bench(bench.folder) if one.kind == "web"]
+	assert "-b 127.0.0.1:1 -b 10.77.0.2:1 frappe.app:application" in " ".join(web.cmdline())
+	assert web.environ()["FORWARDED_ALLOW_IPS"] == "127.0.0.1,10.77.0.1"
+	programs = bench_programs.read(bench.config / "supervisor.conf", "erp")
+	programs.commands["frappe-web"] = "gunicorn -b unix:/run/erp.sock frappe.app:application"
+	with pytest.raises(ValueError, match="listens on no port"):
+		overlays.for_supervisor(programs, role)
+
+
 def test_it_stays_when_bench_writes_its_file_anew_with_another_queue(bench):
 	lay_over(bench)
 	bench.ctl("reread")

@@ -156,6 +156,20 @@ def test_the_second_server_takes_it_and_a_second_time_nothing_changes(first, sec
 	assert second.run("--take", str(offer))["has_changed"] is False and second.files() == written
 
 
+def test_gunicorn_of_the_second_server_listens_for_the_first_ones_nginx_and_stays_so(first, second, tmp_path):
+	offer = tmp_path / "offer.json"
+	first.run("--offer", str(offer), *OFFER)
+	second.write_programs(PROGRAMS | {"frappe-web": "gunicorn -b 127.0.0.1:8000 frappe.app:application"})
+	before = second.files()
+	error = second.run("--take", str(offer), "--address", "8.8.8.8", exits=1)["error"]
+	assert "is a public address" in error and second.files() == before
+	second.run("--take", str(offer), *OFFER)
+	overlay = second.read("config/read-replica-supervisor.conf")
+	assert f"-b 127.0.0.1:8000 -b {lan_address.in_url(ADDRESS)}:8000 frappe.app" in overlay
+	assert f'FORWARDED_ALLOW_IPS="127.0.0.1,{ADDRESS}"' in overlay
+	assert second.run("--take", str(offer))["has_changed"] is False
+
+
 def test_missing_workers_are_asked_for_and_renewed_once_bench_has_made_them(first, second, tmp_path):
 	second.write_programs({name: PROGRAMS[name] for name in ("frappe-web", "frappe-schedule")})
 	first.run("--offer", str(tmp_path / "offer.json"), *OFFER)
