@@ -40,6 +40,8 @@ class Check:
 	:param tags: the kinds of things that it looks at
 	:param look: returns what is wrong; given what the doctor knows of the site's servers
 	:param fix: what to do about it: a command, a line of a configuration, or a sentence
+	:param follows: checks whose trouble, if it is as grave, brings this one's about: that one is to be mended first, and
+		this one is skipped
 	"""
 
 	id: str
@@ -47,6 +49,7 @@ class Check:
 	tags: tuple[str, ...]
 	look: Callable[[Any], Iterable[Trouble]]
 	fix: str
+	follows: tuple[str, ...] = ()
 
 	def at(self, servers: Any) -> "Check":
 		"""Returns this check of certain servers, to be run beside checks of others."""
@@ -82,13 +85,33 @@ def run(checks: Sequence[Check], servers: Any, seconds: float = SECONDS_FOR_A_CH
 	workers = ThreadPoolExecutor(MOST_AT_ONCE, thread_name_prefix="read_replica_doctor")
 	try:
 		running = [workers.submit(_look, check, servers) for check in checks]
-		return [
+		found = [
 			_finding(check, _result_within(future, seconds))
 			for check, future in zip(checks, running, strict=True)
 		]
+		return _without_consequences(checks, found)
 	finally:
 		# Not waited for: a check that hangs must not hold up the others' findings.
 		workers.shutdown(wait=False, cancel_futures=True)
+
+
+def _without_consequences(checks: Sequence[Check], found: Sequence[Finding]) -> list[Finding]:
+	"""Returns the findings, those skipped that another one brings about: one thing that is wrong is named once."""
+	status_of = {finding.id: finding.status for finding in found}
+
+	def causes(check: Check, status: Status) -> list[str]:
+		if SEVERITY.index(status) < SEVERITY.index("unknown"):
+			return []
+		least = max(SEVERITY.index(status), SEVERITY.index("warn"))
+		return [id for id in check.follows if SEVERITY.index(status_of.get(id, "ok")) >= least]
+
+	def of(check: Check, finding: Finding) -> Finding:
+		if not (named := causes(check, finding.status)):
+			return finding
+		seen = f"skipped, because {' and '.join(named)} may bring it about: {finding.seen}"
+		return replace(finding, status="skipped", seen=seen)
+
+	return [of(check, finding) for check, finding in zip(checks, found, strict=True)]
 
 
 def _look(check: Check, servers: Any) -> list[Trouble]:

@@ -106,6 +106,7 @@ CHECKS = (
 		(*TAGS, "security"),
 		_protected,
 		"Give it a password, and leave protected-mode at yes",
+		("redis-password",),
 	),
 	Check(
 		"redis-keeps-jobs",

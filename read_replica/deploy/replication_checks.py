@@ -33,6 +33,8 @@ FILTERS_OF_A_CONNECTION = (
 	"Replicate_Ignore_Domain_Ids",
 )
 SECONDS_TO_CATCH_UP = 10
+# What the primary is found to be as a replica is nothing to mend.
+IS_ANOTHER = ("replica-is-another-server",)
 
 
 def _reachable(servers: Databases) -> Iterator[Trouble]:
@@ -68,12 +70,19 @@ def _running(servers: Databases) -> Iterator[Trouble]:
 			for connection in known.connections:
 				if why := _why_stopped(connection):
 					yield Trouble("fail", f"replication on {replica.name} does not run: {why}")
-		# Slave_running knows only the connection without a name; Slaves_running counts those with one too.
-		elif (
-			known.status.get("Slave_running", "OFF") != "ON"
-			and known.status.get("Slaves_running", "0") == "0"
-		):
+		elif not _is_running(known.status):
 			yield Trouble("fail", f"replication on {replica.name} does not run")
+
+
+def _is_running(status: dict[str, str]) -> bool:
+	"""Returns whether replication runs, by what any user is told.
+
+	Slave_running knows only the connection without a name, and both of its threads; Slave_heartbeat_period is 0 where
+	there is none. Slaves_running counts those with a name too, and their SQL threads alone.
+	"""
+	if float(status.get("Slave_heartbeat_period") or 0):
+		return status.get("Slave_running") == "ON"
+	return status.get("Slave_running") == "ON" or status.get("Slaves_running", "0") != "0"
 
 
 def _why_stopped(connection: dict[str, Any]) -> str | None:
@@ -256,6 +265,7 @@ CHECKS = (
 		TAGS,
 		_running,
 		"On the replica: SHOW REPLICA STATUS\\G shows Last_IO_Error or Last_SQL_Error; mend it, then START REPLICA",
+		IS_ANOTHER,
 	),
 	Check(
 		"replication-lag",
@@ -271,6 +281,7 @@ CHECKS = (
 		TAGS,
 		_gtid,
 		"On the replica: STOP REPLICA; CHANGE MASTER TO MASTER_USE_GTID=slave_pos; START REPLICA",
+		IS_ANOTHER,
 	),
 	Check(
 		"gtid-strict-mode",
@@ -292,6 +303,7 @@ CHECKS = (
 		TAGS,
 		_server_ids,
 		"Give each server its own server_id in my.cnf, and restart it",
+		IS_ANOTHER,
 	),
 	Check(
 		"binlog-format",
@@ -320,6 +332,7 @@ CHECKS = (
 		TAGS,
 		_read_only,
 		"On the replica: SET GLOBAL read_only=1, and the same line in my.cnf; on the primary, 0",
+		IS_ANOTHER,
 	),
 	Check(
 		"ready-to-be-promoted",
@@ -327,6 +340,7 @@ CHECKS = (
 		TAGS,
 		_chain,
 		"In the replica's my.cnf: log_bin, log_slave_updates; then restart it",
+		IS_ANOTHER,
 	),
 	Check(
 		"relay-log-recovery",
@@ -334,6 +348,7 @@ CHECKS = (
 		TAGS,
 		_crash,
 		"In the replica's my.cnf: relay_log_recovery=1; then restart it",
+		IS_ANOTHER,
 	),
 	Check(
 		"binlog-expiry",

@@ -231,7 +231,7 @@ CHECKS = (
 		"site_config.json says the same on all servers",
 		TAGS,
 		_site_config,
-		"bench --site SITE read-replica sync, or copy them by hand from the server where they are right",
+		"On the second server: bench --site SITE read-replica sync --once; or copy them by hand from the server where they are right",
 	),
 	Check(
 		"app-clocks",
@@ -259,7 +259,7 @@ CHECKS = (
 		"files that were uploaded a while ago are on this server",
 		TAGS,
 		_missing("files-are-here"),
-		"bench --site SITE read-replica sync, by a timer; or share the folder",
+		"bench --site SITE read-replica sync --once, and then by a timer; or share the folder",
 	),
 	Check(
 		"prepared-reports-are-here",

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator, Mapping
 from read_replica.deploy.doctor import Check, Trouble
 
 TAGS = ("site",)
+# Frappe asks Redis for much, and nothing is known of the site if that refuses.
+FOLLOW_ALL = ("redis-reachable", "redis-is-no-replica")
 
 
 class Told:
@@ -37,12 +39,12 @@ def _found_by(find: Callable[[], list[str]]) -> list[str] | Exception:
 		return error
 
 
-def _check(id: str, expected: str, fix: str) -> Check:
+def _check(id: str, expected: str, fix: str, *follows: str) -> Check:
 	def look(told: Told) -> Iterator[Trouble]:
 		for sentence in told[id]:
 			yield Trouble("warn", sentence)
 
-	return Check(id, expected, TAGS, look, fix)
+	return Check(id, expected, TAGS, look, fix, (*FOLLOW_ALL, *follows))
 
 
 CHECKS = (
@@ -65,6 +67,8 @@ CHECKS = (
 		"queues-are-read",
 		"a worker reads each server's own queue",
 		"On that server: bench worker --queue NAME",
+		"same-redis-queue",
+		"same-bench-id",
 	),
 	_check(
 		"runs-given-up",
@@ -112,6 +116,7 @@ CHECKS = (
 		"one-cache-redis",
 		"all servers of the site have one cache Redis",
 		"Give all servers the same redis_cache in common_site_config.json",
+		"same-redis-cache",
 	),
 	_check(
 		"core-keys",

@@ -20,8 +20,10 @@ from read_replica.database.bookkeeping import execute_and_commit, is_before_migr
 from read_replica.deploy import nginx_file, processes, site_nginx
 from read_replica.deploy.doctor import Skipped
 from read_replica.deploy.redis_facts import Redises
+from read_replica.deploy.replica_user import REFUSED_AS_READ_ONLY
 from read_replica.deploy.server_checks import AppServers
 from read_replica.deploy.server_notes import ServerNote, digest_of_key, digests_of_config
+from read_replica.engine.dialect import number_of
 from read_replica.jobs.rules import DEFAULT_SERVER
 
 # A server that is gone is forgotten then.
@@ -39,7 +41,7 @@ LENGTH_OF_A_NAME = 140
 def app_servers(redises: Redises) -> AppServers:
 	"""Note what this server sees of itself, commit, and return it with what the other servers have noted.
 
-	:raises Skipped: if the site is not migrated yet
+	:raises Skipped: if the site is not migrated yet, or what db_host leads to takes no writes
 	"""
 	facts = _facts(redises)
 	host, bench = socket.gethostname(), get_bench_path()
@@ -47,6 +49,8 @@ def app_servers(redises: Redises) -> AppServers:
 		_write(host, bench, facts)
 		notes = _notes()
 	except Exception as error:
+		if number_of(error) in REFUSED_AS_READ_ONLY:
+			raise Skipped("the primary is read_only, so nothing can be noted there") from error
 		if not is_before_migrate(error):
 			raise
 		raise Skipped("the site is not migrated to this version yet") from error

@@ -231,7 +231,7 @@ def test_a_connection_with_a_name_of_its_own_is_seen_running_stopped_and_filtere
 	[connection] = _rows_of(replica, "SHOW ALL SLAVES STATUS")
 	known = databases(shop)
 	variables = known.replicas[0].variables
-	silent = {"Slave_running": "OFF", "Slaves_running": "1"}
+	silent = {"Slave_running": "OFF", "Slaves_running": "1", "Slave_heartbeat_period": "0.000"}
 
 	def found_with(connections, **status) -> dict[str, str]:
 		known.replicas[0]._known["variables"] = replace(
@@ -242,6 +242,8 @@ def test_a_connection_with_a_name_of_its_own_is_seen_running_stopped_and_filtere
 	named = connection | {"Connection_name": "shop"}
 	assert found_with(None) == {} == found_with([named])
 	assert found_with(None, Slaves_running="0") == {"replication-running": "fail"}
+	# A connection without a name, of which the SQL thread alone runs.
+	assert found_with(None, Slave_heartbeat_period="30.000") == {"replication-running": "fail"}
 	assert found_with([named | {"Slave_IO_Running": "Connecting"}]) == {"replication-running": "fail"}
 	assert found_with([named | {"Using_Gtid": "No"}]) == {"gtid": "fail"}
 	assert found_with([named | {"Replicate_Ignore_Domain_Ids": "2"}]) == {"replication-filters": "fail"}
@@ -289,10 +291,9 @@ def test_it_understands_what_a_replica_may_say(shop, what):
 	assert wrong(known).keys() == {what}
 
 
-def test_the_primary_as_its_own_replica_is_named(shop):
+def test_the_primary_as_its_own_replica_is_named_once(shop):
 	known = Databases(login(shop.primary, "site"), [login(shop.primary, "reader")], "shop", "site")
-	found = wrong(known)
-	assert found["replica-is-another-server"] == "fail" and found["replication-running"] == "fail"
+	assert wrong(known) == {"replica-is-another-server": "fail"}
 
 
 def test_a_primary_without_a_binary_log_is_named(shop):
@@ -344,6 +345,25 @@ def test_a_check_that_fails_or_hangs_is_not_known_and_the_others_go_on(shop):
 	assert time.monotonic() - began < 2.5
 	assert [one.status for one in found] == ["unknown", "unknown", "skipped", "ok"]
 	assert "0.5 s" in found[0].seen and "KeyError" in found[1].seen and "no scheduler" in found[2].seen
+
+
+def test_what_another_finding_brings_about_is_skipped_and_says_by_which_unless_it_is_graver():
+	def check(id: str, status: str, *follows: str) -> Check:
+		return Check(id, "", (), lambda _: [Trouble(status, "seen")] if status != "ok" else [], "", follows)
+
+	found = doctor.run(
+		[
+			check("cause", "warn"),
+			check("follows", "warn", "cause"),
+			check("graver", "fail", "cause"),
+			check("of-nothing", "warn", "well"),
+			check("well", "ok", "cause"),
+			check("of-another", "unknown", "graver"),
+		],
+		None,
+	)
+	assert [one.status for one in found] == ["warn", "skipped", "fail", "warn", "ok", "skipped"]
+	assert found[1].seen == "skipped, because cause may bring it about: seen"
 
 
 def test_the_exit_status_is_that_of_the_worst_from_the_level_on():
