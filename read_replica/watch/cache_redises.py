@@ -4,6 +4,7 @@
 """Problems with the cache Redises of a site: servers that have different ones, or none."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 
 import frappe
 
@@ -23,8 +24,8 @@ def problems() -> list[str]:
 	"""Returns a sentence if several cache Redises were in use lately, and one if servers cannot use theirs."""
 	try:
 		rows = frappe.db.sql(
-			"select redis_id, host, address, timestampdiff(second, seen_at, utc_timestamp(6)),"
-			" timestampdiff(second, in_use_since, seen_at) from `tabCache Redis`"
+			"select redis_id, host, address, timestampdiff(microsecond, seen_at, utc_timestamp(6)) / 1000000,"
+			" timestampdiff(microsecond, in_use_since, seen_at) / 1000000 from `tabCache Redis`"
 			" where seen_at > utc_timestamp(6) - interval %s minute order by seen_at desc",
 			MINUTES_SHOWN,
 		)
@@ -34,13 +35,31 @@ def problems() -> list[str]:
 		return []
 	by_id: dict[str, list[str]] = defaultdict(list)
 	unreachable = []
+	replaced = _replaced(rows)
 	for redis_id, host, address, seconds, lasted in rows:
-		seen = f"{address} on {host}, seen {max(0, seconds)} s ago"
+		if redis_id in replaced:
+			continue
+		seen = f"{address} on {host}, seen {max(0, seconds):.0f} s ago"
 		if redis_id != NO_REDIS:
 			by_id[redis_id].append(seen)
 		elif lasted >= SECONDS_OF_A_RESTART:
 			unreachable.append(seen)
 	return [*_several_redises(by_id), *_unreachable_redises(unreachable)]
+
+
+def _replaced(rows: Sequence[tuple]) -> set[str]:
+	"""Returns the Redises that all hosts have left for another one: they were restarted, or got another address."""
+	began, ended = {}, {}
+	for redis_id, _host, _address, seconds, lasted in rows:
+		if redis_id != NO_REDIS:
+			began[redis_id] = max(began.get(redis_id, 0), seconds + lasted)
+			ended[redis_id] = min(ended.get(redis_id, seconds), seconds)
+	return {
+		one
+		for one in ended
+		for other in ended
+		if ended[other] < ended[one] and began[other] <= ended[one] + SECONDS_OF_A_RESTART
+	}
 
 
 def _several_redises(by_id: dict[str, list[str]]) -> list[str]:
@@ -51,8 +70,7 @@ def _several_redises(by_id: dict[str, list[str]]) -> list[str]:
 		f"This site's servers have used {len(by_id)} cache Redises in the last {MINUTES_SHOWN} minutes: {named}."
 		" Positions of users are kept on the primary as well meanwhile, at the cost of one small transaction for each"
 		" request that writes. What Frappe itself keeps there (documents, permissions, sessions) is cleared on one"
-		" of them only. Give all servers the same redis_cache in common_site_config.json. One that was restarted"
-		" counts as another."
+		" of them only. Give all servers the same redis_cache in common_site_config.json."
 	]
 
 

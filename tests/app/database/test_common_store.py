@@ -333,6 +333,23 @@ def test_a_redis_that_was_restarted_without_its_data_is_another_one_for_an_hour(
 	assert len(process._view.redises) == 1
 
 
+def test_status_says_nothing_of_a_redis_that_was_restarted_and_something_of_one_that_both_go_on_using(
+	process_on, redises
+):
+	process = process_on(redises[0].port)
+	process.keep_position({SOMEBODY}, Position("0-1-1"))
+	redises[0].kill()
+	redises[0].start()
+	let_all_look(process)
+	assert len(process._view.redises) == 2 and cache_redises.problems() == []
+	other = process_on(redises[1].port)
+	let_all_look(other)
+	age(2 * cache_redises.SECONDS_OF_A_RESTART, columns=("seen_at", "in_use_since"))
+	let_all_look(process, other)
+	[problem] = cache_redises.problems()
+	assert "2 cache Redises" in problem
+
+
 def test_two_redises_that_were_started_from_copies_of_the_same_data_are_told_apart(process_on, redises):
 	for server in redises:
 		server.client().set(ID_KEY, "of-the-original")
