@@ -65,7 +65,8 @@ def other_followers(connection: Any, account: Account, server_id: int) -> list[s
 		(account.user,),
 	)
 	known = [int(row[0]) for row in rows(connection, "SHOW REPLICA HOSTS")]
-	if len(found) <= known.count(server_id):
+	# Each replica tells its id: where only this one is known, what is sent goes to nobody any more.
+	if len(found) <= known.count(server_id) or not set(known) - {server_id}:
 		return []
 	return sorted({host.rpartition(":")[0] or host for [host] in found})
 

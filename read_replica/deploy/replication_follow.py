@@ -135,7 +135,7 @@ def give_password(pair: Pair, plan: Plan) -> list[str]:
 	"""
 	primary = pair.primary.connect()
 	try:
-		if others := other_followers(primary, plan.account, plan.server_id):
+		if others := _others_after_a_while(primary, plan):
 			raise pymysql.err.OperationalError(
 				0,
 				f"a replica at {', '.join(others)} follows as {plan.account} already: take another name (--user)",
@@ -144,6 +144,18 @@ def give_password(pair: Pair, plan: Plan) -> list[str]:
 		return [run_hidden(primary, change, plan)]
 	finally:
 		primary.close()
+
+
+def _others_after_a_while(primary: Any, plan: Plan) -> list[str]:
+	"""Returns which replicas follow with the account.
+
+	The primary goes on sending to one that was stopped, such as this one before it was made anew, until it notices with
+	the next commits that nobody takes them.
+	"""
+	deadline = time.monotonic() + SECONDS_TO_CONNECT
+	while (others := other_followers(primary, plan.account, plan.server_id)) and time.monotonic() < deadline:
+		time.sleep(0.5)
+	return others
 
 
 def _wait(pair: Pair) -> None:

@@ -69,7 +69,7 @@ def replication(given: Given, runs: bool, shows_password: bool) -> ReplicationRe
 		_ids_of(endpoints, endpoint, site_login),
 		ids_of_replicas(pair.primary) if is_admin else (),
 	)
-	steps = [*all_steps(pair, plan, is_admin, shows_password), _reading(endpoint, endpoint in endpoints)]
+	steps = [*all_steps(pair, plan, is_admin, shows_password), _reading(endpoint, endpoints)]
 	found = carry_out(pair, steps, runs)
 	return ReplicationReport(
 		site=frappe.local.site,
@@ -113,14 +113,17 @@ def _ids_of(endpoints: Sequence[Endpoint], new: Endpoint, primary: Login) -> lis
 	return [int(server.variables["server_id"]) for server in servers if not server.error]
 
 
-def _reading(endpoint: Endpoint, is_configured: bool) -> Step:
+def _reading(endpoint: Endpoint, endpoints: Sequence[Endpoint]) -> Step:
 	row = {"name": endpoint.name, "host": endpoint.host, "port": endpoint.port}
+	# Of a first replica, core's own keys, which other apps read as well.
+	of_core = {"read_from_replica": 1, "replica_host": endpoint.host, "replica_db_port": endpoint.port}
+	is_configured = endpoint in endpoints
 	bench = f"bench --site {frappe.local.site} read-replica"
 	return Step(
 		"reads",
 		"lets the site read from the replica, with a user who can only read",
 		"this machine",
 		lambda _: Seen("done") if is_configured else Seen("to do", "site_config.json does not name it"),
-		config=[json.dumps({"read_replica": {"replicas": [row]}})],
+		config=[json.dumps({"read_replica": {"replicas": [row]}} if endpoints else of_core)],
 		shell=[f"{bench} replica-user --run", f"{bench} doctor"],
 	)
