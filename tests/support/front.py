@@ -26,11 +26,11 @@ HEADERS = {
 
 # What bench's file consists of, as far as it matters for requests.
 BENCH_FILE = """
-upstream mybench-frappe {{
+upstream {name}-frappe {{
 	server 127.0.0.1:{app} fail_timeout=0;
 }}
 
-upstream mybench-socketio-server {{
+upstream {name}-socketio-server {{
 	server 127.0.0.1:{socketio} fail_timeout=0;
 }}
 
@@ -40,7 +40,7 @@ map $host $site_name_abcdefg {{
 }}
 
 server {{
-	listen 127.0.0.1:{port};
+	listen {address}:{port};
 	server_name {site} 127.0.0.1;
 	root {folder}/sites;
 	{headers}
@@ -58,8 +58,11 @@ server {{
 	location /socket.io {{
 		proxy_set_header Upgrade $http_upgrade;
 		proxy_set_header Connection "upgrade";
+		proxy_set_header X-Frappe-Site-Name $site_name_abcdefg;
+		proxy_set_header Origin $scheme://$http_host;
+		proxy_set_header Host $host;
 		proxy_http_version 1.1;
-		proxy_pass http://mybench-socketio-server;
+		proxy_pass http://{name}-socketio-server;
 	}}
 
 	location / {{
@@ -80,7 +83,7 @@ server {{
 		proxy_set_header X-Use-X-Accel-Redirect True;
 		proxy_read_timeout {timeout};
 		proxy_redirect off;
-		proxy_pass  http://mybench-frappe;
+		proxy_pass  http://{name}-frappe;
 	}}
 
 	error_page 502 /502.html;
@@ -113,11 +116,32 @@ http {{
 """
 
 
-def bench_file(folder: Path, port: int, app: int, socketio: int = 9000, timeout: int = 120) -> str:
-	"""The text of a file in the shape that bench makes."""
+def bench_file(
+	folder: Path,
+	port: int,
+	app: int,
+	socketio: int = 9000,
+	timeout: int = 120,
+	name: str = "mybench",
+	site: str = SITE,
+	address: str = "127.0.0.1",
+) -> str:
+	"""The text of a file in the shape that bench makes.
+
+	:param name: of the bench
+	:param address: where nginx listens
+	"""
 	headers = "\n\t".join(f'add_header {name} "{value}";' for name, value in HEADERS.items())
 	return BENCH_FILE.format(
-		folder=folder, port=port, app=app, socketio=socketio, timeout=timeout, headers=headers, site=SITE
+		folder=folder,
+		port=port,
+		app=app,
+		socketio=socketio,
+		timeout=timeout,
+		headers=headers,
+		name=name,
+		site=site,
+		address=address,
 	)
 
 

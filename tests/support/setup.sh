@@ -29,6 +29,8 @@ install_packages() {
 	command -v mariadb-backup >/dev/null || missing+=(mariadb-backup)
 	command -v redis-server >/dev/null || missing+=(redis-server)
 	command -v rsync >/dev/null || missing+=(rsync)
+	# For the test of two servers, each in network namespaces of its own.
+	PATH=$PATH:/usr/sbin:/sbin command -v ip >/dev/null || missing+=(iproute2)
 	# For systemd-analyze: it looks at units, and needs no systemd that runs.
 	command -v systemd-analyze >/dev/null || missing+=(systemd)
 	PATH=$PATH:/usr/sbin command -v nginx >/dev/null || missing+=(nginx)
