@@ -227,9 +227,34 @@ def test_a_job_is_being_executed_while_a_worker_holds_the_lock_of_a_run_that_has
 		begin(run, job)
 		assert is_seen()
 		assert in_another_worker(run_locks.running_job_types, ["of nobody"]) == set()
-		# What follows the first commit of a job is its work, too; after a day it is none any more.
+		# What follows the first commit of a job is its work, too.
 		mark(run, 1)
 		assert is_seen()
-		change(run, begun_at=datetime(2020, 1, 1))
-		assert not is_seen()
 	assert not is_seen()
+	with run_locks.hold(run):
+		assert is_seen()
+		change(run, begun_at=datetime(2020, 1, 1))
+		assert not is_seen(), "nobody works for so long on a run that was executed"
+
+
+def test_a_run_that_was_not_executed_is_kept_for_a_month_and_one_that_was_for_a_day(run, job):
+	def is_kept(days: int) -> bool:
+		frappe.db.rollback()
+		change(
+			run, claimed_at=frappe.db.sql("select utc_timestamp(6) - interval %s hour", days * 24 + 1)[0][0]
+		)
+		scheduled_runs._cleaned_at.clear()
+		scheduled_runs._clean_up()
+		return bool(row_of(run))
+
+	assert is_kept(29)
+	change(run, executed_at=DUE_AT)
+	assert is_kept(0)
+	assert not is_kept(1)
+
+
+def test_a_run_that_was_never_executed_is_deleted_after_a_month(run):
+	change(run, claimed_at=datetime(2020, 1, 1))
+	scheduled_runs._cleaned_at.clear()
+	scheduled_runs._clean_up()
+	assert not row_of(run)
