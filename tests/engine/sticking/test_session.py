@@ -502,6 +502,31 @@ def test_a_commit_of_a_primary_block_that_the_primary_could_not_tell_of_is_known
 		assert len(marked) == expected
 
 
+def test_that_it_is_unknown_is_told_once_redis_is_back_whoever_and_how_many_committed(
+	stopped, host, router, monkeypatch
+):
+	def lost(*args):
+		raise pymysql.err.InterfaceError(0, "")
+
+	ask, client = host.ask_primary, host.shared.client
+	monkeypatch.setattr("read_replica.engine.sticking.session.MOST_UNKEPT", 1)
+	monkeypatch.setattr(host, "ask_primary", lost)
+	host.shared.client = nobody_listens()
+	for user in ("clerk", "another clerk"):
+		host.log_in(user)
+		write_before_reading(host)
+		router.session.committed_position(host.current())
+	host.end_request(router)
+	assert router.session.unkept == {"clerk": Position()}
+	marked = []
+	mark = host.shared.mark_incomplete
+	monkeypatch.setattr(host.shared, "mark_incomplete", lambda *args: (mark(*args), marked.append(1)))
+	monkeypatch.setattr(host, "ask_primary", ask)
+	host.shared.client = client
+	until(lambda: not router.session.unkept)
+	assert marked
+
+
 def test_a_redis_that_was_away_is_not_believed_before_others_could_tell_it_what_they_kept(
 	stopped, host, router
 ):
