@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import frappe
 import pytest
 
-from read_replica.database.bookkeeping import execute_and_commit
+from read_replica.database.bookkeeping import execute_and_commit, is_transaction_conflict
 from read_replica.jobs import execution, run_locks, scheduled_runs
 from read_replica.jobs.execution import BegunElsewhere, Execution
 from read_replica.jobs.placement import Place
@@ -82,10 +82,16 @@ def test_of_two_workers_that_begin_a_run_at_the_same_moment_one_does(run, job, m
 	assert row_of(run).attempts == 1
 
 
-def test_a_worker_marks_no_run_that_another_one_has_begun_since(run, job):
-	assert [begin(run, job), begin(run, job)] == [1, 2]
-	with pytest.raises(BegunElsewhere):
+@pytest.mark.parametrize("has_read", [False, True])
+def test_a_worker_marks_no_run_that_another_one_has_begun_since(run, job, has_read):
+	assert begin(run, job) == 1
+	if has_read:
+		# What the job sees from now on is from before the other worker's begin.
+		frappe.db.sql("select count(*) from `tabScheduled Run`")
+	assert in_another_worker(begin, run, job) == 2
+	with pytest.raises(Exception) as raised:
 		mark(run, 1)
+	assert isinstance(raised.value, BegunElsewhere) or (has_read and is_transaction_conflict(raised.value))
 	assert row_of(run).executed_at is None
 	mark(run, 2)
 	assert row_of(run).executed_at
@@ -166,6 +172,25 @@ def test_an_unfinished_run_is_claimed_again_and_its_failures_are_counted(run, jo
 		assert row.claim != unfinished.claim
 	later(61)
 	assert scheduled_runs.unfinished() == []
+
+
+def test_a_failure_after_a_worker_has_begun_a_run_is_of_that_attempt_and_ends_it(run, job):
+	later(61)
+	assert begin(run, job) == 1
+	[unfinished] = scheduled_runs.unfinished()
+	assert unfinished.begun_by and unfinished.has_begun
+	assert scheduled_runs.reclaim(unfinished, HERE, "its worker was ended")
+	row = row_of(run)
+	assert (row.attempts, row.last_error, row.begun_by) == (1, "its worker was ended", None)
+
+
+def test_a_run_that_is_asked_of_another_server_is_claimed_by_its_next_tick_and_one_of_this_server_is_not(job):
+	asked_for = scheduled_runs.request(job, "secondary")
+	claimed_here = scheduled_runs.request_claimed(job, HERE)
+	frappe.db.commit()
+	[found] = scheduled_runs.unfinished()
+	assert (found.name, found.claim, found.asked_for) == (asked_for, None, 1)
+	assert row_of(claimed_here).claim and row_of(claimed_here).asked_for
 
 
 def test_what_is_pending_is_neither_executed_nor_given_up(run, job):

@@ -4,6 +4,7 @@
 """Where the primary refuses named locks, scheduled jobs run all the same; and what cannot begin is given up and shown."""
 
 import frappe
+import pymysql
 import pytest
 
 from read_replica.jobs import execution, run_locks, scheduled_runs
@@ -196,6 +197,17 @@ def test_status_says_that_locks_are_refused_and_what_is_not_guarded(without_lock
 def test_with_locks_there_is_nothing_to_say(writing):
 	assert run_locks.reach() == "everywhere"
 	assert not [line for line in problems() if "named locks" in line]
+
+
+@pytest.mark.parametrize("number", [1235, 1105, 1290])
+def test_a_server_that_will_never_take_the_statement_refuses_it(writing, number):
+	assert run_locks._is_refusal(pymysql.err.OperationalError(number, "of the test"))
+
+
+# Killed, out of time, a conflict, a connection that is lost or was never made, a table that is missing.
+@pytest.mark.parametrize("number", [1317, 1969, 1020, 1205, 1213, 2006, 2013, 2003, 1040, 1146])
+def test_what_may_go_well_the_next_time_is_no_refusal(writing, number):
+	assert not run_locks._is_refusal(pymysql.err.OperationalError(number, "of the test"))
 
 
 def test_an_error_that_says_nothing_of_locks_is_not_taken_for_a_refusal(writing):
