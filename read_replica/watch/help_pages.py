@@ -6,8 +6,6 @@
 from pathlib import Path
 from typing import Any
 
-import frappe
-from frappe import _
 from markdown2 import markdown
 
 import read_replica
@@ -35,20 +33,15 @@ EXTRAS = ("code-friendly", "fenced-code-blocks", "highlightjs-lang", "tables")
 def page(name: str = "") -> dict[str, Any]:
 	"""Returns a page of the docs as HTML, and the names and titles of all.
 
-	Without the folder, as where the package was installed without its repository, there are no pages.
-
-	:raises frappe.DoesNotExistError: if there is no such page
+	Without the folder, as where the package was installed without its repository, there are no pages. The HTML is
+	empty if there is no page of this name.
 	"""
 	titles = [{"name": one, "title": _title(one)} for one in PAGES if _file(one).exists()]
 	shown = name or PAGES[0]
-	if not titles:
-		return {"pages": [], "name": shown, "html": ""}
-	if shown not in (one["name"] for one in titles):
-		frappe.throw(
-			_("The docs have no page {0}").format(frappe.utils.escape_html(shown)), frappe.DoesNotExistError
-		)
-	html = markdown(_file(shown).read_text(encoding="utf-8"), extras=list(EXTRAS))
-	return {"pages": titles, "name": shown, "html": str(html)}
+	html = ""
+	if shown in (one["name"] for one in titles):
+		html = str(markdown(_file(shown).read_text(encoding="utf-8"), extras=list(EXTRAS)))
+	return {"pages": titles, "name": shown, "html": html}
 
 
 def _file(name: str) -> Path:

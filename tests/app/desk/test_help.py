@@ -3,6 +3,8 @@
 
 """The page Replica Help shows the docs in the desk, and each link in them leads to where it says."""
 
+import pytest
+
 from read_replica.watch import help_pages
 from support import docs
 from support.desk_browser import PHONE
@@ -83,9 +85,14 @@ def test_names_with_underscores_and_tables_are_shown_as_they_are_written(desk, d
 
 def test_a_page_that_is_not_there_is_said_to_be_missing(desk, desk_bench):
 	user = desk()
-	page = user.open(f"{ROUTE}/..%2Fread_replica%2Fapi")
-	page.locator(".msgprint:visible", has_text="The docs have no page").wait_for()
-	assert [line[:3] for line in user.refused] == ["404"]
+	page = user.open(f"{ROUTE}/no-such-page")
+	page.locator(".replica-help article p", has_text="The docs have no page no-such-page").wait_for()
+	assert page.locator(".replica-help nav a").count() == len(help_pages.PAGES)
+
+
+@pytest.mark.parametrize("name", ["../read_replica/api", "/etc/passwd", "second-server.md", "<b>"])
+def test_no_file_but_the_pages_is_shown(name):
+	assert help_pages.page(name)["html"] == "" and help_pages.page()["html"]
 
 
 def test_it_fits_a_phone(desk, desk_bench):

@@ -53,13 +53,14 @@
 			this.shown = told.name;
 			this.$body.find("nav").html(this.list(told));
 			const $article = this.$body.find("article");
-			$article.html(
-				told.html ||
-					`<p>${escaped(
-						__("The docs are not on this server. They stand in the folder docs of this app's source.")
-					)}</p>`
-			);
+			$article.html(told.html || `<p>${escaped(this.why_empty(told))}</p>`);
 			this.lead_on($article);
+		}
+
+		why_empty({ pages, name }) {
+			return pages.length
+				? __("The docs have no page {0}", [name])
+				: __("The docs are not on this server. They stand in the folder docs of this app's source.");
 		}
 
 		list({ pages, name }) {
