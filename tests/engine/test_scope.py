@@ -7,6 +7,7 @@ import threading
 
 import pytest
 
+from read_replica.engine.dialect import Position
 from read_replica.engine.errors import ScopeError
 from read_replica.engine.reasons import Reason
 from read_replica.engine.settings import Need
@@ -261,3 +262,14 @@ def test_all_statements_of_a_scope_see_one_snapshot(shop, host, router):
 		assert host.current().sql("SELECT SUM(qty) FROM stock") == before
 	with router.read_only(Need(), "report"):
 		assert host.current().sql("SELECT SUM(qty) FROM stock") == ((100,),)
+
+
+def test_a_replica_that_is_left_out_is_passed_over_for_the_other_whichever_comes_first(host, router):
+	with router.read_only(Need(), "report"):
+		assert server_id(host) in (2, 3)
+	need = router._complete(Need(consistency="eventual"), timeout_at_least=0)
+	for _ in range(10):
+		for left_out, other in (("replica01", "replica02"), ("replica02", "replica01")):
+			found = router.selector.find(need, Position(), host.current(), exclude=(left_out,))
+			assert found.replica.name == other
+			found.lease.give_back()
