@@ -16,6 +16,7 @@ from read_replica.jobs.scheduled_runs import MOST_ATTEMPTS, DueRun
 
 from ..conftest import in_another_worker
 from .test_execution import WRITING, scheduled
+from .test_jobs import DAILY
 from .test_scheduled_runs import later
 
 HERE = Place("primary")
@@ -131,6 +132,17 @@ def test_a_run_is_not_deleted_where_something_came_of_it(run, job, since):
 def test_a_run_of_which_nothing_came_is_deleted(run, job):
 	execution.delete_run(run, begin(run, job))
 	assert not row_of(run)
+
+
+def test_the_first_call_of_the_jobs_own_execute_is_the_runs_and_no_other(run, job):
+	work = frappe.local.read_replica_work = Execution(run, WRITING, 1, job.name)
+	try:
+		other = frappe.get_doc("Scheduled Job Type", {"method": DAILY})
+		assert execution.take_for(other) is None
+		assert execution.take_for(job) is work
+		assert execution.take_for(job) is None
+	finally:
+		frappe.local.read_replica_work = None
 
 
 SINCE = {
