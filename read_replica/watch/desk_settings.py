@@ -47,13 +47,23 @@ def figures() -> dict[str, Any]:
 
 def card_of_share() -> dict[str, Any]:
 	"""Returns the share of today as a number card shows it; 0 if nothing was read."""
-	return {"value": int(shares.share_of_today() or 0), "fieldtype": "Percent", "route": ["routed-methods"]}
+	return _card(int(shares.share_of_today() or 0), "Percent", decimals=0)
 
 
 def card_of_suggestions() -> dict[str, Any]:
 	"""Returns the seconds an hour that could move, as a number card shows them."""
-	seconds = figures()["seconds_an_hour"]
-	return {"value": round(seconds, 1), "fieldtype": "Float", "route": ["routed-methods"]}
+	seconds = round(figures()["seconds_an_hour"], 1)
+	return _card(seconds, "Float", decimals=1 if seconds < 10 else 0)
+
+
+def _card(value: float, fieldtype: str, decimals: int) -> dict[str, Any]:
+	# As text, as the desk takes the number 0 for no precision, and shows three decimals.
+	return {
+		"value": value,
+		"fieldtype": fieldtype,
+		"precision": str(decimals),
+		"route": ["routed-methods"],
+	}
 
 
 def _replicas(router: Any) -> list[dict[str, Any]]:
