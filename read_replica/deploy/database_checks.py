@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from read_replica.deploy.accounts import other_grants
 from read_replica.deploy.doctor import Check, Skipped, Trouble
 from read_replica.deploy.facts import Databases
+from read_replica.engine.sentence import Sentence
 
 TAGS = ("database",)
 LOCAL_HOSTS = ("127.0.0.1", "::1", "localhost")
@@ -31,9 +32,8 @@ def _versions(servers: Databases) -> Iterator[Trouble]:
 	for replica in servers.replicas:
 		found = replica.variables["version"]
 		if version(found) < primary:
-			yield Trouble(
-				"fail", f"{replica.name} has {found}, the primary {servers.primary.variables['version']}"
-			)
+			of_primary = servers.primary.variables["version"]
+			yield Trouble("fail", Sentence("{0} has {1}, the primary {2}", replica.name, found, of_primary))
 
 
 def version(text: str) -> tuple[int, ...]:
@@ -47,10 +47,12 @@ def _equal_settings(servers: Databases) -> Iterator[Trouble]:
 		for name in MUST_BE_EQUAL:
 			there = replica.variables.of_server.get(name)
 			if there != primary.of_server.get(name):
-				yield Trouble(
-					"warn",
-					f"{name} is {there!r} on {replica.name}, {primary.of_server.get(name)!r} on the primary",
-				)
+				seen = _differs(name, repr(there), replica.name, repr(primary.of_server.get(name)))
+				yield Trouble("warn", seen)
+
+
+def _differs(variable: str, there: str, replica: str, of_primary: str) -> Sentence:
+	return Sentence("{0} is {1} on {2}, {3} on the primary", variable, there, replica, of_primary)
 
 
 def _time_zones(servers: Databases) -> Iterator[Trouble]:
@@ -58,9 +60,8 @@ def _time_zones(servers: Databases) -> Iterator[Trouble]:
 	for replica in servers.replicas:
 		there = replica.variables.timezone_offset
 		if there != primary:
-			yield Trouble(
-				"fail", f"{replica.name} is {there / 3600:+g} h from UTC, the primary {primary / 3600:+g} h"
-			)
+			hours = f"{there / 3600:+g}", f"{primary / 3600:+g}"
+			yield Trouble("fail", Sentence("{0} is {1} h from UTC, the primary {2} h", replica.name, *hours))
 
 
 def _clocks(servers: Databases) -> Iterator[Trouble]:
@@ -68,7 +69,8 @@ def _clocks(servers: Databases) -> Iterator[Trouble]:
 	for replica in servers.replicas:
 		apart = replica.variables.clock_ahead - primary
 		if abs(apart) > MOST_SECONDS_OF_CLOCKS:
-			yield Trouble("warn", f"the clock of {replica.name} is {apart:+.1f} s from the primary's")
+			seen = Sentence("the clock of {0} is {1} s from the primary's", replica.name, f"{apart:+.1f}")
+			yield Trouble("warn", seen)
 
 
 def _schema(servers: Databases) -> Iterator[Trouble]:
@@ -78,30 +80,34 @@ def _schema(servers: Databases) -> Iterator[Trouble]:
 		missing = sorted(primary.keys() - there.keys())
 		others = sorted(name for name in primary.keys() & there.keys() if primary[name] != there[name])
 		if missing:
-			yield Trouble("fail", f"{replica.name} lacks {_named(missing)}")
+			yield Trouble("fail", Sentence("{0} lacks {1}", replica.name, _named(missing)))
 		if others:
-			yield Trouble(
-				"fail", f"{replica.name} has other columns, engines or collations in {_named(others)}"
+			seen = Sentence(
+				"{0} has other columns, engines or collations in {1}", replica.name, _named(others)
 			)
+			yield Trouble("fail", seen)
 
 
 def _named(names: list[str]) -> str:
-	more = len(names) - MOST_NAMED
-	return ", ".join(names[:MOST_NAMED]) + (f" and {more} more tables" if more > 0 else "")
+	more, named = len(names) - MOST_NAMED, ", ".join(names[:MOST_NAMED])
+	return Sentence("{0} and {1} more tables", named, more) if more > 0 else named
 
 
 def _keys(servers: Databases) -> Iterator[Trouble]:
 	if names := servers.primary.tables_without_key:
-		yield Trouble(
-			"warn", f"{_named(names)} have no key: a replica reads the whole table for each changed row"
+		seen = Sentence(
+			"{0} have no key: a replica reads the whole table for each changed row", _named(names)
 		)
+		yield Trouble("warn", seen)
 
 
 def _functions(servers: Databases) -> Iterator[Trouble]:
 	for server in servers.all:
 		known = server.variables
 		if known.is_on("log_bin") and not known.is_on("log_bin_trust_function_creators"):
-			yield Trouble("warn", f"log_bin_trust_function_creators is off on {server.name}")
+			yield Trouble(
+				"warn", Sentence("{0} is off on {1}", "log_bin_trust_function_creators", server.name)
+			)
 
 
 def _snapshot_isolation(servers: Databases) -> Iterator[Trouble]:
@@ -109,9 +115,8 @@ def _snapshot_isolation(servers: Databases) -> Iterator[Trouble]:
 	for replica in servers.replicas:
 		there = replica.variables.of_server.get("innodb_snapshot_isolation")
 		if None not in (primary, there) and there != primary:
-			yield Trouble(
-				"warn", f"innodb_snapshot_isolation is {there} on {replica.name}, {primary} on the primary"
-			)
+			seen = _differs("innodb_snapshot_isolation", there, replica.name, primary)
+			yield Trouble("warn", seen)
 
 
 def _connections(servers: Databases) -> Iterator[Trouble]:
@@ -119,11 +124,13 @@ def _connections(servers: Databases) -> Iterator[Trouble]:
 		known = server.variables
 		most, used = int(known["max_connections"]), int(known.status["Max_used_connections"])
 		if used > most:
-			yield Trouble(
-				"fail", f"{server.name} has run out of connections: {most} are allowed, {used} were asked for"
+			seen = Sentence(
+				"{0} has run out of connections: {1} are allowed, {2} were asked for", server.name, most, used
 			)
+			yield Trouble("fail", seen)
 		elif used > 0.8 * most:
-			yield Trouble("warn", f"{server.name} has had {used} of {most} connections in use")
+			seen = Sentence("{0} has had {1} of {2} connections in use", server.name, used, most)
+			yield Trouble("warn", seen)
 
 
 def _keepalive(servers: Databases) -> Iterator[Trouble]:
@@ -131,7 +138,8 @@ def _keepalive(servers: Databases) -> Iterator[Trouble]:
 		known = server.variables
 		idle = int(known.of_server.get("tcp_keepalive_time") or 0)
 		if not 0 < idle <= LONGEST_SILENCE / 2 and server.login.host not in LOCAL_HOSTS:
-			yield Trouble("warn", f"tcp_keepalive_time is {idle} on {server.name}: the kernel's two hours")
+			seen = Sentence("tcp_keepalive_time is {0} on {1}: the kernel's two hours", idle, server.name)
+			yield Trouble("warn", seen)
 
 
 def _tls(servers: Databases) -> Iterator[Trouble]:
@@ -139,15 +147,17 @@ def _tls(servers: Databases) -> Iterator[Trouble]:
 		if server.login.host in LOCAL_HOSTS or server.login.socket:
 			continue
 		if not server.variables.cipher:
-			yield Trouble("warn", f"the connection to {server.name} is not encrypted")
+			yield Trouble("warn", Sentence("the connection to {0} is not encrypted", server.name))
 
 
 def _grants(servers: Databases) -> Iterator[Trouble]:
 	for replica in servers.replicas:
 		if replica.login.user == servers.site_user:
-			yield Trouble("warn", f"{replica.name} is read with the site's own user, who may write")
+			seen = Sentence("{0} is read with the site's own user, who may write", replica.name)
+			yield Trouble("warn", seen)
 		elif more := other_grants(replica.variables.grants, servers.database):
-			yield Trouble("fail", f"{replica.login.user} may do more on {replica.name}: {'; '.join(more)}")
+			seen = Sentence("{0} may do more on {1}: {2}", replica.login.user, replica.name, "; ".join(more))
+			yield Trouble("fail", seen)
 
 
 def _engines(servers: Databases) -> Iterator[Trouble]:
@@ -155,9 +165,10 @@ def _engines(servers: Databases) -> Iterator[Trouble]:
 	if not servers.primary.tables:
 		raise Skipped("the site has no tables yet")
 	if names:
-		yield Trouble(
-			"ok", f"{_named(names)} are not InnoDB: copy the primary with mariadb-backup, not with a dump"
+		seen = Sentence(
+			"{0} are not InnoDB: copy the primary with mariadb-backup, not with a dump", _named(names)
 		)
+		yield Trouble("ok", seen)
 
 
 CHECKS = (

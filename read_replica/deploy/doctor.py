@@ -12,6 +12,8 @@ from concurrent.futures import ThreadPoolExecutor, TimeoutError
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
+from read_replica.engine.sentence import Sentence
+
 Status = Literal["ok", "warn", "fail", "unknown", "skipped"]
 SEVERITY: tuple[Status, ...] = ("ok", "skipped", "unknown", "warn", "fail")
 
@@ -25,7 +27,10 @@ class Skipped(Exception):
 
 
 class Trouble(NamedTuple):
-	"""One thing that a check has found wrong."""
+	"""One thing that a check has found wrong.
+
+	:param seen: a Sentence, as the desk says it in its user's language; that of one that is skipped is not shown there
+	"""
 
 	status: Status
 	seen: str
@@ -121,19 +126,20 @@ def _look(check: Check, servers: Any) -> list[Trouble]:
 		return [Trouble("skipped", f"skipped, because {reason}")]
 	except Exception as error:
 		# Such as an answer of a version that nobody has seen yet.
-		return [Trouble("unknown", f"the check itself failed: {type(error).__name__}: {error}")]
+		said = Sentence("the check itself failed: {0}", f"{type(error).__name__}: {error}")
+		return [Trouble("unknown", said)]
 
 
 def _result_within(future: Any, seconds: float) -> list[Trouble]:
 	try:
 		return future.result(timeout=seconds)
 	except TimeoutError:
-		return [Trouble("unknown", f"no answer within {seconds:g} s")]
+		return [Trouble("unknown", Sentence("no answer within {0} s", f"{seconds:g}"))]
 
 
 def _finding(check: Check, troubles: list[Trouble]) -> Finding:
 	worst = max((trouble.status for trouble in troubles), key=SEVERITY.index, default="ok")
-	seen = "; ".join(trouble.seen for trouble in troubles if trouble.status == worst)
+	seen = Sentence.joined("; ", (trouble.seen for trouble in troubles if trouble.status == worst))
 	return Finding(check.id, worst, seen, check.expected, check.fix, f"{PAGE}#{check.id}")
 
 

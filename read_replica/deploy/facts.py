@@ -18,6 +18,7 @@ from pymysql.cursors import DictCursor
 from read_replica.deploy.asked_once import AskedOnce
 from read_replica.deploy.doctor import Skipped
 from read_replica.deploy.servers import Login, rows, what_failed
+from read_replica.engine.sentence import Sentence, sentence_of
 
 # Frappe makes and drops it while it works.
 NO_PART_OF_THE_SCHEMA = ("__read_replica_probe",)
@@ -95,18 +96,18 @@ class Server(AskedOnce):
 		try:
 			self.variables
 		except Skipped as reason:
-			return str(reason)
+			return sentence_of(reason)
 		return None
 
 	def _ask(self, ask: Callable[[pymysql.Connection], Any]) -> Any:
 		try:
 			connection = self.login.connect()
 		except (pymysql.err.MySQLError, OSError) as error:
-			return Skipped(f"{self.name} cannot be asked: {what_failed(error)}")
+			return Skipped(Sentence("{0} cannot be asked: {1}", self.name, what_failed(error)))
 		try:
 			return ask(connection)
 		except pymysql.err.MySQLError as error:
-			return Skipped(f"{self.name} does not tell: {what_failed(error)}")
+			return Skipped(Sentence("{0} does not tell: {1}", self.name, what_failed(error)))
 		finally:
 			connection.close()
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from read_replica.deploy.doctor import Check, Skipped, Trouble
 from read_replica.deploy.redis_facts import Redises, RedisServer
+from read_replica.engine.sentence import Sentence
 
 TAGS = ("redis",)
 
@@ -25,13 +26,14 @@ def _version(servers: Redises) -> Iterator[Trouble]:
 	for server in servers.all:
 		found = server.state.info["redis_version"]
 		if tuple(int(part) for part in found.split(".")[:2]) < OLDEST:
-			yield Trouble("warn", f"{server.name} is Redis {found}")
+			yield Trouble("warn", Sentence("{0} is Redis {1}", server.name, found))
 
 
 def _password(servers: Redises) -> Iterator[Trouble]:
 	for server in servers.all:
 		if server.state.is_open and _is_reached_by_others(server):
-			yield Trouble("fail", f"{server.name} on {server.host} answers without a password")
+			seen = Sentence("{0} on {1} answers without a password", server.name, server.host)
+			yield Trouble("fail", seen)
 
 
 def _is_reached_by_others(server: RedisServer) -> bool:
@@ -50,31 +52,33 @@ def _protected(servers: Redises) -> Iterator[Trouble]:
 		if not config:
 			raise Skipped(f"{server.name} does not tell its settings to this user")
 		if config.get("protected-mode") == "no" and server.state.is_open:
-			yield Trouble("warn", f"protected-mode is off on {server.name}, which answers without a password")
+			seen = Sentence("protected-mode is off on {0}, which answers without a password", server.name)
+			yield Trouble("warn", seen)
 
 
 def _keeps_jobs(servers: Redises) -> Iterator[Trouble]:
 	info = servers.queue.state.info
 	policy, most = info.get("maxmemory_policy"), int(info.get("maxmemory") or 0)
 	if most and policy != "noeviction":
-		yield Trouble(
-			"fail", f"redis_queue deletes jobs when its memory is full: maxmemory-policy is {policy}"
-		)
+		seen = Sentence("redis_queue deletes jobs when its memory is full: maxmemory-policy is {0}", policy)
+		yield Trouble("fail", seen)
 	elif most and int(info["used_memory"]) > most * MOST_OF_MEMORY:
-		yield Trouble("warn", f"redis_queue uses {int(info['used_memory']) / most:.0%} of its maxmemory")
+		used = f"{int(info['used_memory']) / most:.0%}"
+		yield Trouble("warn", Sentence("redis_queue uses {0} of its maxmemory", used))
 
 
 def _apart(servers: Redises) -> Iterator[Trouble]:
 	if servers.cache.state.info["run_id"] == servers.queue.state.info["run_id"]:
-		yield Trouble("warn", "redis_cache and redis_queue are one server")
+		yield Trouble("warn", Sentence("redis_cache and redis_queue are one server"))
 
 
 def _is_no_replica(servers: Redises) -> Iterator[Trouble]:
 	for server in servers.all:
 		if server.state.info.get("role") != "master":
-			yield Trouble(
-				"fail", f"{server.name} is a replica of another Redis: it refuses writes, or loses them"
+			seen = Sentence(
+				"{0} is a replica of another Redis: it refuses writes, or loses them", server.name
 			)
+			yield Trouble("fail", seen)
 
 
 CHECKS = (

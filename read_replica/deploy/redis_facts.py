@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 
 from read_replica.deploy.asked_once import AskedOnce
 from read_replica.deploy.doctor import Skipped
+from read_replica.engine.sentence import Sentence, sentence_of
 
 SECONDS_TO_ANSWER = 5
 LOCAL_HOSTS = ("127.0.0.1", "::1", "localhost", None)
@@ -64,7 +65,7 @@ class RedisServer(AskedOnce):
 		try:
 			self.state
 		except Skipped as reason:
-			return str(reason)
+			return sentence_of(reason)
 		return None
 
 	def _ask(self, ask: Callable[[redis.Redis], Any]) -> Any:
@@ -72,7 +73,8 @@ class RedisServer(AskedOnce):
 			with _client(self._url) as client:
 				return ask(client)
 		except (RedisError, OSError, ValueError) as error:
-			return Skipped(f"{self.name} cannot be asked: {type(error).__name__}: {error}")
+			said = f"{type(error).__name__}: {error}"
+			return Skipped(Sentence("{0} cannot be asked: {1}", self.name, said))
 
 	def _state(self, client: redis.Redis) -> RedisState:
 		info, config = client.info(), {}

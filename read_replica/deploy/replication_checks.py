@@ -10,6 +10,7 @@ from typing import Any
 from read_replica.deploy.doctor import Check, Skipped, Trouble
 from read_replica.deploy.facts import Databases
 from read_replica.engine.dialect import Position
+from read_replica.engine.sentence import Sentence
 
 TAGS = ("database", "replication")
 
@@ -53,14 +54,15 @@ def _is_another_server(servers: Databases) -> Iterator[Trouble]:
 			primary["server_id"],
 			primary["datadir"],
 		):
-			yield Trouble("fail", f"{replica.name} is the primary itself")
+			yield Trouble("fail", Sentence("{0} is the primary itself", replica.name))
 
 
 def _binary_log(servers: Databases) -> Iterator[Trouble]:
 	if not servers.primary.variables.is_on("log_bin"):
-		yield Trouble("fail", "the primary has no binary log (log_bin is off)")
+		yield Trouble("fail", Sentence("the primary has no binary log (log_bin is off)"))
 	elif not servers.primary.variables["gtid_binlog_pos"]:
-		yield Trouble("warn", "the primary's binary log is empty: nothing was committed since it was begun")
+		seen = Sentence("the primary's binary log is empty: nothing was committed since it was begun")
+		yield Trouble("warn", seen)
 
 
 def _running(servers: Databases) -> Iterator[Trouble]:
@@ -69,9 +71,10 @@ def _running(servers: Databases) -> Iterator[Trouble]:
 		if known.connections:
 			for connection in known.connections:
 				if why := _why_stopped(connection):
-					yield Trouble("fail", f"replication on {replica.name} does not run: {why}")
+					seen = Sentence("replication on {0} does not run: {1}", replica.name, why)
+					yield Trouble("fail", seen)
 		elif not _is_running(known.status):
-			yield Trouble("fail", f"replication on {replica.name} does not run")
+			yield Trouble("fail", Sentence("replication on {0} does not run", replica.name))
 
 
 def _is_running(status: dict[str, str]) -> bool:
@@ -88,15 +91,17 @@ def _is_running(status: dict[str, str]) -> bool:
 def _why_stopped(connection: dict[str, Any]) -> str | None:
 	"""Returns what stands still of a replication connection, with its last error; None if it runs."""
 	stopped = [
-		f"{thread} is {connection[thread]}"
+		Sentence("{0} is {1}", thread, connection[thread])
 		for thread in ("Slave_IO_Running", "Slave_SQL_Running")
 		if connection[thread] != "Yes"
 	]
 	if not stopped:
 		return None
 	errors = [connection[name] for name in ("Last_IO_Error", "Last_SQL_Error") if connection[name]]
-	name = f"of connection {connection['Connection_name']} " if connection["Connection_name"] else ""
-	return ", ".join([f"{name}{' and '.join(stopped)}", *errors])
+	said = Sentence("{0} and {1}", *stopped) if len(stopped) > 1 else stopped[0]
+	if name := connection["Connection_name"]:
+		said = Sentence("of connection {0} {1}", name, said)
+	return Sentence.joined(", ", [said, *errors])
 
 
 def _lag(servers: Databases) -> Iterator[Trouble]:
@@ -107,25 +112,29 @@ def _lag(servers: Databases) -> Iterator[Trouble]:
 		raise Skipped("replication does not run")
 	for replica in servers.replicas:
 		if not replica.has_within(position, SECONDS_TO_CATCH_UP):
-			yield Trouble(
-				"warn",
-				f"{replica.name} had not applied after {SECONDS_TO_CATCH_UP} s what the primary had committed",
+			seen = Sentence(
+				"{0} had not applied after {1} s what the primary had committed",
+				replica.name,
+				SECONDS_TO_CATCH_UP,
 			)
+			yield Trouble("warn", seen)
 
 
 def _gtid(servers: Databases) -> Iterator[Trouble]:
 	for replica in servers.replicas:
 		if not replica.variables["gtid_slave_pos"]:
-			yield Trouble("fail", f"{replica.name} has no position: gtid_slave_pos is empty")
+			seen = Sentence("{0} has no position: gtid_slave_pos is empty", replica.name)
+			yield Trouble("fail", seen)
 		for connection in replica.variables.connections or ():
 			if connection["Using_Gtid"] == "No":
-				yield Trouble("fail", f"{replica.name} follows by file and offset (Using_Gtid: No)")
+				seen = Sentence("{0} follows by file and offset (Using_Gtid: No)", replica.name)
+				yield Trouble("fail", seen)
 
 
 def _strict(servers: Databases) -> Iterator[Trouble]:
 	for server in servers.all:
 		if not server.variables.is_on("gtid_strict_mode"):
-			yield Trouble("warn", f"gtid_strict_mode is off on {server.name}")
+			yield Trouble("warn", Sentence("{0} is off on {1}", "gtid_strict_mode", server.name))
 
 
 def _errant(servers: Databases) -> Iterator[Trouble]:
@@ -144,12 +153,15 @@ def _errant(servers: Databases) -> Iterator[Trouble]:
 		if strays and Position(replica.variables["gtid_binlog_pos"]).is_ahead_of(
 			Position(servers.primary.variables["gtid_binlog_pos"])
 		):
-			yield Trouble("fail", f"{replica.name} has transactions of its own: {', '.join(strays)}")
+			seen = Sentence("{0} has transactions of its own: {1}", replica.name, ", ".join(strays))
+			yield Trouble("fail", seen)
 		elif strays:
-			yield Trouble(
-				"warn",
-				f"{replica.name} has committed {', '.join(strays)} by itself: before it was a replica, or a stray write",
+			seen = Sentence(
+				"{0} has committed {1} by itself: before it was a replica, or a stray write",
+				replica.name,
+				", ".join(strays),
 			)
+			yield Trouble("warn", seen)
 
 
 def _last_numbers(state: str) -> dict[str, int]:
@@ -164,17 +176,27 @@ def _server_ids(servers: Databases) -> Iterator[Trouble]:
 		by_id[server.variables["server_id"]].append(server.name)
 	for server_id, names in by_id.items():
 		if len(names) > 1:
-			yield Trouble("fail", f"{' and '.join(names)} have server_id {server_id}")
+			yield Trouble("fail", Sentence("{0} have server_id {1}", _in_a_row(names), server_id))
 		elif server_id == "0":
-			yield Trouble("fail", f"{names[0]} has server_id 0")
+			yield Trouble("fail", Sentence("{0} has server_id 0", names[0]))
+
+
+def _in_a_row(names: list[str]) -> str:
+	"""Returns names with `and` between each two of them."""
+	first, *others = names
+	return Sentence("{0} and {1}", first, _in_a_row(others)) if others else first
 
 
 def _format(servers: Databases) -> Iterator[Trouble]:
 	found = servers.primary.variables["binlog_format"]
 	if found == "STATEMENT":
-		yield Trouble("fail", "binlog_format is STATEMENT on the primary")
+		yield Trouble("fail", _of_primary("binlog_format", found))
 	elif found != "ROW":
-		yield Trouble("warn", f"binlog_format is {found} on the primary")
+		yield Trouble("warn", _of_primary("binlog_format", found))
+
+
+def _of_primary(variable: str, value: str) -> Sentence:
+	return Sentence("{0} is {1} on the primary", variable, value)
 
 
 def _filters(servers: Databases) -> Iterator[Trouble]:
@@ -182,39 +204,44 @@ def _filters(servers: Databases) -> Iterator[Trouble]:
 		for name, value in replica.variables.of_server.items():
 			# A connection with a name has filters of its own: name.replicate_do_db.
 			if value and name.rpartition(".")[2] in FILTERS:
-				yield Trouble("fail", f"{replica.name} leaves out rows by {name} = {value}")
+				yield Trouble("fail", _left_out(replica.name, name, value))
 		for connection in replica.variables.connections or ():
 			for name in FILTERS_OF_A_CONNECTION:
 				if value := connection.get(name):
-					yield Trouble("fail", f"{replica.name} leaves out rows by {name} = {value}")
+					yield Trouble("fail", _left_out(replica.name, name, value))
+
+
+def _left_out(replica: str, filter: str, value: str) -> Sentence:
+	return Sentence("{0} leaves out rows by {1} = {2}", replica, filter, value)
 
 
 def _skipped_errors(servers: Databases) -> Iterator[Trouble]:
 	for replica in servers.replicas:
 		value = replica.variables.of_server.get("slave_skip_errors", "OFF")
 		if value.upper() not in ("OFF", ""):
-			yield Trouble("fail", f"{replica.name} skips errors {value}: its rows may differ without a word")
+			seen = Sentence("{0} skips errors {1}: its rows may differ without a word", replica.name, value)
+			yield Trouble("fail", seen)
 
 
 def _read_only(servers: Databases) -> Iterator[Trouble]:
 	for replica in servers.replicas:
 		if not replica.variables.is_on("read_only"):
-			yield Trouble("fail", f"read_only is off on {replica.name}")
+			yield Trouble("fail", Sentence("{0} is off on {1}", "read_only", replica.name))
 	if servers.primary.variables.is_on("read_only"):
-		yield Trouble("fail", "read_only is on on the primary")
+		yield Trouble("fail", Sentence("read_only is on on the primary"))
 
 
 def _chain(servers: Databases) -> Iterator[Trouble]:
 	for replica in servers.replicas:
 		for name in ("log_bin", "log_slave_updates"):
 			if not replica.variables.is_on(name):
-				yield Trouble("warn", f"{name} is off on {replica.name}")
+				yield Trouble("warn", Sentence("{0} is off on {1}", name, replica.name))
 
 
 def _crash(servers: Databases) -> Iterator[Trouble]:
 	for replica in servers.replicas:
 		if not replica.variables.is_on("relay_log_recovery"):
-			yield Trouble("warn", f"relay_log_recovery is off on {replica.name}")
+			yield Trouble("warn", Sentence("{0} is off on {1}", "relay_log_recovery", replica.name))
 
 
 def _expiry(servers: Databases) -> Iterator[Trouble]:
@@ -223,18 +250,18 @@ def _expiry(servers: Databases) -> Iterator[Trouble]:
 		raise Skipped("the primary has no binary log")
 	seconds = float(primary.of_server.get("binlog_expire_logs_seconds") or 0)
 	if not seconds and not float(primary.of_server.get("expire_logs_days") or 0):
-		yield Trouble("warn", "the primary's binary logs are never deleted, and will fill its disk")
+		seen = Sentence("the primary's binary logs are never deleted, and will fill its disk")
+		yield Trouble("warn", seen)
 	elif 0 < seconds < 24 * 3600:
-		yield Trouble("warn", f"the primary's binary logs are deleted after {seconds:g} s")
+		seen = Sentence("the primary's binary logs are deleted after {0} s", f"{seconds:g}")
+		yield Trouble("warn", seen)
 
 
 def _safe(servers: Databases) -> Iterator[Trouble]:
-	primary = servers.primary.variables
-	if primary["sync_binlog"] != "1":
-		yield Trouble("warn", f"sync_binlog is {primary['sync_binlog']} on the primary")
-	if primary["innodb_flush_log_at_trx_commit"] != "1":
-		value = primary["innodb_flush_log_at_trx_commit"]
-		yield Trouble("warn", f"innodb_flush_log_at_trx_commit is {value} on the primary")
+	for name in ("sync_binlog", "innodb_flush_log_at_trx_commit"):
+		value = servers.primary.variables[name]
+		if value != "1":
+			yield Trouble("warn", _of_primary(name, value))
 
 
 CHECKS = (

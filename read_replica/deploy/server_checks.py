@@ -10,6 +10,7 @@ from typing import Any
 
 from read_replica.deploy.doctor import Check, Skipped, Trouble
 from read_replica.deploy.server_notes import DEFAULT_SERVER, ServerNote
+from read_replica.engine.sentence import Sentence
 
 TAGS = ("servers",)
 
@@ -55,23 +56,20 @@ class AppServers:
 _A_WHILE = timedelta(days=DAYS_A_NOTE_IS_NEW)
 
 
-def _age(now: datetime, then: datetime) -> str:
-	return f"{(now - then).days} days"
-
-
 def _noted(servers: AppServers) -> Iterator[Trouble]:
 	known = {servers.own.host, *(note.host for note in servers.others)}
 	for host in sorted(set(servers.hosts_with_jobs) - known):
-		yield Trouble("warn", f"{host} runs jobs, and the doctor has never run there")
+		yield Trouble("warn", Sentence("{0} runs jobs, and the doctor has never run there", host))
 	for note in servers.others:
-		if servers.own.noted_at - note.noted_at > _A_WHILE:
-			yield Trouble("warn", f"{note.name} was noted {_age(servers.own.noted_at, note.noted_at)} ago")
+		age = servers.own.noted_at - note.noted_at
+		if age > _A_WHILE:
+			yield Trouble("warn", Sentence("{0} was noted {1} days ago", note.name, age.days))
 
 
-def _equal(fact: str, sentence: str) -> Callable[[AppServers], Iterator[Trouble]]:
+def _equal(fact: str, sentence_on: Callable[[str], Sentence]) -> Callable[[AppServers], Iterator[Trouble]]:
 	"""Returns a look at a fact that should be the same on all servers.
 
-	:param sentence: what is wrong with a server where it is another one
+	:param sentence_on: says what is wrong with a server, by its name, where it is another one
 	"""
 
 	def look(servers: AppServers) -> Iterator[Trouble]:
@@ -79,7 +77,7 @@ def _equal(fact: str, sentence: str) -> Callable[[AppServers], Iterator[Trouble]
 		own = _fact(servers.own, fact)
 		for note in others:
 			if fact in note.facts and note.facts[fact] != own:
-				yield Trouble("fail", f"{note.name} {sentence}")
+				yield Trouble("fail", sentence_on(note.name))
 
 	return look
 
@@ -109,10 +107,15 @@ def _versions(servers: AppServers) -> Iterator[Trouble]:
 	own = _fact(servers.own, "apps")
 	for note, apps in _differences("apps")(servers):
 		there = note.facts["apps"]
-		said = ", ".join(
-			f"{app} {there.get(app, 'missing')} (here {own.get(app, 'missing')})" for app in apps
+		missing = Sentence("missing")
+		said = Sentence.joined(
+			", ",
+			(
+				Sentence("{0} {1} (here {2})", app, there.get(app, missing), own.get(app, missing))
+				for app in apps
+			),
 		)
-		yield Trouble("fail", f"{note.name} has {said}")
+		yield Trouble("fail", Sentence("{0} has {1}", note.name, said))
 
 
 def _site_config(servers: AppServers) -> Iterator[Trouble]:
@@ -122,44 +125,51 @@ def _site_config(servers: AppServers) -> Iterator[Trouble]:
 	):
 		raise Skipped("the servers have different encryption keys, and digests of values are keyed with it")
 	for note, keys in _differences("site_config")(servers):
-		yield Trouble("warn", f"{note.name} has other values of {_shortened(keys)}")
+		yield Trouble("warn", Sentence("{0} has other values of {1}", note.name, _shortened(keys)))
 
 
 def _clocks(servers: AppServers) -> Iterator[Trouble]:
 	for note in (servers.own, *servers.others):
 		seconds = note.facts.get("seconds_ahead")
 		if seconds is not None and abs(seconds) > SECONDS_OF_CLOCKS:
-			word = "ahead of" if seconds > 0 else "behind"
-			yield Trouble("warn", f"the clock of {note.name} is {abs(seconds):.0f} s {word} the primary's")
+			apart = note.name, f"{abs(seconds):.0f}"
+			seen = (
+				Sentence("the clock of {0} is {1} s ahead of the primary's", *apart)
+				if seconds > 0
+				else Sentence("the clock of {0} is {1} s behind the primary's", *apart)
+			)
+			yield Trouble("warn", seen)
 
 
 def _server_ids(servers: AppServers) -> Iterator[Trouble]:
 	own = _fact(servers.own, "server_ids")
 	if len(own) > 1:
-		yield Trouble("warn", f"processes of this bench have different ones: {', '.join(own)}")
+		yield Trouble("warn", Sentence("processes of this bench have different ones: {0}", ", ".join(own)))
 	for note in servers.others:
 		if DEFAULT_SERVER in own and DEFAULT_SERVER in note.facts.get("server_ids", ()):
-			yield Trouble("warn", f"{note.name} is {DEFAULT_SERVER} as well, which is who has no SERVER_ID")
+			seen = Sentence("{0} is {1} as well, which is who has no SERVER_ID", note.name, DEFAULT_SERVER)
+			yield Trouble("warn", seen)
 
 
 def _nginx(servers: AppServers) -> Iterator[Trouble]:
 	if servers.is_nginx_outdated is None:
 		raise Skipped("this server has no configuration for a front nginx")
 	if servers.is_nginx_outdated:
-		yield Trouble("warn", "bench has changed its nginx.conf since nginx-read-replica.conf was made of it")
+		seen = Sentence("bench has changed its nginx.conf since nginx-read-replica.conf was made of it")
+		yield Trouble("warn", seen)
 
 
 def _missing(id: str) -> Callable[[AppServers], Iterator[Trouble]]:
 	def look(servers: AppServers) -> Iterator[Trouble]:
 		if found := servers.missing.get(id):
-			yield Trouble("warn", f"not on this server: {_shortened(found)}")
+			yield Trouble("warn", Sentence("not on this server: {0}", _shortened(found)))
 
 	return look
 
 
 def _shortened(names: Sequence[str]) -> str:
-	more = len(names) - MOST_NAMED
-	return ", ".join(names[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+	more, named = len(names) - MOST_NAMED, ", ".join(names[:MOST_NAMED])
+	return Sentence("{0} and {1} more", named, more) if more > 0 else named
 
 
 CHECKS = (
@@ -174,14 +184,14 @@ CHECKS = (
 		"same-database",
 		"all servers write to one primary",
 		TAGS,
-		_equal("database", "writes to another database server"),
+		_equal("database", lambda name: Sentence("{0} writes to another database server", name)),
 		"Give db_host in common_site_config.json a name or address that leads to the primary from each server, not localhost",
 	),
 	Check(
 		"same-redis-cache",
 		"all servers have one redis_cache",
 		TAGS,
-		_equal("redis_cache", "has another redis_cache"),
+		_equal("redis_cache", lambda name: Sentence("{0} has another redis_cache", name)),
 		"Give all servers the same redis_cache in common_site_config.json, by an address that each of them reaches",
 	),
 	Check(
@@ -190,7 +200,11 @@ CHECKS = (
 		TAGS,
 		_equal(
 			"redis_queue",
-			"has another redis_queue: progress of jobs there reaches no browser, and its jobs wait for its own workers",
+			lambda name: Sentence(
+				"{0} has another redis_queue: progress of jobs there reaches no browser, and its jobs wait for its own"
+				" workers",
+				name,
+			),
 		),
 		"Give all servers the same redis_queue in common_site_config.json, by an address that each of them reaches",
 	),
@@ -198,7 +212,10 @@ CHECKS = (
 		"same-bench-id",
 		"all servers have one bench_id",
 		TAGS,
-		_equal("bench_id", "has another bench_id, so its workers read other queues"),
+		_equal(
+			"bench_id",
+			lambda name: Sentence("{0} has another bench_id, so its workers read other queues", name),
+		),
 		"Write the same bench_id into common_site_config.json of each server; without one, it is the path of the bench; then bench restart",
 	),
 	Check(
@@ -206,7 +223,10 @@ CHECKS = (
 		"all servers have one encryption_key",
 		(*TAGS, "security"),
 		_equal(
-			"encryption_key", "has another encryption_key: it cannot read passwords that are stored encrypted"
+			"encryption_key",
+			lambda name: Sentence(
+				"{0} has another encryption_key: it cannot read passwords that are stored encrypted", name
+			),
 		),
 		"Copy encryption_key from the site_config.json of the server that stored them; then bench restart",
 	),
@@ -222,7 +242,11 @@ CHECKS = (
 		"all servers have the same build of assets",
 		TAGS,
 		_equal(
-			"assets", "has another assets.json, and whichever server fills the cache names its files for both"
+			"assets",
+			lambda name: Sentence(
+				"{0} has another assets.json, and whichever server fills the cache names its files for both",
+				name,
+			),
 		),
 		"Build once and copy sites/assets to each server; then bench clear-cache",
 	),

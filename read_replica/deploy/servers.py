@@ -8,6 +8,8 @@ from typing import Any
 
 import pymysql
 
+from read_replica.engine.sentence import Sentence
+
 SECONDS_TO_CONNECT = 5
 SECONDS_TO_ANSWER = 20
 
@@ -74,4 +76,4 @@ def address_seen_by(login: Login) -> str:
 def what_failed(error: Exception) -> str:
 	"""Returns an error of the driver in a line, as the server has said it."""
 	number, *rest = error.args or ("",)
-	return f"error {number}: {rest[0]}" if rest else str(error)
+	return Sentence("error {0}: {1}", number, rest[0]) if rest else str(error)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from read_replica.deploy.doctor import Check, Skipped, Trouble
 from read_replica.deploy.sync_stamp import age_of
+from read_replica.engine.sentence import Sentence
 
 SECONDS = 900
 
@@ -17,7 +18,7 @@ def _synced(folder: Path) -> Iterator[Trouble]:
 	if age is None:
 		raise Skipped("this server has copied nothing from another one by this app")
 	if age > SECONDS:
-		yield Trouble("warn", f"the last whole sync ended {age / 60:.0f} minutes ago")
+		yield Trouble("warn", Sentence("the last whole sync ended {0} minutes ago", f"{age / 60:.0f}"))
 
 
 CHECKS = (

@@ -7,5 +7,5 @@ It imports neither frappe nor anything else of this app: it reaches the program 
 that the same code serves a Frappe site, the demo and the tests. Its rooms, from the bottom: `dialect`,
 `shared`, `sticking` and `replicas`, `health`; above them `selector`, `scope`, `replica_scope` and `router`.
 Offers to others: router.Router, scope.Scope and replica_scope.ReplicaScope, settings, errors, host.Host,
-request.RequestState, metrics.PRIMARY; and, for what runs beside it, locks and forks.
+request.RequestState, metrics.PRIMARY; sentence; and, for what runs beside it, locks and forks.
 """

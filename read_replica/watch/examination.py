@@ -1,14 +1,20 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""The last examination by the doctor that was asked for in the desk; kept in Redis, as it takes some seconds."""
+"""The last examination by the doctor that was asked for in the desk; kept in Redis, as it takes some seconds.
+
+Each finding is kept in English, and beside that so that it can be said in the language of whoever looks at it.
+"""
 
 import json
 from datetime import datetime
 from typing import Any
 
+from frappe import _
+
 from read_replica.database.host import shared_of_site
-from read_replica.watch.json_output import json_of
+from read_replica.engine.sentence import from_plain, said, to_plain
+from read_replica.watch.json_output import plain, without_secrets
 from read_replica.watch.monitor_report import Examination, ExaminedCheck
 
 NAME = "examination"
@@ -23,11 +29,14 @@ def keep(report: Any, secrets: set[str]) -> None:
 	:param report: a DoctorReport
 	:param secrets: names and passwords that are left out
 	"""
-	shared_of_site().keep_text(NAME, json_of(report, secrets), SECONDS_KEPT)
+	kept = plain(report, secrets)
+	for one, finding in zip(kept["findings"], report.findings, strict=True):
+		one["sentence"] = to_plain(without_secrets(finding.seen, secrets))
+	shared_of_site().keep_text(NAME, json.dumps(kept), SECONDS_KEPT)
 
 
 def last(shows_details: bool) -> Examination | None:
-	"""Returns the last examination; None if there was none in a week.
+	"""Returns the last examination in the user's language; None if there was none in a week.
 
 	:param shows_details: whether what was seen is shown, which may name servers
 	"""
@@ -39,9 +48,9 @@ def last(shows_details: bool) -> Examination | None:
 		ExaminedCheck(
 			id=one["id"],
 			status=one["status"],
-			seen=one["seen"] if shows_details else None,
-			expected=one["expected"],
-			fix=one["fix"] if shows_details else None,
+			seen=_seen(one) if shows_details else None,
+			expected=_(one["expected"]),
+			fix=_(one["fix"]) if shows_details else None,
 		)
 		for one in found["findings"]
 		if one["status"] in ("fail", "warn", "unknown")
@@ -51,3 +60,11 @@ def last(shows_details: bool) -> Examination | None:
 		ok=sum(one["status"] == "ok" for one in found["findings"]),
 		checks=sorted(checks, key=lambda check: WORST_FIRST.index(check.status)),
 	)
+
+
+def _seen(kept: dict[str, Any]) -> str:
+	try:
+		return said(from_plain(kept["sentence"]), _)
+	except (KeyError, ValueError):
+		# Kept by another version of this app.
+		return kept["seen"]

@@ -15,6 +15,8 @@ from dataclasses import asdict
 from datetime import datetime, timezone
 from typing import Any
 
+from read_replica.engine.sentence import Sentence
+
 LEFT_OUT = "…"
 
 # As MariaDB writes an account in its errors: 'user'@'host'.
@@ -33,6 +35,14 @@ def json_of(report: Any, secrets: Iterable[str] | None) -> str:
 def plain(report: Any, secrets: Iterable[str] | None) -> Any:
 	"""Returns a report, a dataclass, as what JSON knows; see `json_of`."""
 	return _plain(asdict(report), None if secrets is None else _left_out(secrets))
+
+
+def without_secrets(text: str, secrets: Iterable[str]) -> str:
+	"""Returns a text as `json_of` writes it; it is still a Sentence where each secret stands in one of its values."""
+	left_out = _left_out(secrets)
+	return (
+		text.with_replaced(left_out, LEFT_OUT) if isinstance(text, Sentence) else left_out.sub(LEFT_OUT, text)
+	)
 
 
 def _left_out(secrets: Iterable[str]) -> re.Pattern[str]:
@@ -54,4 +64,6 @@ def _plain(value: Any, left_out: re.Pattern[str] | None) -> Any:
 		return f"{in_utc.isoformat(timespec='milliseconds')}Z"
 	if isinstance(value, float) and not math.isfinite(value):
 		return None
-	return left_out.sub(LEFT_OUT, value) if left_out and isinstance(value, str) else value
+	if isinstance(value, str):
+		return left_out.sub(LEFT_OUT, value) if left_out else str(value)
+	return value
