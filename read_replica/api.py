@@ -4,10 +4,13 @@
 """Whitelisted methods for the desk."""
 
 import frappe
+from frappe import _
 from werkzeug.wrappers import Response
 
 from read_replica.config.keys import names_and_passwords
 from read_replica.database.host import shared_of_site
+from read_replica.engine.errors import ConfigurationError
+from read_replica.engine.sentence import said, sentence_of
 from read_replica.jobs import schedulers
 from read_replica.policy import clicks, desk, report_rules, sources
 from read_replica.watch import (
@@ -40,19 +43,19 @@ def scheduled_methods() -> list[str]:
 
 @frappe.whitelist()
 def job_problems() -> list[str]:
-	"""Returns the problems with the servers of jobs, in sentences, for core's System Health Report."""
+	"""Returns the problems with the servers of jobs in the user's language, for core's System Health Report."""
 	frappe.only_for("System Manager")
-	return job_findings.problems()
+	return [said(sentence, _) for sentence in job_findings.problems()]
 
 
 @frappe.whitelist()
 def where_scheduler_runs() -> str:
-	"""Returns where a scheduler ticks, or "" if none does, for core's System Health Report.
+	"""Returns where a scheduler ticks in the user's language, or "" if none does, for core's System Health Report.
 
 	The report itself looks for a process of the scheduler on this host alone.
 	"""
 	frappe.only_for("System Manager")
-	return schedulers.where_it_runs()
+	return said(schedulers.where_it_runs(), _)
 
 
 @frappe.whitelist(methods=["POST"])
@@ -240,10 +243,16 @@ def end_statement(replica: str, query: int | str) -> bool:
 
 @frappe.whitelist(methods=["POST"])
 def examine_servers() -> None:
-	"""Let the doctor look at all servers of the site; the monitor shows what he has found."""
+	"""Let the doctor look at all servers of the site; the monitor shows what he has found.
+
+	:raises frappe.ValidationError: if site_config.json is wrong, so that it names no servers
+	"""
 	frappe.only_for("System Manager")
 	# Not at the top: no other request needs what looks at servers.
 	from read_replica.deploy import site_doctor
 
-	report = site_doctor.examine((), (), "warn", status.findings())
+	try:
+		report = site_doctor.examine((), (), "warn", status.findings())
+	except ConfigurationError as error:
+		frappe.throw(said(sentence_of(error), _))
 	examination.keep(report, names_and_passwords(frappe.local.conf))

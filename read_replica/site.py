@@ -27,6 +27,7 @@ from read_replica.engine.errors import ConfigurationError
 from read_replica.engine.locks import Lock
 from read_replica.engine.router import Router
 from read_replica.engine.scope import Scope
+from read_replica.engine.sentence import Sentence, sentence_of
 from read_replica.engine.settings import AS_CONFIGURED, Need
 from read_replica.patches import moved
 
@@ -38,6 +39,7 @@ class Routing:
 	"""The router of a site, made from its keys; None with routing off, or with a problem that is named.
 
 	:param source: the values that it was made from, as `config.source.fingerprint` returns them
+	:param problem: a Sentence
 	"""
 
 	site: str
@@ -50,7 +52,7 @@ OFF = Routing(site="")
 
 # While one of these flags is set, the site's tables may be changing, and a replica may lag behind that.
 FLAGS_OF_CHANGES = frozenset(("in_migrate", "in_patch", "in_install", "in_uninstall", "in_setup_wizard"))
-SITE_IS_CHANGING = Routing(site="", problem="the site is being installed or migrated")
+SITE_IS_CHANGING = Routing(site="", problem=Sentence("the site is being installed or migrated"))
 
 # Called before a router is made; `lifecycle`, which knows of jobs, adds to it.
 before_routing: list[Callable[[], None]] = []
@@ -130,7 +132,7 @@ def _make_routing(site: str, source: tuple) -> Routing:
 	except ConfigurationError as error:
 		# Cached like a router, so that it is logged once per process; the site runs on its primary.
 		log_event("configuration", problem=str(error))
-		return Routing(site, source, problem=str(error))
+		return Routing(site, source, problem=sentence_of(error))
 	if not settings:
 		return Routing(site, source)
 	try:
@@ -140,7 +142,8 @@ def _make_routing(site: str, source: tuple) -> Routing:
 	except AttributeError as error:
 		# This Frappe lacks a function that is to be replaced. Without guarded caches, no replica is read.
 		log_event("incompatible", problem=str(error))
-		return Routing(site, source, problem=f"this version of Frappe is not supported: {error}")
+		said = Sentence("this version of Frappe is not supported: {0}", error)
+		return Routing(site, source, problem=said)
 	return Routing(site, source, Router(settings, FrappeHost(lambda: log_doctypes(frappe.local.conf))))
 
 

@@ -10,8 +10,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from read_replica.engine.errors import ConfigurationError
+from read_replica.engine.sentence import Sentence
 
 TLS_KEYS = ("ca", "cert", "key", "check_hostname")
+
+
+def is_value(value: Any) -> Sentence:
+	"""Returns what an error says of a value that is not one of those that are expected."""
+	return Sentence("is {0}", repr(value))
 
 
 def check_keys(given: Mapping, known: tuple[str, ...], key: str) -> None:
@@ -19,7 +25,9 @@ def check_keys(given: Mapping, known: tuple[str, ...], key: str) -> None:
 	for name in given:
 		if name not in known:
 			raise ConfigurationError(
-				f"{key}.{name}", "is not a key of this app", f"use one of {', '.join(known)}"
+				f"{key}.{name}",
+				Sentence("is not a key of this app"),
+				Sentence("use one of {0}", ", ".join(known)),
 			)
 
 
@@ -27,8 +35,12 @@ def text(value: Any, key: str, secret: bool = False) -> str:
 	"""Returns a text that is not empty. A secret keeps its spaces, and is not shown in the error."""
 	if isinstance(value, str) and value.strip():
 		return value if secret else value.strip()
-	problem = "is missing" if value is None else "is not a text" if secret else f"is {value!r}"
-	raise ConfigurationError(key, problem, "write a text between quotes")
+	problem = is_value(value)
+	if value is None:
+		problem = Sentence("is missing")
+	elif secret:
+		problem = Sentence("is not a text")
+	raise ConfigurationError(key, problem, Sentence("write a text between quotes"))
 
 
 def names(value: Any, key: str, fix: str) -> tuple[str, ...]:
@@ -39,10 +51,10 @@ def names(value: Any, key: str, fix: str) -> tuple[str, ...]:
 	if value is None:
 		return ()
 	if not isinstance(value, list):
-		raise ConfigurationError(key, f"is {value!r}", fix)
+		raise ConfigurationError(key, is_value(value), fix)
 	for index, name in enumerate(value):
 		if not isinstance(name, str) or not name.strip():
-			raise ConfigurationError(f"{key}[{index}]", f"is {name!r}", fix)
+			raise ConfigurationError(f"{key}[{index}]", is_value(name), fix)
 	return tuple(name.strip() for name in value)
 
 
@@ -52,16 +64,16 @@ def port(value: Any, key: str) -> int | None:
 		return None
 	if not isinstance(value, bool) and str(value).isdigit() and 0 < int(value) < 65536:
 		return int(value)
-	raise ConfigurationError(key, f"{value!r} is not a port", "write a number from 1 to 65535")
+	problem, fix = Sentence("{0} is not a port", repr(value)), Sentence("write a number from 1 to 65535")
+	raise ConfigurationError(key, problem, fix)
 
 
 def weight(value: Any, key: str) -> float:
 	"""Returns the weight of a replica: a finite number above 0."""
 	if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < float("inf"):
 		return value
-	raise ConfigurationError(
-		key, f"is {value!r}", "write a number of more than 0; leave the replica out to rest it"
-	)
+	fix = Sentence("write a number of more than 0; leave the replica out to rest it")
+	raise ConfigurationError(key, is_value(value), fix)
 
 
 def tls(value: Any, key: str) -> dict[str, Any] | bool | None:
@@ -69,16 +81,14 @@ def tls(value: Any, key: str) -> dict[str, Any] | bool | None:
 	if value is None or value is False:
 		return value
 	if not isinstance(value, Mapping):
-		raise ConfigurationError(
-			key, f"is {value!r}", 'write an object such as {"ca": "/path/ca.pem"}, or false'
-		)
+		fix = Sentence("write an object such as {0}, or false", '{"ca": "/path/ca.pem"}')
+		raise ConfigurationError(key, is_value(value), fix)
 	check_keys(value, TLS_KEYS, key)
 	for name in ("ca", *(name for name in ("cert", "key") if name in value)):
 		text(value.get(name), f"{key}.{name}")
 	if not isinstance(value.get("check_hostname", True), bool):
-		raise ConfigurationError(
-			f"{key}.check_hostname", f"is {value['check_hostname']!r}", "write true or false"
-		)
+		problem = is_value(value["check_hostname"])
+		raise ConfigurationError(f"{key}.check_hostname", problem, Sentence("write true or false"))
 	return dict(value)
 
 
@@ -86,4 +96,4 @@ def switch(value: Any, key: str) -> bool:
 	"""Returns whether a key is switched on: 1 or 0, also as a text or a boolean."""
 	if value in (0, 1, "0", "1"):
 		return bool(int(value))
-	raise ConfigurationError(key, f"is {value!r}", "write 1 or 0")
+	raise ConfigurationError(key, is_value(value), Sentence("write 1 or 0"))

@@ -15,6 +15,7 @@ from read_replica.config import checks
 from read_replica.config.keys import FULL_KEY, configured
 from read_replica.engine.dialect import DEFAULT_PORT
 from read_replica.engine.errors import ConfigurationError
+from read_replica.engine.sentence import Sentence, sentence_of
 from read_replica.engine.settings import DEFAULT_POOL, DEFAULTS, CompleteNeed, Endpoint, Need, Settings
 
 POLICY_KEYS = ("consistency", "max_lag", "timeout", "on_unavailable", "on_write")
@@ -45,13 +46,13 @@ def settings_from(conf: Mapping) -> Settings | None:
 	if full is None:
 		full = {}
 	if not isinstance(full, Mapping):
-		raise ConfigurationError(FULL_KEY, f"is {full!r}", 'write an object such as {"replicas": [...]}')
+		raise ConfigurationError(FULL_KEY, checks.is_value(full), _object_such_as('{"replicas": [...]}'))
 	checks.check_keys(full, KNOWN_KEYS, FULL_KEY)
 	if "metrics_token" in full and metrics_token(conf) is None:
 		raise ConfigurationError(
 			f"{FULL_KEY}.metrics_token",
-			"is no usable secret",
-			f"write a text of {SHORTEST_TOKEN} characters or more",
+			Sentence("is no usable secret"),
+			Sentence("write a text of {0} characters or more", SHORTEST_TOKEN),
 		)
 	log_doctypes(conf)
 	silenced_checks(conf)
@@ -93,7 +94,8 @@ def log_doctypes(conf: Mapping) -> tuple[str, ...]:
 	"""
 	full = conf.get(FULL_KEY)
 	names = full.get("log_doctypes") if isinstance(full, Mapping) else None
-	return checks.names(names, f"{FULL_KEY}.log_doctypes", 'write a list of doctypes such as ["Comment"]')
+	fix = Sentence("write a list of doctypes such as {0}", '["Comment"]')
+	return checks.names(names, f"{FULL_KEY}.log_doctypes", fix)
 
 
 def silenced_checks(conf: Mapping) -> tuple[str, ...]:
@@ -103,9 +105,12 @@ def silenced_checks(conf: Mapping) -> tuple[str, ...]:
 	"""
 	full = conf.get(FULL_KEY)
 	names = full.get("silenced_checks") if isinstance(full, Mapping) else None
-	return checks.names(
-		names, f"{FULL_KEY}.silenced_checks", 'write a list of checks such as ["binlog-format"]'
-	)
+	fix = Sentence("write a list of checks such as {0}", '["binlog-format"]')
+	return checks.names(names, f"{FULL_KEY}.silenced_checks", fix)
+
+
+def _object_such_as(example: str) -> Sentence:
+	return Sentence("write an object such as {0}", example)
 
 
 def _replicas(conf: Mapping, full: Mapping) -> tuple[Endpoint, ...]:
@@ -119,24 +124,24 @@ def _replicas(conf: Mapping, full: Mapping) -> tuple[Endpoint, ...]:
 def _from_full_form(conf: Mapping, rows: Any) -> tuple[Endpoint, ...]:
 	key = f"{FULL_KEY}.replicas"
 	if not isinstance(rows, list):
-		raise ConfigurationError(
-			key, f"is {rows!r}", 'write a list such as [{"name": "replica01", "host": "10.0.0.2"}]'
-		)
+		fix = Sentence("write a list such as {0}", '[{"name": "replica01", "host": "10.0.0.2"}]')
+		raise ConfigurationError(key, checks.is_value(rows), fix)
 	endpoints = tuple(_endpoint(conf, row, f"{key}[{index}]") for index, row in enumerate(rows))
 	names = [endpoint.name for endpoint in endpoints]
 	for index, name in enumerate(names):
 		if name in names[:index] or name == "primary":
-			raise ConfigurationError(
-				f"{key}[{index}].name", f"{name!r} is taken", "give each replica a name of its own"
+			problem, fix = (
+				Sentence("{0} is taken", repr(name)),
+				Sentence("give each replica a name of its own"),
 			)
+			raise ConfigurationError(f"{key}[{index}].name", problem, fix)
 	return endpoints
 
 
 def _endpoint(conf: Mapping, row: Any, key: str) -> Endpoint:
 	if not isinstance(row, Mapping):
-		raise ConfigurationError(
-			key, f"is {row!r}", 'write an object such as {"name": "replica01", "host": "10.0.0.2"}'
-		)
+		fix = _object_such_as('{"name": "replica01", "host": "10.0.0.2"}')
+		raise ConfigurationError(key, checks.is_value(row), fix)
 	checks.check_keys(row, REPLICA_KEYS, key)
 	host = checks.text(row.get("host"), f"{key}.host")
 	return Endpoint(
@@ -200,7 +205,8 @@ def _check_policy(path: str, key: str, value: Any) -> None:
 	try:
 		Need(**{key: value})
 	except (TypeError, ValueError) as error:
-		raise ConfigurationError(path, str(error), "correct it, or leave it out for the default") from None
+		fix = Sentence("correct it, or leave it out for the default")
+		raise ConfigurationError(path, sentence_of(error), fix) from None
 
 
 def _max_lag_of_pools(pools: Any) -> tuple[tuple[str, float], ...]:
@@ -208,15 +214,13 @@ def _max_lag_of_pools(pools: Any) -> tuple[tuple[str, float], ...]:
 	if pools is None:
 		return ()
 	if not isinstance(pools, Mapping):
-		raise ConfigurationError(
-			key, f"is {pools!r}", 'write an object such as {"reports": {"max_lag": 600}}'
-		)
+		fix = _object_such_as('{"reports": {"max_lag": 600}}')
+		raise ConfigurationError(key, checks.is_value(pools), fix)
 	limits = []
 	for name, policy in pools.items():
 		if not isinstance(policy, Mapping):
-			raise ConfigurationError(
-				f"{key}.{name}", f"is {policy!r}", 'write an object such as {"max_lag": 600}'
-			)
+			fix = _object_such_as('{"max_lag": 600}')
+			raise ConfigurationError(f"{key}.{name}", checks.is_value(policy), fix)
 		checks.check_keys(policy, POOL_KEYS, f"{key}.{name}")
 		_check_policy(f"{key}.{name}.max_lag", "max_lag", policy.get("max_lag"))
 		if policy.get("max_lag") is not None:
@@ -233,7 +237,11 @@ def _limits(full: Mapping) -> dict[str, Any]:
 		whole = key == "connections_per_replica"
 		right_type = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
 		if not right_type or value <= 0:
-			kind = "a whole number" if whole else "a number of seconds"
-			raise ConfigurationError(f"{FULL_KEY}.{key}", f"is {value!r}", f"write {kind} of more than 0")
+			fix = (
+				Sentence("write a whole number of more than 0")
+				if whole
+				else Sentence("write a number of seconds of more than 0")
+			)
+			raise ConfigurationError(f"{FULL_KEY}.{key}", checks.is_value(value), fix)
 		limits[key] = value
 	return limits

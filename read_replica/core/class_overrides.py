@@ -15,6 +15,7 @@ import frappe
 from frappe.utils import strip_html
 
 from read_replica.core.patching import core_function, name_of, replaced_by_others
+from read_replica.engine.sentence import Sentence
 
 JOB_TYPE = "Scheduled Job Type"
 CORE_MODULE = "frappe.core.doctype.scheduled_job_type.scheduled_job_type"
@@ -101,17 +102,24 @@ def problems() -> list[str]:
 	missing = [name for name in REQUIRED_METHODS if not hasattr(class_, name)]
 	if missing:
 		return [
-			f"App {_app_of(class_)} gives Scheduled Job Type a class of its own ({name_of(class_)}) without"
-			f" {', '.join(missing)}: its jobs cannot be split over servers. Let it inherit from core's ScheduledJobType."
+			Sentence(
+				"App {0} gives Scheduled Job Type a class of its own ({1}) without {2}: its jobs cannot be split over"
+				" servers. Let it inherit from core's ScheduledJobType.",
+				_app_of(class_),
+				name_of(class_),
+				", ".join(missing),
+			)
 		]
 	return [*_execute_without_log_status(class_), *_overwritten_replacements()]
 
 
 def _cannot_be_loaded(error: Exception) -> str:
 	path = [CORE_MODULE, *override_paths()][-1]
-	return (
-		f"App {path.split('.')[0]} gives Scheduled Job Type a class that Frappe cannot load ({path}), so that no"
-		f" scheduled job runs: {type(error).__name__} {strip_html(str(error))}"
+	return Sentence(
+		"App {0} gives Scheduled Job Type a class that Frappe cannot load ({1}), so that no scheduled job runs: {2}",
+		path.split(".")[0],
+		path,
+		f"{type(error).__name__} {strip_html(str(error))}",
 	)
 
 
@@ -132,11 +140,13 @@ def _execute_without_log_status(class_: type) -> Iterator[str]:
 
 
 def _warning_about_execute(execute: Any) -> str:
-	return (
-		f"App {_app_of(execute)} executes scheduled jobs by itself ({name_of(execute)}) and does not call"
-		" log_status. So a run is marked as executed at its end, and executed again from its beginning if its"
-		" worker is killed before; and a rule with Reads = Replica has no effect. Let that function call"
-		' super().execute(), or self.log_status("Start") right before the method.'
+	return Sentence(
+		"App {0} executes scheduled jobs by itself ({1}) and does not call log_status. So a run is marked as executed"
+		" at its end, and executed again from its beginning if its worker is killed before; and a rule with Reads ="
+		' Replica has no effect. Let that function call super().execute(), or self.log_status("Start") right before'
+		" the method.",
+		_app_of(execute),
+		name_of(execute),
 	)
 
 
@@ -161,10 +171,12 @@ def _names_in(code: CodeType) -> set[str]:
 
 def _overwritten_replacements() -> Iterator[str]:
 	for name, function in replaced_by_others():
-		yield (
-			f"App {_app_of(function)} has replaced {name} ({name_of(function)}), which this app replaces as well. If"
-			" that does not call what was there, this app does not see what goes through it. Let it call that, and"
-			" say so with functools.wraps."
+		yield Sentence(
+			"App {0} has replaced {1} ({2}), which this app replaces as well. If that does not call what was there, this"
+			" app does not see what goes through it. Let it call that, and say so with functools.wraps.",
+			_app_of(function),
+			name,
+			name_of(function),
 		)
 
 

@@ -18,6 +18,7 @@ from read_replica.config.keys import FULL_KEY, configured
 from read_replica.config.settings import split_address
 from read_replica.core.patching import core_function
 from read_replica.engine.errors import ConfigurationError
+from read_replica.engine.sentence import Sentence
 
 
 def core_has_user_key() -> bool:
@@ -84,16 +85,25 @@ def problems(conf: Mapping, replicas: tuple) -> list[str]:
 	full = conf.get(FULL_KEY) or {}
 	if "replicas" in full and conf.get("replica_host") not in [replica.host for replica in replicas]:
 		return [
-			"Insights, and others that read core's keys, know no replica of this site. For them, write beside"
-			f" {FULL_KEY!r} in site_config.json: {_as_json(_keys_of(conf, replicas[0]))}"
+			Sentence(
+				"Insights, and others that read core's keys, know no replica of this site. For them, write beside {0} in"
+				" site_config.json: {1}",
+				repr(FULL_KEY),
+				_as_json(_keys_of(conf, replicas[0])),
+			)
 		]
 	user = conf.get("replica_db_name") if conf.get("different_credentials_for_replica") else None
 	if user and user != conf.get("db_name") and "insights" in frappe.get_installed_apps():
-		fix = "Give the replica's user the name of the database"
+		fix = Sentence("Give the replica's user the name of the database")
 		if core_has_user_key():
-			fix = f"Write {_as_json({'replica_db_user': user, 'replica_db_name': conf.get('db_name')})}"
+			keys = {"replica_db_user": user, "replica_db_name": conf.get("db_name")}
+			fix = Sentence("Write {0}", _as_json(keys))
 		return [
-			f"Insights takes replica_db_name, which is {user!r}, for the database, and so reads the primary. {fix}."
+			Sentence(
+				"Insights takes replica_db_name, which is {0}, for the database, and so reads the primary. {1}.",
+				repr(user),
+				fix,
+			)
 		]
 	return []
 

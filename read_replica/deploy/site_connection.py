@@ -12,6 +12,7 @@ from frappe import _
 from read_replica.config.settings import settings_from
 from read_replica.deploy.connection_test import ConnectionTest, try_connection
 from read_replica.deploy.site_logins import primary_login, replica_login
+from read_replica.engine.sentence import said
 from read_replica.engine.settings import Endpoint
 from read_replica.site import routing_of_site
 
@@ -36,7 +37,7 @@ def try_replica(name: str) -> dict[str, Any]:
 	test = try_connection(replica, primary, conf.db_name, TABLE)
 	if test.found != "works":
 		says, mends = _trouble(test, endpoint, replica.user == primary.user)
-		return {"works": False, "says": says, "said": test.said, "mends": mends}
+		return {"works": False, "says": says, "said": said(test.said, _), "mends": mends}
 	trouble, mends = _replication_trouble(endpoint)
 	says = trouble or _("The site's database can be read at {0}.").format(_address(endpoint))
 	return {"works": not trouble, "says": says, "said": "", "mends": mends}
@@ -103,7 +104,7 @@ def _replication_trouble(endpoint: Endpoint) -> tuple[str, list[str]]:
 	verdict = router.health.verdict_of(endpoint.name)
 	at = _address(endpoint)
 	if verdict is None or verdict.state == "down":
-		error = verdict.error if verdict else ""
+		error = _(verdict.error) if verdict else ""
 		return _("{0} answers, but its health check has failed: {1}").format(at, error), []
 	if verdict.lag is None:
 		says = _(

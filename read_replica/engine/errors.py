@@ -3,6 +3,8 @@
 
 """The errors that the engine raises. Each message says what happened, where, and what to do."""
 
+from read_replica.engine.sentence import Sentence
+
 
 class ReadReplicaError(Exception):
 	"""The base class of all errors that this app raises by itself."""
@@ -13,6 +15,8 @@ class ReadReplicaError(Exception):
 class ConfigurationError(ReadReplicaError):
 	"""Raised for a key of site_config.json whose value cannot be used.
 
+	Its text is English; `sentence_of` returns it for the desk, which says it in its user's language.
+
 	:param key: the key, such as `read_replica.replicas[0].host`
 	:param problem: what is wrong with its value
 	:param fix: what to write instead
@@ -20,7 +24,7 @@ class ConfigurationError(ReadReplicaError):
 
 	def __init__(self, key: str, problem: str, fix: str):
 		self.key = key
-		super().__init__(f"{key}: {problem}. {fix}.")
+		super().__init__(Sentence("{0}: {1}. {2}.", key, problem, fix))
 
 
 class WriteInReadOnlyScope(ReadReplicaError):

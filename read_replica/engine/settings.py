@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
 from read_replica.engine.dialect import DEFAULT_PORT
+from read_replica.engine.sentence import Sentence
 
 Consistency = Literal["eventual", "session", "strong"]
 OnUnavailable = Literal["primary", "error"]
@@ -27,11 +28,11 @@ def check_number(
 	if value is None:
 		return
 	if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
-		raise TypeError(f"{name} must be a number of seconds, not {value!r}")
+		raise TypeError(Sentence("{0} must be a number of seconds, not {1}", name, repr(value)))
 	if at_least is not None and value < at_least:
-		raise ValueError(f"{name} must be {at_least} or more, not {value!r}")
+		raise ValueError(Sentence("{0} must be {1} or more, not {2}", name, at_least, repr(value)))
 	if more_than is not None and value <= more_than:
-		raise ValueError(f"{name} must be more than {more_than}, not {value!r}")
+		raise ValueError(Sentence("{0} must be more than {1}, not {2}", name, more_than, repr(value)))
 
 
 def check_word(name: str, value: Any, words: Any) -> None:
@@ -42,7 +43,7 @@ def check_word(name: str, value: Any, words: Any) -> None:
 	"""
 	if value is not None and value not in get_args(words):
 		choices = ", ".join(repr(word) for word in get_args(words))
-		raise ValueError(f"{name} must be one of {choices}, not {value!r}")
+		raise ValueError(Sentence("{0} must be one of {1}, not {2}", name, choices, repr(value)))
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,9 @@ class Need:
 		check_word("on_unavailable", self.on_unavailable, OnUnavailable)
 		check_word("on_write", self.on_write, OnWrite)
 		if self.pool is not None and (not isinstance(self.pool, str) or not self.pool.strip()):
-			raise ValueError(f"pool must be the name of a pool of replicas, not {self.pool!r}")
+			raise ValueError(
+				Sentence("{0} must be the name of a pool of replicas, not {1}", "pool", repr(self.pool))
+			)
 
 	def or_else(self, defaults: "CompleteNeed") -> "CompleteNeed":
 		"""Return this need with nothing left open: what it does not say is taken from `defaults`."""

@@ -10,6 +10,8 @@ from typing import NamedTuple
 import frappe
 from frappe.utils import get_bench_path
 
+from read_replica.engine.sentence import Sentence
+
 # Types of network file systems. Any of FUSE (sshfs, GlusterFS, S3) counts too, except those in LOCAL_FUSE.
 NETWORK = {
 	"nfs",
@@ -133,22 +135,28 @@ def problems(scheduler_locks_a_file: bool) -> list[str]:
 	return sentences
 
 
-def about_sites(path: str, mount: Mount) -> str:
+def about_sites(path: str, mount: Mount) -> Sentence:
 	"""Returns the sentence that changes of the configuration arrive late."""
 	seconds = mount.attribute_cache_seconds
-	late = "some time" if seconds is None else f"up to {seconds:g} s"
-	return (
-		f"{path} is on a network file system ({mount.kind}, {mount.source}): a change of site_config.json or"
-		f" common_site_config.json on another server arrives here {late} later."
-		+ (" A mount with actimeo=3 makes that 3 s." if seconds and seconds > 3 else "")
+	late = Sentence("some time") if seconds is None else Sentence("up to {0} s", f"{seconds:g}")
+	said = Sentence(
+		"{0} is on a network file system ({1}): a change of site_config.json or common_site_config.json on another"
+		" server arrives here {2} later.",
+		path,
+		f"{mount.kind}, {mount.source}",
+		late,
 	)
+	if not seconds or seconds <= 3:
+		return said
+	return Sentence.joined(" ", [said, Sentence("A mount with actimeo=3 makes that 3 s.")])
 
 
-def about_config(mount: Mount) -> str:
+def about_config(mount: Mount) -> Sentence:
 	"""Returns the sentence that only one of the schedulers that share this folder runs."""
-	return (
-		f"The bench folder is on a network file system ({mount.kind}, {mount.source}), and Frappe's scheduler"
-		" holds a lock on its file config/scheduler_process: of all servers that share it, one scheduler runs,"
-		" and any other ends without a word. Where servers have no queues of their own, each needs its own:"
-		" give each server a config folder on its own disk, and share only sites."
+	return Sentence(
+		"The bench folder is on a network file system ({0}), and Frappe's scheduler holds a lock on its file"
+		" config/scheduler_process: of all servers that share it, one scheduler runs, and any other ends without a word."
+		" Where servers have no queues of their own, each needs its own: give each server a config folder on its own"
+		" disk, and share only sites.",
+		f"{mount.kind}, {mount.source}",
 	)

@@ -13,6 +13,7 @@ from typing import Any
 import frappe
 
 from read_replica.database.event_log import log_event
+from read_replica.engine.sentence import Sentence, sentence_of
 from read_replica.engine.settings import AS_CONFIGURED, Need
 from read_replica.jobs.rule_set import TAKEOVER_AFTER, Rule
 
@@ -93,7 +94,11 @@ def problems() -> list[str]:
 	problems += _rules_of_desk_without_job_or_server()
 	value = frappe.local.conf.get(TAKEOVER_KEY)
 	if value is not None and not _is_duration(value):
-		problems.append(f"{TAKEOVER_KEY}: {value!r} is not a number of seconds. Write 900, or 0 for never.")
+		problems.append(
+			Sentence(
+				"{0}: {1} is not a number of seconds. Write 900, or 0 for never.", TAKEOVER_KEY, repr(value)
+			)
+		)
 	return problems
 
 
@@ -102,23 +107,28 @@ def _rules_of_desk_without_job_or_server() -> list[str]:
 		return []
 	rows = frappe.get_all("Scheduler Config", filters={"enabled": 1}, fields=["name", "job", "server_id"])
 	broken = [row.name for row in rows if not (row.job and row.server_id)]
-	return [f"Scheduler Config {name!r} names no job or no server, so it is no rule." for name in broken]
+	return [
+		Sentence("Scheduler Config {0} names no job or no server, so it is no rule.", repr(name))
+		for name in broken
+	]
 
 
 def _split_by_validity(rows: Any, source: str) -> tuple[list[dict], list[str]]:
 	"""Returns the rules that can be used, and a sentence about each of the others."""
-	example = 'Write {"job": "dotted.path.of.the.method", "server_id": "primary"}'
-	example += ', and beside them, as needed, "takeover_after" (seconds), "reads" ("primary" or "replica"),'
-	example += ' "consistency" ("eventual", "session" or "strong") and "max_lag" (seconds).'
-	key = f"{CONFIG_KEY} of {source}.json"
+	example = Sentence(
+		'Write {"job": "dotted.path.of.the.method", "server_id": "primary"}, and beside them, as needed, "takeover_after"'
+		' (seconds), "reads" ("primary" or "replica"), "consistency" ("eventual", "session" or "strong") and "max_lag"'
+		" (seconds)."
+	)
+	key = Sentence("{0} of {1}", CONFIG_KEY, f"{source}.json")
 	if rows is None:
 		return [], []
 	if not isinstance(rows, list):
-		return [], [f"{key}: {rows!r} is not a list of rules. {example}"]
+		return [], [Sentence("{0}: {1} is not a list of rules. {2}", key, repr(rows), example)]
 	valid, problems = [], []
 	for row in rows:
 		if problem := _problem_of(row):
-			problems.append(f"{key}: {row!r} is not a rule: {problem}. {example}")
+			problems.append(Sentence("{0}: {1} is not a rule: {2}. {3}", key, repr(row), problem, example))
 		else:
 			valid.append(row)
 	return valid, problems
@@ -127,21 +137,21 @@ def _split_by_validity(rows: Any, source: str) -> tuple[list[dict], list[str]]:
 def _problem_of(row: Any) -> str | None:
 	"""Returns what is wrong with a rule of a configuration file, by its key; None if it can be used."""
 	if not isinstance(row, dict):
-		return "it is no object"
+		return Sentence("it is no object")
 	for key in ("job", "server_id"):
 		if not isinstance(row.get(key), str) or not row[key].strip():
-			return f"{key} is {row.get(key)!r}"
+			return Sentence("{0} is {1}", key, repr(row.get(key)))
 	for key in row:
 		if key not in KEYS:
-			return f"{key!r} is no key of a rule"
+			return Sentence("{0} is no key of a rule", repr(key))
 	if "takeover_after" in row and not _is_duration(row["takeover_after"]):
-		return f"takeover_after is {row['takeover_after']!r}"
+		return Sentence("{0} is {1}", "takeover_after", repr(row["takeover_after"]))
 	if row.get("reads", "primary") not in ("primary", "replica"):
-		return f"reads is {row['reads']!r}"
+		return Sentence("{0} is {1}", "reads", repr(row["reads"]))
 	try:
 		_need_of(row)
 	except (TypeError, ValueError) as error:
-		return str(error)
+		return sentence_of(error)
 	return None
 
 

@@ -12,11 +12,11 @@ from typing import NamedTuple
 
 import click
 import frappe
-from frappe import _
 from frappe.utils import background_jobs, scheduler
 from redis.exceptions import RedisError
 
 from read_replica.core.replacements import install_in_scheduler
+from read_replica.engine.sentence import Sentence
 from read_replica.jobs import network_mounts, rules, workers
 from read_replica.jobs.queues import has_own_queue
 from read_replica.jobs.servers import this_server
@@ -71,7 +71,7 @@ def running() -> LastTick | None:
 
 
 def where_it_runs() -> str:
-	"""Returns a translated sentence that says on which host this site's scheduler runs; "" if none does.
+	"""Returns a Sentence that says on which host this site's scheduler runs; "" if none does.
 
 	Core looks for a process on its own host only, and shows "Process Not Selection" on every other one.
 	"""
@@ -79,10 +79,13 @@ def where_it_runs() -> str:
 	return sentence_on(last.host, last.server_id, max(0, last.age)) if last else ""
 
 
-def sentence_on(host: str, server_id: str, seconds_since_tick: float) -> str:
-	"""Returns a translated sentence that says on which host a site's scheduler runs."""
-	return _("The scheduler of this site runs on host {0} (server {1}); it last ticked {2} s ago.").format(
-		host, server_id, seconds_since_tick
+def sentence_on(host: str, server_id: str, seconds_since_tick: float) -> Sentence:
+	"""Returns what says on which host a site's scheduler runs."""
+	return Sentence(
+		"The scheduler of this site runs on host {0} (server {1}); it last ticked {2} s ago.",
+		host,
+		server_id,
+		seconds_since_tick,
 	)
 
 
@@ -100,35 +103,51 @@ def problems() -> list[str]:
 def _why_none_ticks(ticks: list[LastTick]) -> str:
 	last = next((tick for tick in ticks if tick.age is not None), None)
 	if last:
-		said = f"No scheduler has ticked for {last.age // 60} min, last on {last.host} (server {last.server_id!r})"
+		said = Sentence(
+			"No scheduler has ticked for {0} min, last on {1} (server {2})",
+			last.age // 60,
+			last.host,
+			repr(last.server_id),
+		)
 	else:
-		said = "No scheduler has ticked on this site yet"
+		said = Sentence("No scheduler has ticked on this site yet")
 	if scheduler.is_scheduler_inactive(verbose=False):
-		return (
-			f"{said}: it is switched off (maintenance_mode or pause_scheduler in the configuration, or Enable"
-			" Scheduler in System Settings). No scheduled job runs."
+		return Sentence(
+			"{0}: it is switched off (maintenance_mode or pause_scheduler in the configuration, or Enable Scheduler in"
+			" System Settings). No scheduled job runs.",
+			said,
 		)
 	try:
 		background_jobs.get_redis_conn().ping()
 	except RedisError as error:
-		return f"{said}: Redis, which holds the queues, does not answer: {error}. No scheduled job runs."
-	return f"{said}. No scheduled job runs. Start one: bench schedule, or what your bench uses for it."
+		return Sentence(
+			"{0}: Redis, which holds the queues, does not answer: {1}. No scheduled job runs.", said, error
+		)
+	return Sentence(
+		"{0}. No scheduled job runs. Start one: bench schedule, or what your bench uses for it.", said
+	)
 
 
 def _servers_without_scheduler(ticks: list[LastTick]) -> list[str]:
 	"""Names servers with live workers whose own scheduler does not tick, where no other one serves them."""
 	named = rules.named_servers() & workers.servers_alive()
 	return [
-		f"Server {tick.server_id!r}, host {tick.host}: its workers are alive, and its scheduler"
-		f" {_last_ticked(tick)}. Nobody else puts jobs where its workers find them. Start it there:"
-		" bench schedule"
+		Sentence(
+			"Server {0}, host {1}: its workers are alive, and its scheduler {2}. Nobody else puts jobs where its workers"
+			" find them. Start it there: bench schedule",
+			repr(tick.server_id),
+			tick.host,
+			_last_ticked(tick),
+		)
 		for tick in ticks
 		if tick.server_id in named and not has_own_queue(tick.server_id) and not tick.is_ticking
 	]
 
 
 def _last_ticked(tick: LastTick) -> str:
-	return "has never ticked" if tick.age is None else f"has not ticked for {tick.age // 60} min"
+	if tick.age is None:
+		return Sentence("has never ticked")
+	return Sentence("has not ticked for {0} min", tick.age // 60)
 
 
 def _locked_out(ticks: list[LastTick]) -> list[str]:
@@ -141,9 +160,14 @@ def _locked_out(ticks: list[LastTick]) -> list[str]:
 	if not is_running or not network_mounts.of_folder(folder_of_lock()) or not is_running():
 		return []
 	return [
-		f"Another host holds the lock {folder_of_lock()}/scheduler_process, as this bench folder is shared over"
-		f" the network, so Frappe lets no scheduler of server {this_server()!r} run beside the one on"
-		f" {elsewhere[0].host}. Give this host a bench folder of its own, or at least its config folder."
+		Sentence(
+			"Another host holds the lock {0}, as this bench folder is shared over the network, so Frappe lets no"
+			" scheduler of server {1} run beside the one on {2}. Give this host a bench folder of its own, or at least"
+			" its config folder.",
+			f"{folder_of_lock()}/scheduler_process",
+			repr(this_server()),
+			elsewhere[0].host,
+		)
 	]
 
 

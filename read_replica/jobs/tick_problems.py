@@ -6,6 +6,7 @@
 Each error has a name: the step of the tick that failed, or the job.
 """
 
+import re
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -15,10 +16,14 @@ from frappe.utils import get_bench_id, now
 
 from read_replica.database.bookkeeping import execute_and_commit, is_before_migrate
 from read_replica.database.event_log import log_event
+from read_replica.engine.sentence import Sentence
 from read_replica.jobs import servers
 
 MOST_NAMED = 20
 LONGEST_ERROR = 300
+
+# The last line of the text that is kept, if there are more errors than are named.
+AND_MORE = "and {0} more"
 
 # By site: the text that this process wrote last, and what failed in the last tick while it enqueued jobs.
 _written: dict[str, str] = {}
@@ -64,7 +69,7 @@ class Problems:
 	def _write(self, problems: dict[str, str]) -> None:
 		lines = [f"{name}: {error}" for name, error in sorted(problems.items())]
 		more = len(lines) - MOST_NAMED
-		text = "\n".join(lines[:MOST_NAMED] + ([f"and {more} more"] if more > 0 else []))
+		text = "\n".join(lines[:MOST_NAMED] + ([AND_MORE.format(more)] if more > 0 else []))
 		if not text and _written.get(self._site) == "":
 			return
 		try:
@@ -104,10 +109,21 @@ def sentences() -> list[str]:
 			return []
 		raise
 	return [
-		f"Scheduler of server {server_id!r} on {host}, in its last tick: {problem}"
+		Sentence(
+			"Scheduler of server {0} on {1}, in its last tick: {2}",
+			repr(server_id),
+			host,
+			_read_again(problem),
+		)
 		for server_id, host, problems in rows
 		for problem in problems.splitlines()
 	]
+
+
+def _read_again(line: str) -> str:
+	"""Returns a line of the text that is kept; an error is in the words of whoever raised it."""
+	more = re.fullmatch(AND_MORE.replace("{0}", r"(\d+)"), line)
+	return Sentence("and {0} more", more[1]) if more else line
 
 
 def _roll_back() -> None:

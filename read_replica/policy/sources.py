@@ -12,6 +12,7 @@ from read_replica.config.keys import FULL_KEY
 from read_replica.config.settings import ships_methods
 from read_replica.database.bookkeeping import is_before_migrate
 from read_replica.database.event_log import log_event
+from read_replica.engine.sentence import Sentence, sentence_of
 from read_replica.engine.settings import AS_CONFIGURED, Need
 from read_replica.policy.rule_set import MethodRule, RuleSet, Source, Where
 from read_replica.policy.shipped import READS, REMEMBERS_NO_WRITES
@@ -21,7 +22,7 @@ KEY = f"{FULL_KEY}.methods"
 SETTINGS = "Read Replica Settings"
 NEEDS = ("consistency", "max_lag", "pool", "timeout")
 
-EXAMPLE = (
+EXAMPLE = Sentence(
 	'Write {"frappe.client.get_list(Item)": "replica"}, or in place of "replica" an object with "where" ("replica",'
 	' "primary" or "default") and, as needed, "consistency", "max_lag", "pool" and "timeout".'
 )
@@ -106,13 +107,17 @@ def from_config(conf: Mapping[str, Any]) -> list[MethodRule]:
 
 def from_hooks() -> list[MethodRule]:
 	"""Returns the valid rules that apps have in the hook `read_replica_methods`; what is wrong is logged."""
-	return _valid(_rows_of_hooks(), "app", f"The hook {HOOK}")
+	return _valid(_rows_of_hooks(), "app", _the_hook())
 
 
 def problems() -> list[str]:
 	"""Returns what is wrong with the rules of site_config.json and of apps, in sentences."""
 	of_config = _split(_rows_of_config(frappe.local.conf), "site_config", KEY)[1]
-	return of_config + _split(_rows_of_hooks(), "app", f"The hook {HOOK}")[1]
+	return of_config + _split(_rows_of_hooks(), "app", _the_hook())[1]
+
+
+def _the_hook() -> Sentence:
+	return Sentence("The hook {0}", HOOK)
 
 
 def _rows_of_config(conf: Mapping[str, Any]) -> Any:
@@ -144,22 +149,25 @@ def _split(rows: Any, source: Source, key: str) -> tuple[list[MethodRule], list[
 	if rows is None:
 		return [], []
 	if not isinstance(rows, Mapping):
-		return [], [f"{key}: {rows!r} is not an object of rules. {EXAMPLE}"]
+		return [], [Sentence("{0}: {1} is not an object of rules. {2}", key, repr(rows), EXAMPLE)]
 	rules, problems = [], []
 	for name, row in rows.items():
 		try:
 			rules.append(_rule(name, {"where": row} if isinstance(row, str) else row, source))
 		except (TypeError, ValueError) as error:
-			problems.append(f"{key}: the rule for {name!r} is not used: {error}. {EXAMPLE}")
+			problem = sentence_of(error)
+			problems.append(
+				Sentence("{0}: the rule for {1} is not used: {2}. {3}", key, repr(name), problem, EXAMPLE)
+			)
 	return rules, problems
 
 
 def _rule(name: str, row: Any, source: Source) -> MethodRule:
 	if not isinstance(row, Mapping):
-		raise TypeError(f"{row!r} is no rule")
+		raise TypeError(Sentence("{0} is no rule", repr(row)))
 	if unknown := row.keys() - {"where", "reason", *NEEDS}:
-		raise ValueError(f"{min(unknown)!r} is no key of a rule")
+		raise ValueError(Sentence("{0} is no key of a rule", repr(min(unknown))))
 	if row.get("where") not in get_args(Where):
-		raise ValueError(f"where is {row.get('where')!r}")
+		raise ValueError(Sentence("{0} is {1}", "where", repr(row.get("where"))))
 	need = _need({key: row[key] for key in NEEDS if key in row})
 	return MethodRule(name.strip(), row["where"], source, need, reason=str(row.get("reason") or ""))

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import frappe
 
 from read_replica.database.bookkeeping import is_before_migrate
+from read_replica.engine.sentence import Sentence
 from read_replica.engine.shared.common_store import NO_REDIS
 
 # Longer than a restart, a change of configuration, or a time without requests at night.
@@ -39,7 +40,7 @@ def problems() -> list[str]:
 	for redis_id, host, address, seconds, lasted in rows:
 		if redis_id in replaced:
 			continue
-		seen = f"{address} on {host}, seen {max(0, seconds):.0f} s ago"
+		seen = Sentence("{0} on {1}, seen {2} s ago", address, host, f"{max(0, seconds):.0f}")
 		if redis_id != NO_REDIS:
 			by_id[redis_id].append(seen)
 		elif lasted >= SECONDS_OF_A_RESTART:
@@ -65,12 +66,19 @@ def _replaced(rows: Sequence[tuple]) -> set[str]:
 def _several_redises(by_id: dict[str, list[str]]) -> list[str]:
 	if len(by_id) < 2:
 		return []
-	named = "; ".join(f"{redis_id[:8]} ({_shortened(users)})" for redis_id, users in by_id.items())
+	named = (
+		Sentence.joined("", [redis_id[:8], " (", _shortened(users), ")"]) for redis_id, users in by_id.items()
+	)
 	return [
-		f"This site's servers have used {len(by_id)} cache Redises in the last {MINUTES_SHOWN} minutes: {named}."
-		" Positions of users are kept on the primary as well meanwhile, at the cost of one small transaction for each"
-		" request that writes. What Frappe itself keeps there (documents, permissions, sessions) is cleared on one"
-		" of them only. Give all servers the same redis_cache in common_site_config.json."
+		Sentence(
+			"This site's servers have used {0} cache Redises in the last {1} minutes: {2}. Positions of users are kept"
+			" on the primary as well meanwhile, at the cost of one small transaction for each request that writes. What"
+			" Frappe itself keeps there (documents, permissions, sessions) is cleared on one of them only. Give all"
+			" servers the same redis_cache in common_site_config.json.",
+			len(by_id),
+			MINUTES_SHOWN,
+			Sentence.joined("; ", named),
+		)
 	]
 
 
@@ -78,12 +86,15 @@ def _unreachable_redises(users: list[str]) -> list[str]:
 	if not users:
 		return []
 	return [
-		f"A cache Redis cannot be reached, or refuses to keep anything: {_shortened(users)}. What users"
-		" have written there is kept on the primary, and all servers ask that for it meanwhile. Let redis_cache in"
-		" common_site_config.json lead there to a Redis that runs, has memory and disk left, and is no replica."
+		Sentence(
+			"A cache Redis cannot be reached, or refuses to keep anything: {0}. What users have written there is kept on"
+			" the primary, and all servers ask that for it meanwhile. Let redis_cache in common_site_config.json lead"
+			" there to a Redis that runs, has memory and disk left, and is no replica.",
+			_shortened(users),
+		)
 	]
 
 
 def _shortened(users: list[str]) -> str:
-	more = len(users) - MOST_NAMED
-	return "; ".join(users[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+	more, named = len(users) - MOST_NAMED, Sentence.joined("; ", users[:MOST_NAMED])
+	return Sentence("{0} and {1} more", named, more) if more > 0 else named

@@ -6,11 +6,13 @@
 from typing import Any
 
 import frappe
+from frappe import _
 
 from read_replica.config import where_keys_stand
 from read_replica.config.settings import settings_from, ships_methods
 from read_replica.database.host import shared_of_site
 from read_replica.engine.errors import ConfigurationError
+from read_replica.engine.sentence import said
 from read_replica.engine.settings import DEFAULTS, Need, Settings
 from read_replica.policy import site_policy, sources
 from read_replica.policy.rules import Rules
@@ -25,7 +27,7 @@ def of_settings() -> dict[str, Any]:
 	routing = routing_of_site()
 	return {
 		**figures(),
-		"routing_problem": routing.problem,
+		"routing_problem": routing.problem and said(routing.problem, _),
 		"replicas": _replicas(routing.router),
 		"keys": [key._asdict() for key in where_keys_stand.keys()],
 		"counts": _what_counts(),

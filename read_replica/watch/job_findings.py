@@ -7,13 +7,13 @@ from collections import defaultdict
 from collections.abc import Callable
 
 import frappe
-from frappe import _
 from frappe.utils.background_jobs import get_queue
 from frappe.utils.scheduler import is_dormant
 from redis.exceptions import RedisError
 
 from read_replica.core import class_overrides
 from read_replica.database.bookkeeping import is_before_migrate
+from read_replica.engine.sentence import Sentence
 from read_replica.jobs import (
 	network_mounts,
 	queues,
@@ -38,15 +38,15 @@ MOST_NAMED = 3
 MOST_SECONDS_OF_KEEPALIVE = 600
 
 
-def ago(seconds: float | None) -> str:
+def ago(seconds: float | None) -> Sentence:
 	"""Returns an age in seconds in words, such as `5 min ago`; None is `never`."""
 	if seconds is None:
-		return _("never")
+		return Sentence("never")
 	if seconds < 120:
-		return _("{0} s ago").format(f"{max(0, seconds):.0f}")
+		return Sentence("{0} s ago", f"{max(0, seconds):.0f}")
 	if seconds < 7200:
-		return _("{0} min ago").format(f"{seconds / 60:.0f}")
-	return _("{0} h ago").format(f"{seconds / 3600:.0f}")
+		return Sentence("{0} min ago", f"{seconds / 60:.0f}")
+	return Sentence("{0} h ago", f"{seconds / 3600:.0f}")
 
 
 def note_on(rule: Rule, known: dict[str, Server]) -> str:
@@ -55,20 +55,18 @@ def note_on(rule: Rule, known: dict[str, Server]) -> str:
 	is_alive = server and server.was_seen and not server.is_gone(rule.takeover_after or TAKEOVER_AFTER)
 	if is_alive:
 		return ""
-	last_seen = (
-		_("last seen {0}").format(ago(server.age)) if server and server.was_seen else _("no server runs it")
-	)
+	was_seen = server and server.was_seen
+	last_seen = Sentence("last seen {0}", ago(server.age)) if was_seen else Sentence("no server runs it")
 	if rule.server_id == DEFAULT_SERVER or not rule.takeover_after:
-		return _("{0}; it waits").format(last_seen)
+		return Sentence("{0}; it waits", last_seen)
 	if server and server.is_gone(rule.takeover_after):
-		return _("{0}; {1} runs it").format(last_seen, DEFAULT_SERVER)
-	return _("{0}; {1} takes it over after {2} s").format(
-		last_seen, DEFAULT_SERVER, f"{rule.takeover_after:g}"
-	)
+		return Sentence("{0}; {1} runs it", last_seen, DEFAULT_SERVER)
+	after = f"{rule.takeover_after:g}"
+	return Sentence("{0}; {1} takes it over after {2} s", last_seen, DEFAULT_SERVER, after)
 
 
 def problems() -> list[str]:
-	"""Returns all problems with the servers, the rules and the runs of jobs, in sentences."""
+	"""Returns all problems with the servers, the rules and the runs of jobs: Sentences, for the desk to say."""
 	return [sentence for find in findings().values() for sentence in find()]
 
 
@@ -106,7 +104,7 @@ def servers_that_are_gone() -> list[tuple[str, str]]:
 	return [
 		(
 			server_id,
-			_("Server {0}: {1}. Scheduled jobs: {2}").format(repr(server_id), note, _shortened(methods)),
+			Sentence("Server {0}: {1}. Scheduled jobs: {2}", repr(server_id), note, _shortened(methods)),
 		)
 		for (server_id, note), methods in sorted(jobs.items())
 	]
@@ -115,7 +113,7 @@ def servers_that_are_gone() -> list[tuple[str, str]]:
 def _shortened(names: list[str]) -> str:
 	more = len(names) - MOST_NAMED
 	named = ", ".join(names[:MOST_NAMED])
-	return _("{0} and {1} more").format(named, more) if more > 0 else named
+	return Sentence("{0} and {1} more", named, more) if more > 0 else named
 
 
 def _queues_without_readers() -> list[str]:
@@ -126,10 +124,15 @@ def _queues_without_readers() -> list[str]:
 		read = {queue for reader in workers.seen(queues.listed_workers()) for queue in reader.queues}
 		waiting = {queue: get_queue(queue).count for queue in own if queue not in read}
 	except RedisError as error:
-		return [f"Redis, which holds the queues, does not answer: {error}"]
+		return [Sentence("Redis, which holds the queues, does not answer: {0}", error)]
 	return [
-		f"No worker is known that reads the queue {queue!r}. Jobs that wait in it: {count}."
-		f" On that server, run: bench worker --queue {queue}"
+		Sentence(
+			"No worker is known that reads the queue {0}. Jobs that wait in it: {1}. On that server, run:"
+			" bench worker --queue {2}",
+			repr(queue),
+			count,
+			queue,
+		)
 		for queue, count in waiting.items()
 	]
 
@@ -142,12 +145,14 @@ def _workers_of_another_bench() -> list[str]:
 		return []
 	if not others:
 		return []
-	bench = frappe.utils.get_bench_id()
 	return [
-		f"Workers of another bench, on {_shortened(sorted({reader.host for reader in others}))}, read this one's"
-		f" queues: both share a Redis and are called {bench!r} there. Each takes jobs of the other and can do none of"
-		" them. In common_site_config.json, give each bench a bench_id of its own, the same on all of its"
-		' servers, such as "bench_id": "erp"; then bench restart.'
+		Sentence(
+			"Workers of another bench, on {0}, read this one's queues: both share a Redis and are called {1} there."
+			" Each takes jobs of the other and can do none of them. In common_site_config.json, give each bench a"
+			' bench_id of its own, the same on all of its servers, such as "bench_id": "erp"; then bench restart.',
+			_shortened(sorted({reader.host for reader in others})),
+			repr(frappe.utils.get_bench_id()),
+		)
 	]
 
 
@@ -162,12 +167,18 @@ def runs_given_up(days: int = scheduled_runs.DAYS_KEPT_IF_NOT_EXECUTED) -> list[
 		(scheduled_runs.MOST_ATTEMPTS, days),
 	)
 	errors = _last_errors()
-	sentence = _(
-		"{0}: the worker was killed {1} times, or could not begin, in {2} runs; they are not executed again.{3} See"
-		" Scheduled Run."
-	)
 	return [
-		(job, sentence.format(job, scheduled_runs.MOST_ATTEMPTS, count, _last_error(errors, job)))
+		(
+			job,
+			Sentence(
+				"{0}: the worker was killed {1} times, or could not begin, in {2} runs; they are not executed"
+				" again.{3} See Scheduled Run.",
+				job,
+				scheduled_runs.MOST_ATTEMPTS,
+				count,
+				_last_error(errors, job),
+			),
+		)
 		for job, count in found
 	]
 
@@ -181,8 +192,14 @@ def _runs_that_failed() -> list[str]:
 	)
 	errors = _last_errors()
 	return [
-		f"{job}: a worker took it and could not execute it, at {attempts} of {scheduled_runs.MOST_ATTEMPTS}"
-		f" attempts; it is tried again.{_last_error(errors, job)} See Scheduled Run."
+		Sentence(
+			"{0}: a worker took it and could not execute it, at {1} of {2} attempts; it is tried again.{3} See"
+			" Scheduled Run.",
+			job,
+			attempts,
+			scheduled_runs.MOST_ATTEMPTS,
+			_last_error(errors, job),
+		)
 		for job, attempts in found
 	]
 
@@ -203,7 +220,9 @@ def _last_errors() -> dict[str, str]:
 
 
 def _last_error(errors: dict[str, str], job: str) -> str:
-	return " " + _("Last error: {0}").format(errors[job]) if job in errors else ""
+	if job not in errors:
+		return ""
+	return Sentence.joined("", [" ", Sentence("Last error: {0}", errors[job])])
 
 
 def _runs_without_locks() -> list[str]:
@@ -211,13 +230,16 @@ def _runs_without_locks() -> list[str]:
 	if reach == "everywhere":
 		return []
 	why = {
-		"nowhere": "The primary database refuses named locks (GET_LOCK)",
-		"one node": "In a Galera cluster, named locks hold for one node alone",
+		"nowhere": Sentence("The primary database refuses named locks (GET_LOCK)"),
+		"one node": Sentence("In a Galera cluster, named locks hold for one node alone"),
 	}
 	return [
-		f"{why[reach]}. Scheduled jobs run all the same, each run once, but nothing guards these: a run whose"
-		" worker was killed is not executed again; and a run that is due while another one of its job is"
-		" executed waits for that only as long as Redis knows of it."
+		Sentence(
+			"{0}. Scheduled jobs run all the same, each run once, but nothing guards these: a run whose worker was"
+			" killed is not executed again; and a run that is due while another one of its job is executed waits for"
+			" that only as long as Redis knows of it.",
+			why[reach],
+		)
 	]
 
 
@@ -228,10 +250,11 @@ def _missing_tcp_keepalive() -> list[str]:
 	if not found or 0 < int(found[0][1]) <= MOST_SECONDS_OF_KEEPALIVE:
 		return []
 	return [
-		"A server that loses its power says nothing to the primary database, which then keeps the lock of the"
-		" job that ran there, for two hours by Linux's default; nobody takes that job over before. In the"
-		" primary's configuration, set tcp_keepalive_time = 60, tcp_keepalive_interval = 10,"
-		" tcp_keepalive_probes = 6."
+		Sentence(
+			"A server that loses its power says nothing to the primary database, which then keeps the lock of the job"
+			" that ran there, for two hours by Linux's default; nobody takes that job over before. In the primary's"
+			" configuration, set tcp_keepalive_time = 60, tcp_keepalive_interval = 10, tcp_keepalive_probes = 6."
+		)
 	]
 
 
@@ -241,15 +264,19 @@ def _jobs_of_a_dormant_site() -> list[str]:
 	if not others or not is_dormant():
 		return []
 	return [
-		"Nobody has used this site for some days, so Frappe's scheduler does its work there once a day, on the"
-		f" server that comes first. With a Redis for each server ({_shortened(sorted(others))}), the"
-		" jobs of the others are not run meanwhile. To have them run, raise dormant_days in System Settings."
+		Sentence(
+			"Nobody has used this site for some days, so Frappe's scheduler does its work there once a day, on the"
+			" server that comes first. With a Redis for each server ({0}), the jobs of the others are not run"
+			" meanwhile. To have them run, raise dormant_days in System Settings.",
+			_shortened(sorted(others)),
+		)
 	]
 
 
 def _rules_without_job() -> list[str]:
 	sentences = []
 	for rule, similar in rule_checks.rules_without_job():
-		hint = f" Did you mean {', '.join(similar)}?" if similar else ""
-		sentences.append(f"No such scheduled job: {rule.job} (rule from {rule.source}).{hint}")
+		said = [Sentence("No such scheduled job: {0} (rule from {1}).", rule.job, rule.source)]
+		said += [Sentence("Did you mean {0}?", ", ".join(similar))] if similar else []
+		sentences.append(Sentence.joined(" ", said))
 	return sentences

@@ -8,12 +8,14 @@ from collections.abc import Mapping
 from typing import Any
 
 import frappe
+from frappe import _
 
 from read_replica.database.host import shared_of_site
 from read_replica.database.revision import REVISION
 from read_replica.engine import dialect
 from read_replica.engine.metrics import PRIMARY
 from read_replica.engine.router import Router
+from read_replica.engine.sentence import said
 from read_replica.engine.shared.shared_state import SharedState
 from read_replica.site import routing_of_site
 from read_replica.watch import examination, running, shares
@@ -55,7 +57,7 @@ def monitor(shows_details: bool) -> Monitor:
 		at=in_utc(now),
 		may_change=shows_details,
 		routing=router is not None,
-		routing_problem=routing.problem,
+		routing_problem=routing.problem and said(routing.problem, _),
 		redis_answers=shared.answers(),
 		max_lag_seconds=_usual_max_lag(replicas),
 		replicas=replicas,
@@ -94,7 +96,7 @@ def _replica(
 		lag_seconds=verdict.lag if answers else None,
 		max_lag_seconds=max_lag,
 		as_of=from_seconds(verdict.as_of) if answers else None,
-		error=(verdict.error or None) if verdict else None,
+		error=_(verdict.error) if verdict and verdict.error else None,
 		statements=statements.get(replica.name, 0),
 	)
 
@@ -170,10 +172,9 @@ def end_statement(name: str, query: int) -> bool:
 	router = routing_of_site().router
 	replica = next((one for one in router.replicas if one.name == name), None) if router else None
 	if replica is None:
-		frappe.throw(frappe._("There is no replica {0} in the configuration of this site").format(name))
+		frappe.throw(_("There is no replica {0} in the configuration of this site").format(name))
 	try:
 		return running.end(replica, query)
 	except Exception as error:
-		frappe.throw(
-			frappe._("Replica {0} did not end the statement: {1}").format(name, dialect.summary_of(error))
-		)
+		why = _(dialect.summary_of(error))
+		frappe.throw(_("Replica {0} did not end the statement: {1}").format(name, why))

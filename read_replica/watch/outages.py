@@ -10,6 +10,7 @@ from typing import NamedTuple
 from frappe import _
 
 from read_replica.engine.router import Router
+from read_replica.engine.sentence import said
 from read_replica.engine.settings import Endpoint
 from read_replica.site import routing_of_site
 from read_replica.watch import job_findings, overdue
@@ -88,7 +89,7 @@ def replicas_that_are_down() -> Look | None:
 			summary = _("Replica {0} is up, but does not follow the primary").format(name)
 		else:
 			continue
-		outages.append(Outage(name, summary, f"{at}: {verdict.error}" if verdict.error else at))
+		outages.append(Outage(name, summary, f"{at}: {_(verdict.error)}" if verdict.error else at))
 	names = {name for _endpoint, name in _named(routing.router.settings.replicas)}
 	return Look(
 		outages,
@@ -167,7 +168,7 @@ def servers_that_are_gone() -> Look:
 	"""Returns the servers that have scheduled jobs and were not seen lately."""
 	sentences: dict[str, list[str]] = {}
 	for server_id, sentence in job_findings.servers_that_are_gone():
-		sentences.setdefault(server_id, []).append(sentence)
+		sentences.setdefault(server_id, []).append(said(sentence, _))
 	return Look(
 		[
 			Outage(server_id, _("Server {0} of jobs is gone").format(server_id), " ".join(lines))
@@ -181,7 +182,7 @@ def jobs_that_are_overdue() -> Look:
 	"""Returns the scheduled jobs that should have run by now and have not."""
 	return Look(
 		[
-			Outage(method, _("Job {0} is overdue").format(method), reason)
+			Outage(method, _("Job {0} is overdue").format(method), said(reason, _))
 			for method, reason in overdue.reasons().items()
 		],
 		lambda method: _("Job {0} is not overdue any more").format(method),
@@ -192,7 +193,7 @@ def runs_given_up() -> Look:
 	"""Returns the jobs that had a run given up in the last day: told once, however many follow."""
 	return Look(
 		[
-			Outage(job, _("A run of job {0} was given up").format(job), sentence)
+			Outage(job, _("A run of job {0} was given up").format(job), said(sentence, _))
 			for job, sentence in job_findings.runs_given_up(DAYS_A_RUN_GIVEN_UP_COUNTS)
 		],
 		lambda job: _("No run of job {0} was given up for a day").format(job),

@@ -8,11 +8,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import frappe
-from frappe import _
 from frappe.utils import now_datetime
 from frappe.utils.scheduler import get_scheduler_tick, is_scheduler_inactive
 from redis.exceptions import RedisError
 
+from read_replica.engine.sentence import Sentence
 from read_replica.jobs import due_times, queues, run_locks, scheduled_runs, servers, tick_problems
 from read_replica.jobs.rules import rule_for
 
@@ -31,12 +31,13 @@ def problems() -> list[str]:
 	for method, reason in reasons().items():
 		by_reason[reason].append(method)
 	return [
-		f"Overdue: {', '.join(sorted(methods))}: {reason}." for reason, methods in sorted(by_reason.items())
+		Sentence("Overdue: {0}: {1}.", ", ".join(sorted(methods)), reason)
+		for reason, methods in sorted(by_reason.items())
 	]
 
 
 def reasons() -> dict[str, str]:
-	"""Returns the reason for each job that is overdue, by its method."""
+	"""Returns the reason for each job that is overdue, a Sentence, by its method."""
 	jobs = _overdue()
 	if not jobs:
 		return {}
@@ -92,7 +93,7 @@ def _reasons(jobs: list[Any]) -> list[str]:
 		in_redis = queues.states([due_times.rq_job_id(job) for job in jobs])
 		waiting = queues.QueueLists()
 	except RedisError as error:
-		return [_("Redis, which holds the queues, does not answer: {0}").format(error)] * len(jobs)
+		return [Sentence("Redis, which holds the queues, does not answer: {0}", error)] * len(jobs)
 	from_ticks = tick_problems.sentences()
 	return [
 		_reason(job, known, job.name in executed_now, runs.get(job.name), in_redis, waiting, from_ticks)
@@ -110,25 +111,24 @@ def _reason(
 	from_ticks: list[str],
 ) -> str:
 	if is_executed:
-		return _("an earlier run of it is being executed")
+		return Sentence("an earlier run of it is being executed")
 	rule = rule_for(job.method)
 	server = known.get(rule.server_id)
 	if not server or not server.was_seen:
-		return _("no server {0} was ever seen").format(repr(rule.server_id))
+		return Sentence("no server {0} was ever seen", repr(rule.server_id))
 	if server.is_gone(rule.takeover_after):
-		return _("its server {0} was last seen {1} min ago").format(
-			repr(rule.server_id), f"{server.age / 60:.0f}"
-		)
+		minutes = f"{server.age / 60:.0f}"
+		return Sentence("its server {0} was last seen {1} min ago", repr(rule.server_id), minutes)
 	job_id = due_times.rq_job_id(job)
 	state = in_redis[job_id]
 	if state.status == "queued" and waiting.contains(state.origin, job_id):
-		return _("it waits in the queue {0}, which no worker has worked off so far").format(
-			repr(state.origin)
+		return Sentence(
+			"it waits in the queue {0}, which no worker has worked off so far", repr(state.origin)
 		)
 	if state.status == "queued":
-		return _("RQ calls it queued, but it is in no queue; the next tick puts it there")
+		return Sentence("RQ calls it queued, but it is in no queue; the next tick puts it there")
 	if state.status == "started":
-		return _(
+		return Sentence(
 			"RQ takes it for being executed, though no worker says so; a tick puts it into a queue again"
 		)
 	named = [sentence for sentence in from_ticks if job.method in sentence]
@@ -137,14 +137,14 @@ def _reason(
 	if run:
 		attempts, host = run
 		if attempts >= scheduled_runs.MOST_ATTEMPTS:
-			return _("its run was given up after {0} attempts; see Scheduled Run").format(attempts)
-		return _("its run was claimed on {0} and has not ended ({1} attempts); see Scheduled Run").format(
-			host, attempts
+			return Sentence("its run was given up after {0} attempts; see Scheduled Run", attempts)
+		return Sentence(
+			"its run was claimed on {0} and has not ended ({1} attempts); see Scheduled Run", host, attempts
 		)
 	if is_scheduler_inactive(verbose=False):
-		return _("the scheduler is switched off for this site")
-	return _("the scheduler of server {0} has not claimed it, and nobody knows why").format(
-		repr(rule.server_id)
+		return Sentence("the scheduler is switched off for this site")
+	return Sentence(
+		"the scheduler of server {0} has not claimed it, and nobody knows why", repr(rule.server_id)
 	)
 
 

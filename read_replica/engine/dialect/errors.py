@@ -8,6 +8,7 @@ from enum import Enum
 from typing import Any
 
 from read_replica.engine.dialect.connection import NotEncrypted
+from read_replica.engine.sentence import Sentence
 
 
 class ErrorKind(str, Enum):
@@ -98,5 +99,7 @@ def summary_of(error: Exception) -> str:
 	"""
 	if isinstance(error, NotEncrypted) or _is_of_tls(error):
 		no_tls = isinstance(error, NotEncrypted) or _OFFERS_NONE.search(str(error))
-		return "TLS: the server offers none" if no_tls else "TLS: certificate not accepted"
+		return (
+			Sentence("TLS: the server offers none") if no_tls else Sentence("TLS: certificate not accepted")
+		)
 	return f"{type(error).__name__} {number_of(error)}"

@@ -10,7 +10,7 @@ from read_replica.engine import dialect
 from read_replica.engine.dialect import HealthAnswer, Position
 from read_replica.engine.health.lag import PositionHistory
 from read_replica.engine.health.probe import Probe
-from read_replica.engine.health.verdict import FOLLOWS_ANOTHER, Verdict
+from read_replica.engine.health.verdict import FOLLOWS_ANOTHER, NO_ANSWER, Verdict
 from read_replica.engine.host import Host
 from read_replica.engine.locks import leave_to_parent
 from read_replica.engine.replicas.replica import Replica
@@ -149,7 +149,7 @@ class HealthCheck:
 	) -> Verdict:
 		if answer is None:
 			error = self.probes[name].error
-			return Verdict(name, "down", error=dialect.summary_of(error) if error else "no answer")
+			return Verdict(name, "down", error=dialect.summary_of(error) if error else NO_ANSWER)
 		if is_strange:
 			return Verdict(
 				name, "up", None, None, answer.position, answer.read_only, FOLLOWS_ANOTHER, answer.server

@@ -8,13 +8,16 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Literal, NamedTuple
 
 from read_replica.engine.dialect import Position
+from read_replica.engine.sentence import Sentence
 
 State = Literal["up", "down"]
 
 # A position of the primary, and its time then.
 Sample = tuple[str, float]
 
-FOLLOWS_ANOTHER = "it has transactions that the primary does not have"
+# Other processes are told the English text, which has no values: the desk finds the translation by that.
+FOLLOWS_ANOTHER = Sentence("it has transactions that the primary does not have")
+NO_ANSWER = Sentence("no answer")
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from frappe import _
 from frappe.model.document import Document
 
 from read_replica.database import revision
+from read_replica.engine.sentence import said, sentence_of
 from read_replica.policy import site_policy
 
 
@@ -16,7 +17,7 @@ class ReadReplicaSettings(Document):
 		try:
 			site_policy.need_of_settings(self.as_dict())
 		except (TypeError, ValueError) as error:
-			frappe.throw(_("What counts where nothing else is said: {0}").format(error))
+			frappe.throw(_("What counts where nothing else is said: {0}").format(said(sentence_of(error), _)))
 
 	def on_update(self) -> None:
 		revision.change()

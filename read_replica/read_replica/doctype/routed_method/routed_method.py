@@ -7,6 +7,7 @@ from frappe.model.document import Document
 
 from read_replica.config.patterns import is_pattern
 from read_replica.database import revision
+from read_replica.engine.sentence import said, sentence_of
 from read_replica.policy import desk, rules, shipped_rows, sources
 from read_replica.policy.called import Called
 from read_replica.policy.rule_set import REPORTS
@@ -27,7 +28,7 @@ class RoutedMethod(Document):
 		try:
 			sources.need_of_desk(self.as_dict())
 		except (TypeError, ValueError) as error:
-			frappe.throw(_("What it asks of a replica: {0}").format(error))
+			frappe.throw(_("What it asks of a replica: {0}").format(said(sentence_of(error), _)))
 
 	def _check_method(self) -> None:
 		if not self.method:

@@ -5,6 +5,7 @@ import frappe
 from frappe import _
 from frappe.model.document import Document
 
+from read_replica.engine.sentence import said, sentence_of
 from read_replica.jobs import rule_checks, rule_sources, rules
 
 
@@ -23,7 +24,7 @@ class SchedulerConfig(Document):
 			rule_sources.need_of_desk(self)
 		except (TypeError, ValueError) as error:
 			# The error itself names the keys of site_config.json.
-			frappe.throw(_("Consistency and Max Lag: {0}").format(error))
+			frappe.throw(_("Consistency and Max Lag: {0}").format(said(sentence_of(error), _)))
 
 	def on_update(self) -> None:
 		rules.forget_rules()
