@@ -4,10 +4,19 @@
 """Each text that the desk shows of this app is there in German and in Hindi, with its placeholders."""
 
 import re
+from pathlib import Path
 
 import pytest
 
-from support.strings import texts, thrown_without_translation, translated
+from read_replica.deploy import site_checks
+from support import strings
+from support.strings import (
+	sentences_without_a_literal,
+	texts,
+	thrown_without_translation,
+	told_without_a_sentence,
+	translated,
+)
 
 LANGUAGES = ("de", "hi")
 
@@ -50,6 +59,46 @@ def test_what_is_thrown_in_the_desk_is_translated_where_it_is_thrown():
 	assert not found, found
 
 
+def test_what_is_found_is_told_in_sentences_whose_templates_stand_in_the_code():
+	assert sentences_without_a_literal() == [] == told_without_a_sentence()
+
+
+@pytest.mark.parametrize(
+	("code", "faults"),
+	[
+		('Trouble("warn", "it is off")', (0, 1)),
+		('Trouble("warn", f"{name} is off")', (0, 1)),
+		('Trouble("warn", "it is " + state)', (0, 1)),
+		('Trouble("warn", "{0} is off".format(name))', (0, 1)),
+		('Trouble("warn", "it is off" if is_off else Sentence("it is on"))', (0, 1)),
+		('ConfigurationError(key, Sentence("is missing"), f"write {kind}")', (0, 1)),
+		('Trouble("warn", Sentence(f"{name} is off"))', (1, 0)),
+		('Trouble("warn", Sentence(template, name))', (1, 0)),
+		('Trouble("warn", Sentence("{0} is off"\n\t" on {1}", name, server))', (0, 0)),
+		('Trouble("skipped", f"skipped, because {reason}")', (0, 0)),
+	],
+)
+def test_a_text_that_cannot_be_translated_is_a_fault(code, faults, tmp_path, monkeypatch):
+	(tmp_path / "some_checks.py").write_text(f"found = {code}\n")
+	monkeypatch.setattr(strings, "PACKAGE", tmp_path)
+	assert (len(sentences_without_a_literal()), len(told_without_a_sentence())) == faults
+
+
+@every_language
+def test_what_each_check_expects_and_what_mends_it_is_translated(language):
+	found = translated(language)
+	for module in strings.FILES_OF_CHECKS:
+		for check in module.CHECKS:
+			assert found.get(check.expected), check.id
+			assert found.get(check.fix) or strings.COMMAND_ALONE.fullmatch(check.fix), check.id
+
+
+def test_no_file_of_checks_is_forgotten():
+	folder = Path(site_checks.__file__).parent
+	files = {path.stem for path in folder.glob("*_checks.py")}
+	assert files == {module.__name__.rpartition(".")[2] for module in strings.FILES_OF_CHECKS}
+
+
 def test_the_texts_of_code_and_of_what_frappe_syncs_are_found():
 	found = texts()
 	for text, file in (
@@ -61,6 +110,11 @@ def test_the_texts_of_code_and_of_what_frappe_syncs_are_found():
 		("Read Replica", "modules.txt"),
 		("It counts documents.", "policy/shipped.py"),
 		("its server {0} was last seen {1} min ago", "watch/overdue.py"),
+		("{0} lacks {1}", "deploy/database_checks.py"),
+		("a scheduler ticks on each server that has jobs", "deploy/site_checks.py"),
+		("Raise dormant_days in System Settings", "deploy/site_checks.py"),
+		("write 1 or 0", "config/checks.py"),
+		("no answer", "engine/health/verdict.py"),
 		("There is no text of this kind", None),
 	):
 		assert (found.get(text) or "").endswith(file or "") and (text in found) is (file is not None)

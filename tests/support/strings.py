@@ -1,7 +1,7 @@
 # Copyright (c) 2026, read_replica contributors
 # For license information, please see license.txt
 
-"""The texts that this app shows in the desk, found in its code and in the files that Frappe syncs."""
+"""The texts that this app shows in the desk, found in its code, in the doctor's checks and in the files that Frappe syncs."""
 
 import ast
 import csv
@@ -11,6 +11,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import read_replica
+from read_replica.deploy import (
+	database_checks,
+	redis_checks,
+	replication_checks,
+	server_checks,
+	site_checks,
+	sync_checks,
+)
 from read_replica.policy import shipped
 
 PACKAGE = Path(read_replica.__file__).parent
@@ -18,10 +26,29 @@ PACKAGE = Path(read_replica.__file__).parent
 # A call of __() in JavaScript, with its text in quotes of any kind.
 OF_JAVASCRIPT = re.compile(r"""\b__\(\s*(["'`])((?:\\.|(?!\1).)*)\1""", re.S)
 
+# Calls in Python whose first argument is looked up in translations, at once or when it is said.
+TRANSLATED = ("_", "frappe._", "Sentence")
+
 # Of what Frappe syncs: the fields that the desk shows translated.
 SHOWN = ("label", "title", "description")
 SYNCED = ("doctype", "page", "workspace", "number_card", "report", "dashboard_chart")
 OF_THE_APP = ("workspace_sidebar", "desktop_icon")
+
+# Of the doctor.
+FILES_OF_CHECKS = (
+	database_checks,
+	redis_checks,
+	replication_checks,
+	server_checks,
+	site_checks,
+	sync_checks,
+)
+
+# A check's fix that is one command of bench and nothing beside it: it is the same in all languages.
+COMMAND_ALONE = re.compile(r"bench( [\w-]+)+")
+
+# Where a text of ours is made, and which of the arguments are that.
+MADE_IN = {"Trouble": (1,), "ConfigurationError": (1, 2)}
 
 # What Frappe brings along is translated there.
 CORES_ROLES = {"System Manager"}
@@ -30,6 +57,7 @@ CORES_ROLES = {"System Manager"}
 def texts() -> dict[str, str]:
 	"""Returns each text with the file that shows it."""
 	found: dict[str, str] = dict.fromkeys(_reasons(), "policy/shipped.py")
+	found |= _of_checks()
 	found |= dict.fromkeys((PACKAGE / "modules.txt").read_text().splitlines(), "modules.txt")
 	for path in sorted(PACKAGE.rglob("*")):
 		if path.suffix in READERS and "__pycache__" not in path.parts:
@@ -47,6 +75,17 @@ def _reasons() -> set[str]:
 	}
 
 
+def _of_checks() -> dict[str, str]:
+	"""What is right, and what mends it: the desk translates both as it shows them."""
+	return {
+		text: f"deploy/{Path(module.__file__).name}"
+		for module in FILES_OF_CHECKS
+		for check in module.CHECKS
+		for text in (check.expected, check.fix)
+		if not COMMAND_ALONE.fullmatch(text)
+	}
+
+
 def translated(language: str) -> dict[str, str]:
 	"""Returns the translations of a language, by text."""
 	with (PACKAGE / "translations" / f"{language}.csv").open(newline="", encoding="utf-8") as file:
@@ -58,16 +97,52 @@ def thrown_without_translation(but_in: tuple[str, ...]) -> list[str]:
 
 	:param but_in: rooms that speak to people who use the command line
 	"""
-	found = []
+	return [
+		where
+		for where, call in _calls()
+		if where.partition("/")[0] not in but_in
+		and ast.unparse(call.func) in ("frappe.throw", "frappe.msgprint")
+		and isinstance(call.args[0], ast.Constant | ast.JoinedStr)
+	]
+
+
+def sentences_without_a_literal() -> list[str]:
+	"""Returns where code makes a Sentence of a template that is not written there, so that nobody can translate it."""
+	return [
+		where
+		for where, call in _calls()
+		if ast.unparse(call.func) == "Sentence"
+		and not where.startswith("engine/sentence.py")
+		and not isinstance(call.args[0], ast.Constant)
+	]
+
+
+def told_without_a_sentence() -> list[str]:
+	"""Returns where code says what is wrong in a text that cannot be said in another language."""
+	return [
+		where
+		for where, call in _calls()
+		for place in MADE_IN.get(ast.unparse(call.func), ())
+		if _is_plain(call.args[place])
+		# The desk does not show what is skipped.
+		and ast.unparse(call.args[0]) != "'skipped'"
+	]
+
+
+def _is_plain(node: ast.expr) -> bool:
+	return (
+		isinstance(node, ast.Constant | ast.JoinedStr | ast.BinOp)
+		or (isinstance(node, ast.IfExp) and (_is_plain(node.body) or _is_plain(node.orelse)))
+		or (isinstance(node, ast.Call) and ast.unparse(node.func).endswith((".format", ".join", "str")))
+	)
+
+
+def _calls() -> Iterator[tuple[str, ast.Call]]:
+	"""Yields each call in the code, with where it stands."""
 	for path in sorted(PACKAGE.rglob("*.py")):
-		folders = path.relative_to(PACKAGE).parts
-		if folders[0] in but_in:
-			continue
 		for node in ast.walk(ast.parse(path.read_text())):
-			if isinstance(node, ast.Call) and ast.unparse(node.func) in ("frappe.throw", "frappe.msgprint"):
-				if isinstance(node.args[0], ast.Constant | ast.JoinedStr):
-					found.append(f"{'/'.join(folders)}:{node.lineno}")
-	return found
+			if isinstance(node, ast.Call):
+				yield f"{path.relative_to(PACKAGE)}:{node.lineno}", node
 
 
 def _of_javascript(path: Path) -> Iterator[str]:
@@ -77,7 +152,7 @@ def _of_javascript(path: Path) -> Iterator[str]:
 
 def _of_python(path: Path) -> Iterator[str]:
 	for node in ast.walk(ast.parse(path.read_text())):
-		if isinstance(node, ast.Call) and ast.unparse(node.func) in ("_", "frappe._") and node.args:
+		if isinstance(node, ast.Call) and ast.unparse(node.func) in TRANSLATED and node.args:
 			if isinstance(node.args[0], ast.Constant):
 				yield node.args[0].value
 
