@@ -94,15 +94,20 @@ def problems(conf: Mapping, replicas: tuple) -> list[str]:
 		]
 	user = conf.get("replica_db_name") if conf.get("different_credentials_for_replica") else None
 	if user and user != conf.get("db_name") and "insights" in frappe.get_installed_apps():
-		fix = Sentence("Give the replica's user the name of the database")
-		if core_has_user_key():
-			keys = {"replica_db_user": user, "replica_db_name": conf.get("db_name")}
-			fix = Sentence("Write {0}", _as_json(keys))
+		if not core_has_user_key():
+			return [
+				Sentence(
+					"Insights takes replica_db_name, which is {0}, for the database, and so reads the primary. Give the"
+					" replica's user the name of the database.",
+					repr(user),
+				)
+			]
+		keys = {"replica_db_user": user, "replica_db_name": conf.get("db_name")}
 		return [
 			Sentence(
-				"Insights takes replica_db_name, which is {0}, for the database, and so reads the primary. {1}.",
+				"Insights takes replica_db_name, which is {0}, for the database, and so reads the primary. Write {1}.",
 				repr(user),
-				fix,
+				_as_json(keys),
 			)
 		]
 	return []

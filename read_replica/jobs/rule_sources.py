@@ -120,7 +120,8 @@ def _split_by_validity(rows: Any, source: str) -> tuple[list[dict], list[str]]:
 		' (seconds), "reads" ("primary" or "replica"), "consistency" ("eventual", "session" or "strong") and "max_lag"'
 		" (seconds)."
 	)
-	key = Sentence("{0} of {1}", CONFIG_KEY, f"{source}.json")
+	# Not with the key as a value: Frappe itself has a text "{0} of {1}".
+	key = Sentence("scheduler_config of {0}", f"{source}.json")
 	if rows is None:
 		return [], []
 	if not isinstance(rows, list):

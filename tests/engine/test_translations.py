@@ -31,6 +31,11 @@ def kept(text: str) -> list[str]:
 	return sorted(re.findall(r"\{\d\}|<code>.*?</code>", text))
 
 
+def names(text: str) -> set[str]:
+	"""What is called the same in all languages: keys, options, files of a configuration, and commands."""
+	return set(re.findall(r"\w+_\w+|--[\w-]+|[\w-]+\.(?:json|conf|cnf)|(?:SET|START|STOP|SHOW) [A-Z]+", text))
+
+
 @every_language
 def test_each_text_of_the_desk_is_translated(language):
 	found = translated(language)
@@ -39,9 +44,10 @@ def test_each_text_of_the_desk_is_translated(language):
 
 
 @every_language
-def test_a_translation_keeps_placeholders_and_code(language):
+def test_a_translation_keeps_placeholders_code_and_names(language):
 	for text, translation in translated(language).items():
 		assert kept(text) == kept(translation), text
+		assert names(text) <= names(translation), text
 
 
 @every_language
