@@ -156,7 +156,9 @@ def _grants(servers: Databases) -> Iterator[Trouble]:
 			seen = Sentence("{0} is read with the site's own user, who may write", replica.name)
 			yield Trouble("warn", seen)
 		elif more := other_grants(replica.variables.grants, servers.database):
-			seen = Sentence("{0} may do more on {1}: {2}", replica.login.user, replica.name, "; ".join(more))
+			seen = Sentence(
+				"user {0} may do more on {1}: {2}", replica.login.user, replica.name, "; ".join(more)
+			)
 			yield Trouble("fail", seen)
 
 

@@ -17,6 +17,7 @@ from read_replica.deploy.doctor import Check, Skipped, Trouble
 from read_replica.deploy.facts import Databases
 from read_replica.deploy.replica_user import create
 from read_replica.deploy.servers import Login
+from read_replica.watch.json_output import without_secrets
 from support.docs import Page
 from support.servers import ROOT_PASSWORD, Cluster, MariaDB
 
@@ -141,6 +142,13 @@ def test_of_what_is_broken_it_names_that_and_nothing_else(shop, what):
 	with broken(shop, what):
 		assert wrong(databases(shop)) == {what: BROKEN[what][3]}
 	assert wrong(databases(shop)) == {}
+
+
+def test_the_name_of_a_replicas_user_is_left_out_of_what_programs_keep(shop):
+	with broken(shop, "replica-user"):
+		[found] = [one for one in doctor.run(CHECKS, databases(shop)) if one.status == "fail"]
+	assert "user reader may do more" in found.seen
+	assert "reader" not in without_secrets(found.seen, ["reader"])
 
 
 RESTARTED = {
