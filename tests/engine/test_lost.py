@@ -5,6 +5,8 @@
 
 from collections.abc import Iterator
 
+import time
+
 import pytest
 from pymysql.cursors import SSCursor
 
@@ -134,3 +136,21 @@ def test_a_replica_that_has_lost_what_it_had_and_is_back_is_not_believed_to_have
 		replica.query("START SLAVE")
 		shop.catch_up()
 		close(router)
+
+
+@pytest.mark.parametrize(
+	("opened_ago", "verdict_age", "may_have"),
+	[(0.5, 0, True), (1.4, 0, True), (1.6, 0, False), (1.6, 1, True), (2.4, 1, True), (2.6, 1, False)],
+)
+def test_only_a_server_that_has_kept_a_connection_since_before_its_verdict_was_true_has_not_restarted(
+	shop, host, opened_ago, verdict_age, may_have
+):
+	"""A verdict may be 1.5 s old when another process reads it."""
+	router = make_router(host, endpoint(shop.replicas[0]))
+	router.health.check_now()
+	lease = router.replicas[0].lend(10)
+	router.stop()
+	now = time.monotonic()
+	lease.opened_at, router.health._updated_at = now - opened_ago, now - verdict_age
+	assert router.selector._may_have_restarted(lease) is may_have
+	lease.throw_away()

@@ -82,7 +82,14 @@ def test_calls_after_a_save_do_not_wait_for_a_late_replica_again_and_again(late,
 	assert router.metrics.of(PRIMARY, Reason.BEHIND) + router.metrics.of(PRIMARY, Reason.LAGGING) == 20
 
 
+def open_a_connection(host, router) -> None:
+	"""Let a call open a connection, and wait until the next verdict is sure to be of the server as it is there."""
+	assert list_shows(host, router) == 10
+	time.sleep(3)
+
+
 def test_calls_that_follow_one_save_wait_once(shop, overheard, host, router):
+	open_a_connection(host, router)
 	overheard.query("STOP SLAVE SQL_THREAD")
 	save(host, router, 1)
 	try:
@@ -90,6 +97,20 @@ def test_calls_that_follow_one_save_wait_once(shop, overheard, host, router):
 	finally:
 		overheard.query("START SLAVE SQL_THREAD")
 	assert waits_of(overheard) == 1
+	assert router.metrics.of(PRIMARY, Reason.BEHIND) == 10
+
+
+def test_a_replica_that_is_known_to_have_what_was_saved_is_not_asked_to_wait_for_it(
+	shop, overheard, host, router
+):
+	open_a_connection(host, router)
+	save(host, router, 1)
+	shop.catch_up()
+	before = waits_of(overheard)
+	router.health.run_round()
+	assert [list_shows(host, router) for _ in range(10)] == [1] * 10
+	assert waits_of(overheard) == before
+	assert router.metrics.of(overheard.folder.name, Reason.REPLICA) == 11
 
 
 def test_a_replica_that_has_caught_up_answers_again_soon(shop, host, router):
@@ -113,3 +134,26 @@ def test_a_replica_in_step_is_waited_for_after_each_save(shop, host, router):
 		save(host, router, number)
 		assert list_shows(host, router) == number
 	assert router.metrics.of(replica.folder.name, Reason.REPLICA) >= 18
+
+
+def test_the_connection_to_a_replica_that_was_late_is_kept_for_the_next_calls(shop, host):
+	[replica, _] = shop.replicas
+	router = make_router(host, endpoint(replica), connections_per_replica=1)
+	router.health.check_if_unknown()
+
+	def answered_by() -> tuple[int, int]:
+		with router.read_only(SESSION, "list"):
+			[answer] = host.current().sql("SELECT @@server_id, CONNECTION_ID()")
+		host.end_request(router)
+		return answer
+
+	before = answered_by()
+	replica.query("STOP SLAVE SQL_THREAD")
+	try:
+		save(host, router, 1)
+		on_primary = answered_by()
+	finally:
+		replica.query("START SLAVE SQL_THREAD")
+	until(lambda: answered_by() != on_primary, 10)
+	assert before[0] != on_primary[0] and answered_by() == before
+	close(router)

@@ -174,12 +174,31 @@ def test_the_server_in_step_answers_also_while_the_probe_is_with_the_late_one(lo
 	close(router)
 
 
-def test_servers_in_step_are_all_used(host, router):
+def test_others_are_looked_for_as_soon_as_the_server_that_has_answered_will_not_do(
+	long_late, host, address, shop
+):
+	address.servers = [long_late]
+	router = make_router(host, Endpoint(name="readers", host=address.host, port=address.port))
+	router.health.check_now()
 	answers = []
-	for _ in range(20):
-		on_another_connection(router)
-		with router.read_only(EVENTUAL, "list"):
+	for max_lag in (600, 0.6):
+		with router.read_only(Need(consistency="eventual", max_lag=max_lag), "list"):
 			answers.append(server_id(host))
+		address.servers = shop.replicas
+		let_it_be_late(router, shop)
+	assert answers == [3, 2]
+	close(router)
+
+
+@pytest.mark.parametrize("need", [EVENTUAL, SESSION, STRONG], ids=["eventual", "session", "strong"])
+def test_servers_in_step_are_all_used(host, router, need):
+	answers = []
+	for number in range(20):
+		save(host, router, number)
+		on_another_connection(router)
+		with router.read_only(need, "list"):
+			answers.append(server_id(host))
+			assert need is EVENTUAL or quantity(host) == number
 	assert answers.count(2) > 5 and answers.count(3) > 5
 
 
@@ -284,9 +303,10 @@ def test_a_call_that_takes_long_on_a_server_that_the_probe_is_not_with_is_left_i
 
 
 def waits_of(server) -> int:
-	"""How often calls have waited there for a position; the looks at its health wait shorter."""
+	"""How often calls have waited there for a position; the looks at its health wait 0.25 s."""
 	[[count]] = server.query(
-		"SELECT count(*) FROM mysql.general_log WHERE argument LIKE '%MASTER_GTID_WAIT(%, 0.500)%'"
+		"SELECT count(*) FROM mysql.general_log WHERE argument LIKE '%MASTER_GTID_WAIT(%'"
+		" AND argument NOT LIKE '%, 0.250)%' AND argument NOT LIKE '%, 0.000)%'"
 		" AND argument NOT LIKE '%general_log%'"
 	)
 	return count
@@ -316,10 +336,35 @@ def test_a_late_server_that_the_probe_has_not_reached_is_not_waited_for_again_an
 		shop.catch_up()
 
 
+def test_a_late_server_that_the_probe_has_not_reached_answers_once_it_has_caught_up(
+	shop, host, address, router
+):
+	late = shop.replicas[1]
+	while router.health.verdict_of("readers").server.split()[0] == "3":
+		router.health.release()
+		router.health.check_now()
+	late.query("STOP SLAVE SQL_THREAD")
+	address.servers = [late]
+	save(host, router, 1)
+	answers = []
+	for _ in range(2):
+		on_another_connection(router)
+		with router.read_only(SESSION, "list"):
+			answers.append((server_id(host), quantity(host)))
+		late.query("START SLAVE SQL_THREAD")
+		shop.catch_up()
+		# What it has said of itself does not hold any more, but that a call has waited in vain is still known.
+		time.sleep(1.1)
+	assert answers == [(1, 1), (3, 1)]
+
+
+@pytest.mark.parametrize("connections", [2, 10])
 def test_connections_to_late_servers_do_not_keep_a_process_from_the_one_in_step(
-	long_late, host, address, router, shop, monkeypatch
+	long_late, host, address, shop, monkeypatch, connections
 ):
 	monkeypatch.setattr("read_replica.engine.health.backends.SECONDS_BETWEEN_LOOKS", 1)
+	readers = Endpoint(name="readers", host=address.host, port=address.port)
+	router = make_router(host, readers, connections_per_replica=connections)
 	let_it_be_late(router, shop)
 	need = Need(consistency="eventual", max_lag=0.6)
 
@@ -332,3 +377,4 @@ def test_connections_to_late_servers_do_not_keep_a_process_from_the_one_in_step(
 	assert {answered_by() for _ in range(10)} == {1}
 	address.servers = shop.replicas
 	until(lambda: answered_by() == 2)
+	close(router)
