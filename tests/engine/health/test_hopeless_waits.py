@@ -3,6 +3,7 @@
 
 """A call does not wait for what will not come in time, and waits where it will."""
 
+import threading
 import time
 
 import pytest
@@ -157,3 +158,48 @@ def test_the_connection_to_a_replica_that_was_late_is_kept_for_the_next_calls(sh
 	until(lambda: answered_by() != on_primary, 10)
 	assert before[0] != on_primary[0] and answered_by() == before
 	close(router)
+
+
+def test_the_replica_that_has_what_was_saved_is_tried_before_the_one_that_has_not(shop, overheard, host):
+	"""The first of the two has not: it is not even waited for."""
+	router = make_router(host, *map(endpoint, shop.replicas))
+	router.health.check_if_unknown()
+	overheard.query("STOP SLAVE SQL_THREAD")
+	try:
+		for number in range(10):
+			save(host, router, number)
+			shop.replicas[1].catch_up(shop.primary)
+			router.health.check_now()
+			assert list_shows(host, router) == number
+	finally:
+		overheard.query("START SLAVE SQL_THREAD")
+		close(router)
+	assert waits_of(overheard) == 0
+	assert router.metrics.of(shop.replicas[1].folder.name, Reason.REPLICA) == 10
+
+
+@pytest.mark.parametrize(("kill", "opens"), [("KILL QUERY", False), ("KILL", True)])
+def test_a_wait_that_is_ended_from_outside_leaves_the_answer_to_the_primary(shop, host, router, kill, opens):
+	"""Whoever ends the query finds the replica in use afterwards; a lost connection opens its circuit breaker."""
+	[replica, _] = shop.replicas
+
+	def end_the_wait() -> None:
+		waiting = (
+			"SELECT id FROM information_schema.processlist"
+			" WHERE info LIKE 'SELECT MASTER_GTID_WAIT(%' AND id != CONNECTION_ID()"
+		)
+		until(lambda: replica.query(waiting))
+		[[id]] = replica.query(waiting)
+		replica.query(f"{kill} {id}")
+
+	replica.query("STOP SLAVE SQL_THREAD")
+	try:
+		save(host, router, 1)
+		killing = threading.Thread(target=end_the_wait)
+		killing.start()
+		assert list_shows(host, router) == 1
+		killing.join()
+	finally:
+		replica.query("START SLAVE SQL_THREAD")
+	assert router.metrics.of(PRIMARY, Reason.BEHIND) == 1
+	assert router.replicas[0].breaker.is_open is opens
