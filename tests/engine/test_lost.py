@@ -3,9 +3,8 @@
 
 """A replica that is lost when no other server can go on: the caller is told to try again."""
 
-from collections.abc import Iterator
-
 import time
+from collections.abc import Iterator
 
 import pytest
 from pymysql.cursors import SSCursor
