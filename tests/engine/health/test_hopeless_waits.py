@@ -162,7 +162,7 @@ def test_the_connection_to_a_replica_that_was_late_is_kept_for_the_next_calls(sh
 
 def test_the_replica_that_has_what_was_saved_is_tried_before_the_one_that_has_not(shop, overheard, host):
 	"""The first of the two has not: it is not even waited for."""
-	router = make_router(host, *map(endpoint, shop.replicas))
+	router = make_router(host, *map(endpoint, shop.replicas), wait=10)
 	router.health.check_if_unknown()
 	overheard.query("STOP SLAVE SQL_THREAD")
 	try:
