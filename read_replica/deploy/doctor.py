@@ -139,8 +139,10 @@ def _result_within(future: Any, seconds: float) -> list[Trouble]:
 
 def _finding(check: Check, troubles: list[Trouble]) -> Finding:
 	worst = max((trouble.status for trouble in troubles), key=SEVERITY.index, default="ok")
-	seen = Sentence.joined("; ", (trouble.seen for trouble in troubles if trouble.status == worst))
-	return Finding(check.id, worst, seen, check.expected, check.fix, f"{PAGE}#{check.id}")
+	seen = [trouble.seen for trouble in troubles if trouble.status == worst]
+	between = " " if all(text.endswith(".") for text in seen) else "; "
+	said = Sentence.joined(between, seen)
+	return Finding(check.id, worst, said, check.expected, check.fix, f"{PAGE}#{check.id}")
 
 
 def chosen(

@@ -374,6 +374,18 @@ def test_what_another_finding_brings_about_is_skipped_and_says_by_which_unless_i
 	assert found[1].seen == "skipped, because cause may bring it about: seen"
 
 
+@pytest.mark.parametrize(
+	("told", "seen"),
+	[
+		(["One is gone.", "Another is late."], "One is gone. Another is late."),
+		(["one is gone", "another is late"], "one is gone; another is late"),
+	],
+)
+def test_what_a_check_has_found_reads_as_one_text(told, seen):
+	[found] = doctor.run([check("several", lambda _: [Trouble("warn", one) for one in told])], None)
+	assert found.seen == seen
+
+
 def test_the_exit_status_is_that_of_the_worst_from_the_level_on():
 	def status(*found: str, level: str = "warn") -> int:
 		troubles = [check(one, lambda servers, one=one: [Trouble(one, one)]) for one in found]
