@@ -155,7 +155,7 @@ class _KnownMethods:
 		if tally.calls < LEAST_CALLS:
 			return (
 				"primary",
-				_("No rule. Seen {0} times so far, and has never written.").format(tally.calls),
+				_("No rule. Calls so far: {0}, none of which has written.").format(tally.calls),
 				True,
 			)
 		return "primary", _("No rule. It has never written in {0} calls.").format(tally.calls), True
