@@ -218,7 +218,7 @@ def replica_monitor() -> dict:
 	"""Returns what the page Replica Monitor shows, as docs/replica-monitor.md says; times are in UTC."""
 	frappe.only_for(MAY_LOOK)
 	now = monitor.monitor(shows_details="System Manager" in frappe.get_roles())
-	return plain(now, names_and_passwords(frappe.local.conf))
+	return plain(now, names_and_passwords(frappe.local.conf), _)
 
 
 @frappe.whitelist(methods=["GET"])

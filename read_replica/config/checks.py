@@ -15,8 +15,24 @@ from read_replica.engine.sentence import Sentence
 TLS_KEYS = ("ca", "cert", "key", "check_hostname")
 
 
-def is_value(value: Any) -> Sentence:
-	"""Returns what an error says of a value that is not one of those that are expected."""
+# What stands in an address that has more than a host in it, such as a password.
+MORE_THAN_A_HOST = ("@", "/", "?")
+
+
+def is_value(value: Any, secret: bool = False) -> Sentence:
+	"""Returns what an error says of a value that is not one of those that are expected.
+
+	Whoever writes a replica in a form of his own writes its password there: objects, lists and texts that may be one
+	are named by their kind alone.
+
+	:param secret: whether a text may hold a password
+	"""
+	if isinstance(value, Mapping):
+		return Sentence("is an object")
+	if isinstance(value, list | tuple):
+		return Sentence("is a list")
+	if secret and isinstance(value, str):
+		return Sentence("is a text")
 	return Sentence("is {0}", repr(value))
 
 
@@ -35,12 +51,21 @@ def text(value: Any, key: str, secret: bool = False) -> str:
 	"""Returns a text that is not empty. A secret keeps its spaces, and is not shown in the error."""
 	if isinstance(value, str) and value.strip():
 		return value if secret else value.strip()
-	problem = is_value(value)
+	problem = is_value(value, secret)
 	if value is None:
 		problem = Sentence("is missing")
 	elif secret:
 		problem = Sentence("is not a text")
 	raise ConfigurationError(key, problem, Sentence("write a text between quotes"))
+
+
+def host(value: Any, key: str) -> str:
+	"""Returns a host's name or address. One with more in it, such as a URL with a password, is not shown in the error."""
+	found = text(value, key)
+	if any(sign in found for sign in MORE_THAN_A_HOST):
+		fix = Sentence("write the host alone; its port, user and password have keys of their own")
+		raise ConfigurationError(key, Sentence("is no host"), fix)
+	return found
 
 
 def names(value: Any, key: str, fix: str) -> tuple[str, ...]:
@@ -82,7 +107,7 @@ def tls(value: Any, key: str) -> dict[str, Any] | bool | None:
 		return value
 	if not isinstance(value, Mapping):
 		fix = Sentence("write an object such as {0}, or false", '{"ca": "/path/ca.pem"}')
-		raise ConfigurationError(key, is_value(value), fix)
+		raise ConfigurationError(key, is_value(value, secret=True), fix)
 	check_keys(value, TLS_KEYS, key)
 	for name in ("ca", *(name for name in ("cert", "key") if name in value)):
 		text(value.get(name), f"{key}.{name}")

@@ -52,9 +52,15 @@ def configured(conf: Mapping, key: str) -> Any:
 def names_and_passwords(conf: Mapping) -> set[str]:
 	"""Returns the names of the database users that a configuration names, and their passwords, right or wrong."""
 	found = [conf.get(key) for key in SOURCE_KEYS if key.endswith(("db_name", "db_user", "db_password"))]
-	full = conf.get(FULL_KEY)
-	replicas = full.get("replicas") if isinstance(full, Mapping) else None
-	for replica in replicas if isinstance(replicas, list) else ():
-		if isinstance(replica, Mapping):
-			found += [replica.get("user"), replica.get("password")]
+	found += _under_keys_of_secrets(conf.get(FULL_KEY))
 	return {value for value in found if isinstance(value, str) and value}
+
+
+def _under_keys_of_secrets(value: Any) -> list[Any]:
+	"""Returns what stands under such keys at any depth, as a configuration that is wrong may have any form."""
+	if isinstance(value, list):
+		return [one for inner in value for one in _under_keys_of_secrets(inner)]
+	if not isinstance(value, Mapping):
+		return []
+	found = [inner for key, inner in value.items() if str(key).endswith(("user", "password", "token"))]
+	return found + [one for inner in value.values() for one in _under_keys_of_secrets(inner)]

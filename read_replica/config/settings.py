@@ -46,7 +46,8 @@ def settings_from(conf: Mapping) -> Settings | None:
 	if full is None:
 		full = {}
 	if not isinstance(full, Mapping):
-		raise ConfigurationError(FULL_KEY, checks.is_value(full), _object_such_as('{"replicas": [...]}'))
+		problem = checks.is_value(full, secret=True)
+		raise ConfigurationError(FULL_KEY, problem, _object_such_as('{"replicas": [...]}'))
 	checks.check_keys(full, KNOWN_KEYS, FULL_KEY)
 	if "metrics_token" in full and metrics_token(conf) is None:
 		raise ConfigurationError(
@@ -125,7 +126,7 @@ def _from_full_form(conf: Mapping, rows: Any) -> tuple[Endpoint, ...]:
 	key = f"{FULL_KEY}.replicas"
 	if not isinstance(rows, list):
 		fix = Sentence("write a list such as {0}", '[{"name": "replica01", "host": "10.0.0.2"}]')
-		raise ConfigurationError(key, checks.is_value(rows), fix)
+		raise ConfigurationError(key, checks.is_value(rows, secret=True), fix)
 	endpoints = tuple(_endpoint(conf, row, f"{key}[{index}]") for index, row in enumerate(rows))
 	names = [endpoint.name for endpoint in endpoints]
 	for index, name in enumerate(names):
@@ -141,9 +142,9 @@ def _from_full_form(conf: Mapping, rows: Any) -> tuple[Endpoint, ...]:
 def _endpoint(conf: Mapping, row: Any, key: str) -> Endpoint:
 	if not isinstance(row, Mapping):
 		fix = _object_such_as('{"name": "replica01", "host": "10.0.0.2"}')
-		raise ConfigurationError(key, checks.is_value(row), fix)
+		raise ConfigurationError(key, checks.is_value(row, secret=True), fix)
 	checks.check_keys(row, REPLICA_KEYS, key)
-	host = checks.text(row.get("host"), f"{key}.host")
+	host = checks.host(row.get("host"), f"{key}.host")
 	return Endpoint(
 		name=checks.text(row.get("name", host), f"{key}.name"),
 		host=host,
@@ -164,7 +165,7 @@ def _from_core_keys(conf: Mapping) -> tuple[Endpoint, ...]:
 		# Up to v15, core's key for the user's name is replica_db_name; v16 takes replica_db_user first.
 		user = checks.text(conf.get("replica_db_user") or conf.get("replica_db_name"), "replica_db_name")
 		password = checks.text(conf.get("replica_db_password"), "replica_db_password", secret=True)
-	host = checks.text(conf.get("replica_host"), "replica_host")
+	host = checks.host(conf.get("replica_host"), "replica_host")
 	# Not the primary's port: with that, a replica on the same machine would be the primary itself.
 	port = checks.port(conf.get("replica_db_port"), "replica_db_port") or DEFAULT_PORT
 	return (Endpoint(name=host, host=host, port=port, user=user, password=password),)
@@ -173,7 +174,7 @@ def _from_core_keys(conf: Mapping) -> tuple[Endpoint, ...]:
 def _from_original_keys(conf: Mapping) -> tuple[Endpoint, ...]:
 	if not checks.switch(conf.get("use_slave_for_read_only") or 0, "use_slave_for_read_only"):
 		return ()
-	host, port = split_address(checks.text(conf.get("slave_host"), "slave_host"), "slave_host")
+	host, port = split_address(checks.host(conf.get("slave_host"), "slave_host"), "slave_host")
 	user = password = None
 	if conf.get("slave_db_name"):
 		user = checks.text(conf["slave_db_name"], "slave_db_name")

@@ -4,6 +4,7 @@
 """Tells which file a key of this app stands in, and what it says, without its secrets."""
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +17,9 @@ from read_replica.config.source import COMMON_CONFIG
 SITE_CONFIG = "site_config.json"
 SECRETS = ("password", "token")
 LEFT_OUT = "…"
+
+# As where a whole address was written for a host.
+PASSWORD_OF_URL = re.compile(r"(?<=:).*(?=@)")
 
 # What the settings are made from beside the keys that are about replicas.
 OF_THE_PRIMARY = ("db_", "redis_")
@@ -74,6 +78,13 @@ def _without_secrets(name: str, value: Any) -> Any:
 		return LEFT_OUT
 	if isinstance(value, dict):
 		return {key: _without_secrets(key, inner) for key, inner in value.items()}
+	if name == "replicas":
+		# What is no object is wrong, and may have its password anywhere.
+		return [_without_secrets("", row) if isinstance(row, dict) else LEFT_OUT for row in _rows(value)]
 	if isinstance(value, list):
 		return [_without_secrets("", inner) for inner in value]
-	return value
+	return PASSWORD_OF_URL.sub(LEFT_OUT, value) if isinstance(value, str) else value
+
+
+def _rows(value: Any) -> list[Any]:
+	return value if isinstance(value, list) else [value]

@@ -44,7 +44,7 @@ class RedisServer(AskedOnce):
 		super().__init__()
 		self.name = name
 		self._url = url
-		self.host = urlsplit(url).hostname
+		self.host = _host_of(url)
 
 	@property
 	def is_local(self) -> bool:
@@ -69,8 +69,19 @@ class RedisServer(AskedOnce):
 		return None
 
 	def _ask(self, ask: Callable[[redis.Redis], Any]) -> Any:
+		if not self._url:
+			said = Sentence("it is not set in common_site_config.json")
+			return Skipped(Sentence("{0} cannot be asked: {1}", self.name, said))
 		try:
-			with _client(self._url) as client:
+			client = _client(self._url)
+		except ValueError:
+			# Which says what it could not read, and that may be a part of the password.
+			said = Sentence(
+				"its address cannot be read; write {0} in a password as {1}", "#, / and ?", "%23, %2F and %3F"
+			)
+			return Skipped(Sentence("{0} cannot be asked: {1}", self.name, said))
+		try:
+			with client:
 				return ask(client)
 		except (RedisError, OSError, ValueError) as error:
 			said = f"{type(error).__name__}: {error}"
@@ -93,6 +104,14 @@ class RedisServer(AskedOnce):
 				return bool(stranger.ping())
 		except RedisError:
 			return False
+
+
+def _host_of(url: str) -> str | None:
+	try:
+		return urlsplit(url).hostname
+	except ValueError:
+		# Such as an IPv6 address without its closing bracket; `state` says so.
+		return ""
 
 
 def _client(url: str) -> redis.Redis:

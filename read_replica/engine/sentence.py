@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 PLACEHOLDER = re.compile(r"\{(\d+)\}")
+WORD = re.compile(r"\w")
 
 Span = tuple[int, int]
 
@@ -49,19 +50,44 @@ class Sentence(str):
 
 		:param translate: returns the translation of a template, or the template if there is none
 		"""
-		template = translate(self.template) if self.template else ""
+		# A template without a word of its own, as of `joined`, is the same in each language.
+		template = (
+			translate(self.template) if WORD.search(PLACEHOLDER.sub("", self.template)) else self.template
+		)
 		if _placeholders(template) != _placeholders(self.template):
 			template = self.template
 		return _filled(template, [said(value, translate) for value in self.values])
 
 	def with_replaced(self, pattern: re.Pattern[str], by: str) -> str:
-		"""Returns it with what a pattern finds in its English replaced there.
+		"""Returns it with what a pattern finds in its values replaced, as they stand in its English.
 
-		It is still a Sentence if all of that stands in values. Else, as in a template, it is the English text alone.
+		What it finds in templates alone stays: those are this app's own words. It is still a Sentence, unless
+		something that is found stands in more than one value, or in a value and a template; then it is a str.
 		"""
-		english = pattern.sub(by, self)
-		found = self._with_replaced([one.span() for one in pattern.finditer(self)], by)
+		inside = self._spans_of_values()
+		spans = [
+			(begin, end)
+			for begin, end in (one.span() for one in pattern.finditer(self))
+			if any(begin < last and first < end for first, last in inside)
+		]
+		english = _cut(self, spans, by)
+		found = self._with_replaced(spans, by)
 		return found if found == english else english
+
+	def _spans_of_values(self) -> list[Span]:
+		"""Returns where values stand in its English, those of inner Sentences alone."""
+		spans, begin = [], 0
+		for piece in re.split(r"(\{\d+\})", self.template):
+			end = begin + len(piece)
+			if placeholder := PLACEHOLDER.fullmatch(piece):
+				value = self.values[int(placeholder[1])]
+				end = begin + len(value)
+				if isinstance(value, Sentence):
+					spans += [(begin + first, begin + last) for first, last in value._spans_of_values()]
+				else:
+					spans.append((begin, end))
+			begin = end
+		return spans
 
 	def _with_replaced(self, spans: Sequence[Span], by: str) -> "Sentence":
 		values, begin = list(self.values), 0

@@ -10,10 +10,8 @@ import json
 from datetime import datetime
 from typing import Any
 
-from frappe import _
-
 from read_replica.database.host import shared_of_site
-from read_replica.engine.sentence import from_plain, said, to_plain
+from read_replica.engine.sentence import from_plain, to_plain
 from read_replica.watch.json_output import plain, without_secrets
 from read_replica.watch.monitor_report import Examination, ExaminedCheck
 
@@ -32,11 +30,13 @@ def keep(report: Any, secrets: set[str]) -> None:
 	kept = plain(report, secrets)
 	for one, finding in zip(kept["findings"], report.findings, strict=True):
 		one["sentence"] = to_plain(without_secrets(finding.seen, secrets))
+		# These are this app's own words, also where they are those of a secret.
+		one |= {"expected": finding.expected, "fix": finding.fix}
 	shared_of_site().keep_text(NAME, json.dumps(kept), SECONDS_KEPT)
 
 
 def last(shows_details: bool) -> Examination | None:
-	"""Returns the last examination in the user's language; None if there was none in a week.
+	"""Returns the last examination, in Sentences; None if there was none in a week.
 
 	:param shows_details: whether what was seen is shown, which may name servers
 	"""
@@ -48,9 +48,9 @@ def last(shows_details: bool) -> Examination | None:
 		ExaminedCheck(
 			id=one["id"],
 			status=one["status"],
-			seen=_seen(one) if shows_details else None,
-			expected=_(one["expected"]),
-			fix=_(one["fix"]) if shows_details else None,
+			seen=_sentence(one.get("sentence"), one["seen"]) if shows_details else None,
+			expected=_sentence([one["expected"]], one["expected"]),
+			fix=_sentence([one["fix"]], one["fix"]) if shows_details else None,
 		)
 		for one in found["findings"]
 		if one["status"] in ("fail", "warn", "unknown")
@@ -62,9 +62,9 @@ def last(shows_details: bool) -> Examination | None:
 	)
 
 
-def _seen(kept: dict[str, Any]) -> str:
+def _sentence(kept: Any, english: str) -> str:
 	try:
-		return said(from_plain(kept["sentence"]), _)
-	except (KeyError, ValueError):
+		return from_plain(kept)
+	except ValueError:
 		# Kept by another version of this app.
-		return kept["seen"]
+		return english

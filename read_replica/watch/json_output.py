@@ -10,12 +10,12 @@ of database users, which may stand in a sentence on a problem, and passwords.
 import json
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from datetime import datetime, timezone
 from typing import Any
 
-from read_replica.engine.sentence import Sentence
+from read_replica.engine.sentence import Sentence, said
 
 LEFT_OUT = "…"
 
@@ -32,17 +32,23 @@ def json_of(report: Any, secrets: Iterable[str] | None) -> str:
 	return json.dumps(plain(report, secrets), allow_nan=False)
 
 
-def plain(report: Any, secrets: Iterable[str] | None) -> Any:
-	"""Returns a report, a dataclass, as what JSON knows; see `json_of`."""
-	return _plain(asdict(report), None if secrets is None else _left_out(secrets))
+def plain(report: Any, secrets: Iterable[str] | None, translate: Callable[[str], str] | None = None) -> Any:
+	"""Returns a report, a dataclass, as what JSON knows; see `json_of`.
+
+	:param translate: says its Sentences in another language, once secrets are left out
+	"""
+	return _plain(asdict(report), None if secrets is None else _left_out(secrets), translate)
 
 
 def without_secrets(text: str, secrets: Iterable[str]) -> str:
 	"""Returns a text as `json_of` writes it; it is still a Sentence where each secret stands in one of its values."""
-	left_out = _left_out(secrets)
-	return (
-		text.with_replaced(left_out, LEFT_OUT) if isinstance(text, Sentence) else left_out.sub(LEFT_OUT, text)
-	)
+	return _without(text, _left_out(secrets))
+
+
+def _without(text: str, left_out: re.Pattern[str]) -> str:
+	if isinstance(text, Sentence):
+		return text.with_replaced(left_out, LEFT_OUT)
+	return left_out.sub(LEFT_OUT, text)
 
 
 def _left_out(secrets: Iterable[str]) -> re.Pattern[str]:
@@ -53,17 +59,18 @@ def _left_out(secrets: Iterable[str]) -> re.Pattern[str]:
 	return re.compile(pattern)
 
 
-def _plain(value: Any, left_out: re.Pattern[str] | None) -> Any:
+def _plain(value: Any, left_out: re.Pattern[str] | None, translate: Callable[[str], str] | None) -> Any:
 	"""Returns a value as JSON knows it, with a time as ISO 8601 in UTC and a number that is none as null."""
 	if isinstance(value, dict):
-		return {key: _plain(each, left_out) for key, each in value.items()}
+		return {key: _plain(each, left_out, translate) for key, each in value.items()}
 	if isinstance(value, list):
-		return [_plain(each, left_out) for each in value]
+		return [_plain(each, left_out, translate) for each in value]
 	if isinstance(value, datetime):
 		in_utc = value.astimezone(timezone.utc).replace(tzinfo=None)
 		return f"{in_utc.isoformat(timespec='milliseconds')}Z"
 	if isinstance(value, float) and not math.isfinite(value):
 		return None
 	if isinstance(value, str):
-		return left_out.sub(LEFT_OUT, value) if left_out else str(value)
+		text = _without(value, left_out) if left_out else value
+		return str(said(text, translate) if translate else text)
 	return value

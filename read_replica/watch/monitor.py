@@ -15,7 +15,6 @@ from read_replica.database.revision import REVISION
 from read_replica.engine import dialect
 from read_replica.engine.metrics import PRIMARY
 from read_replica.engine.router import Router
-from read_replica.engine.sentence import said
 from read_replica.engine.shared.shared_state import SharedState
 from read_replica.site import routing_of_site
 from read_replica.watch import examination, running, shares
@@ -37,7 +36,7 @@ STATES = {"good": "up", "lagging": "late", "down": "down", "unknown": "unknown"}
 
 
 def monitor(shows_details: bool) -> Monitor:
-	"""Returns how the site's replicas and jobs are now.
+	"""Returns how the site's replicas and jobs are now; its Sentences are for whoever shows it to say.
 
 	It also looks at the replicas where no process of the site does, as while nobody works.
 
@@ -57,7 +56,7 @@ def monitor(shows_details: bool) -> Monitor:
 		at=in_utc(now),
 		may_change=shows_details,
 		routing=router is not None,
-		routing_problem=routing.problem and said(routing.problem, _),
+		routing_problem=routing.problem,
 		redis_answers=shared.answers(),
 		max_lag_seconds=_usual_max_lag(replicas),
 		replicas=replicas,

@@ -52,6 +52,14 @@ def test_one_that_is_down_or_not_configured_is_named_and_the_other_is_looked_at(
 	assert "because redis_queue cannot be asked" in found["redis-keeps-jobs"].seen
 
 
+@pytest.mark.parametrize("password", ["pa#s3cret", "pa/s3cret", "pa?s3cret", "[s3cret"])
+def test_a_password_that_makes_an_address_unreadable_is_not_told(two, password):
+	servers = known(two, redis_queue=url(two[1], password))
+	found = {one.id: one for one in doctor.run(redis_checks.CHECKS, servers)}
+	assert found["redis-reachable"].status == "fail" and "%23" in found["redis-reachable"].seen
+	assert not [one for one in found.values() if "s3cret" in one.seen or "'pa'" in one.seen]
+
+
 def test_one_server_for_both_is_named(two):
 	assert wrong(known(two, redis_queue=url(two[0]))) == {"redis-cache-and-queue-apart": "warn"}
 

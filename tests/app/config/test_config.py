@@ -9,7 +9,7 @@ import frappe
 import pytest
 
 from read_replica import read_only
-from read_replica.config import settings, source
+from read_replica.config import keys, settings, source, where_keys_stand
 from read_replica.engine.errors import ConfigurationError
 from read_replica.engine.settings import Endpoint
 from read_replica.site import router_of_site, routing_of_site
@@ -236,14 +236,67 @@ def test_a_wrong_value_of_the_older_keys_is_named_as_well(key, conf):
 	assert raised.value.key == key
 
 
-def test_a_wrong_password_never_stands_in_an_error():
-	row = {"host": "h", "password": ["s3cret"]}
+REPLICA = {"host": "h", "user": "ro", "password": "s3cret"}
+ADDRESS = "mysql://ro:s3cret@h"
+
+
+# What people may write, in forms that are not those of this app.
+@pytest.mark.parametrize(
+	"wrong",
+	[
+		[REPLICA],
+		json.dumps(REPLICA),
+		{"replicas": REPLICA},
+		{"replicas": {"replica01": REPLICA}},
+		{"replicas": ADDRESS},
+		{"replicas": [ADDRESS]},
+		{"replicas": ["ro:s3cret@h"]},
+		{"replicas": [["h", "ro", "s3cret"]]},
+		{"replicas": [{"host": ADDRESS}]},
+		{"replicas": [{"host": "ro:s3cret@h"}]},
+		{"replicas": [{"host": REPLICA}]},
+		{"replicas": [{"host": [REPLICA]}]},
+		{"replicas": [{"host": "h", "password": ["s3cret"]}]},
+		{"replicas": [{"host": "h", "name": REPLICA}]},
+		{"replicas": [{"host": "h", "tls": REPLICA | {"ca": ""}}]},
+		{"replicas": [{"host": "h", "tls": ADDRESS}]},
+		{"pools": [REPLICA]},
+		{"pools": {"reports": [REPLICA]}},
+		{"log_doctypes": REPLICA},
+		{"silenced_checks": [REPLICA]},
+		{"metrics_token": "s3cret"},
+	],
+	ids=repr,
+)
+def test_a_password_never_stands_in_an_error_nor_where_keys_are_shown(wrong):
+	conf = {"read_replica": wrong if "pools" not in wrong else wrong | {"replicas": [{"host": "h"}]}}
 	with pytest.raises(ConfigurationError) as raised:
-		settings.settings_from({"read_replica": {"replicas": [row]}})
+		settings.settings_from(conf)
 	assert "s3cret" not in str(raised.value)
+	shown = where_keys_stand._keys_of("read_replica", conf["read_replica"], "site_config.json")
+	in_its_place = isinstance(wrong, dict) and not {"pools", "log_doctypes", "silenced_checks"} & wrong.keys()
+	assert not in_its_place or "s3cret" not in str(shown)
+
+
+@pytest.mark.parametrize(
+	"conf",
+	[
+		{"use_slave_for_read_only": 1, "slave_host": ADDRESS},
+		{"use_slave_for_read_only": 1, "slave_host": "ro:s3cret@h"},
+		{"read_from_replica": 1, "replica_host": ADDRESS},
+		{"read_from_replica": 1, "replica_host": REPLICA},
+	],
+	ids=repr,
+)
+def test_nor_in_an_error_of_the_older_keys(conf):
 	with pytest.raises(ConfigurationError) as raised:
-		settings.settings_from({"read_replica": {"metrics_token": "s3cret"}})
+		settings.settings_from(conf)
 	assert "s3cret" not in str(raised.value)
+
+
+def test_names_and_passwords_are_known_wherever_they_stand():
+	for replicas in ([REPLICA], REPLICA, {"replica01": REPLICA}, [[REPLICA]]):
+		assert keys.names_and_passwords({"read_replica": {"replicas": replicas}}) == {"ro", "s3cret"}
 
 
 def test_the_site_runs_on_its_primary_while_the_configuration_is_wrong_and_status_says_why(
