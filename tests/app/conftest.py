@@ -158,6 +158,16 @@ def forget_writers() -> None:
 		router.writers.__init__(router.host)
 
 
+def forget_examination() -> None:
+	"""Let nobody have asked for the doctor in the desk yet."""
+	from read_replica.database.host import shared_of_site
+	from read_replica.watch import examination
+
+	shared = shared_of_site()
+	with shared._redis() as client:
+		client.delete(shared._key(f"text|{examination.NAME}"))
+
+
 def server_id() -> int:
 	return frappe.db.sql("select @@server_id")[0][0]
 

@@ -16,7 +16,7 @@ from support.bench import ADMIN_PASSWORD
 from support.desk_counts import count_a_site_in_use, forget_counts
 from support.strings import texts, translated
 
-from ..conftest import in_another_worker
+from ..conftest import forget_examination, in_another_worker
 
 # A page of the desk, what shows that it has been drawn, and what of it is ours; the docs themselves are in English.
 PAGES = {
@@ -34,6 +34,7 @@ def in_use(desk_bench) -> Iterator[None]:
 	in_another_worker(count_a_site_in_use)
 	yield
 	in_another_worker(speak, "en")
+	in_another_worker(forget_examination)
 	in_another_worker(forget_counts)
 
 

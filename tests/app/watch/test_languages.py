@@ -21,7 +21,7 @@ from support import strings
 from support.bench import SITE
 from support.browser import Browser
 
-from ..conftest import full_form, in_another_worker, until
+from ..conftest import forget_examination, full_form, in_another_worker, until
 
 MONITOR = "/api/method/read_replica.api.replica_monitor"
 PASSWORD = "of-The-tests-4711"
@@ -42,6 +42,7 @@ def users(configured) -> Iterator[dict[str, Browser]]:
 		browsers[language] = Browser(SITE)
 		browsers[language].log_in(f"{language}@example.com", PASSWORD)
 	yield browsers
+	in_another_worker(forget_examination)
 	for browser in browsers.values():
 		browser.close()
 
