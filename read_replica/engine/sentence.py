@@ -128,6 +128,11 @@ def said(text: str, translate: Callable[[str], str]) -> str:
 	return text.said(translate) if isinstance(text, Sentence) else text
 
 
+def looked_up(text: str) -> str:
+	"""Returns an English text without values as a Sentence again, as another process tells it by its text alone."""
+	return text if isinstance(text, Sentence) or PLACEHOLDER.search(text) else Sentence(text)
+
+
 def sentence_of(error: BaseException) -> str:
 	"""Returns what an error says: the Sentence that it was raised with, or its text."""
 	[said_of_it] = error.args if len(error.args) == 1 else (None,)

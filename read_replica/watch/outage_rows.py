@@ -9,6 +9,7 @@ is written, so that a process that ends in between has neither noted nor told an
 """
 
 import hashlib
+from collections.abc import Callable
 from typing import NamedTuple
 
 import frappe
@@ -48,11 +49,14 @@ class _Row(NamedTuple):
 	seconds: float
 
 
-def note(kind: str, look: Look) -> list[Change]:
-	"""Write what was found of one kind, without a commit; returns what this process is to tell."""
+def note(kind: str, look: Look, say: Callable[[str], str]) -> list[Change]:
+	"""Write what was found of one kind, without a commit; returns what this process is to tell.
+
+	:param say: says a text in the language of the rows, and queries nothing
+	"""
 	open_rows = {row.subject: row for row in _open_rows(kind)}
 	found = {outage.subject[:LONGEST_SUBJECT]: outage for outage in look.outages}
-	changes = [_begin(kind, found[subject], open_rows.get(subject)) for subject in sorted(found)]
+	changes = [_begin(kind, found[subject], open_rows.get(subject), say) for subject in sorted(found)]
 	for subject in sorted(open_rows.keys() - found.keys() - look.undecided):
 		changes.append(_end(kind, open_rows[subject], look))
 	return [change for change in changes if change]
@@ -67,7 +71,7 @@ def _open_rows(kind: str) -> list[_Row]:
 	return [_Row(*row) for row in rows]
 
 
-def _begin(kind: str, outage: Outage, row: _Row | None) -> Change | None:
+def _begin(kind: str, outage: Outage, row: _Row | None, say: Callable[[str], str]) -> Change | None:
 	"""Note an outage; returns the change if it is told now, and by this process."""
 	if row and row.was_told:
 		return None
@@ -77,7 +81,7 @@ def _begin(kind: str, outage: Outage, row: _Row | None) -> Change | None:
 		is_ours = not waits and execute(
 			f"update `tab{DOCTYPE}` set told_at = utc_timestamp(6), summary = %s, modified = %s"
 			" where name = %s and told_at is null and ended_at is null",
-			(outage.summary, now(), name),
+			(say(outage.summary), now(), name),
 		)
 	else:
 		is_ours = execute(
@@ -90,7 +94,7 @@ def _begin(kind: str, outage: Outage, row: _Row | None) -> Change | None:
 				"now": now(),
 				"kind": kind,
 				"subject": outage.subject[:LONGEST_SUBJECT],
-				"summary": outage.summary,
+				"summary": say(outage.summary),
 				"waits": waits,
 				"key": hashlib.sha1(f"{kind}|{outage.subject}".encode(), usedforsecurity=False).hexdigest(),
 			},

@@ -7,10 +7,8 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from frappe import _
-
 from read_replica.engine.router import Router
-from read_replica.engine.sentence import said
+from read_replica.engine.sentence import Sentence, looked_up
 from read_replica.engine.settings import Endpoint
 from read_replica.site import routing_of_site
 from read_replica.watch import job_findings, overdue
@@ -27,7 +25,7 @@ DAYS_A_RUN_GIVEN_UP_COUNTS = 1
 
 
 class Outage(NamedTuple):
-	"""Something that is wrong now.
+	"""Something that is wrong now; its texts are Sentences, as each reader is told in his own language.
 
 	:param subject: the replica, the server or the job
 	:param summary: a sentence for all who may look: no host, no user of a database
@@ -84,16 +82,17 @@ def replicas_that_are_down() -> Look | None:
 		verdict = health.verdict_of(endpoint.name)
 		at = f"{endpoint.host}:{endpoint.port}"
 		if verdict and verdict.state == "down":
-			summary = _("Replica {0} is down").format(name)
+			summary = Sentence("Replica {0} is down", name)
 		elif verdict and verdict.lag is None and verdict.error:
-			summary = _("Replica {0} is up, but does not follow the primary").format(name)
+			summary = Sentence("Replica {0} is up, but does not follow the primary", name)
 		else:
 			continue
-		outages.append(Outage(name, summary, f"{at}: {_(verdict.error)}" if verdict.error else at))
+		details = Sentence.joined(": ", [at, looked_up(verdict.error)]) if verdict.error else at
+		outages.append(Outage(name, summary, details))
 	names = {name for _endpoint, name in _named(routing.router.settings.replicas)}
 	return Look(
 		outages,
-		lambda name: _("Replica {0} is back").format(name) if name in names else _is_not_read_any_more(name),
+		lambda name: Sentence("Replica {0} is back", name) if name in names else _is_not_read_any_more(name),
 	)
 
 
@@ -123,7 +122,7 @@ def replicas_that_are_behind() -> Look | None:
 	return Look(
 		outages,
 		lambda name: (
-			_("Replica {0} has caught up").format(name) if name in names else _is_not_read_any_more(name)
+			Sentence("Replica {0} has caught up", name) if name in names else _is_not_read_any_more(name)
 		),
 		frozenset(unknown),
 	)
@@ -149,14 +148,14 @@ def _is_one_unknown(router: Router) -> bool:
 
 
 def _behind(name: str, lag: float, limit: float) -> Outage:
-	summary = _("Replica {0} has been more than {1} s behind for five minutes").format(name, f"{limit:g}")
+	summary = Sentence("Replica {0} has been more than {1} s behind for five minutes", name, f"{limit:g}")
 	# So late, it has been too late for some time already: a lag grows by a second each second at most.
 	until_told = max(0.0, SECONDS_BEHIND_UNTIL_TOLD - (lag - limit))
-	return Outage(name, summary, _("It is {0} s behind, at least.").format(f"{lag:.0f}"), until_told)
+	return Outage(name, summary, Sentence("It is {0} s behind, at least.", f"{lag:.0f}"), until_told)
 
 
 def _is_not_read_any_more(name: str) -> str:
-	return _("Replica {0} is not read any more").format(name)
+	return Sentence("Replica {0} is not read any more", name)
 
 
 def _named(replicas: tuple[Endpoint, ...]) -> list[tuple[Endpoint, str]]:
@@ -168,13 +167,13 @@ def servers_that_are_gone() -> Look:
 	"""Returns the servers that have scheduled jobs and were not seen lately."""
 	sentences: dict[str, list[str]] = {}
 	for server_id, sentence in job_findings.servers_that_are_gone():
-		sentences.setdefault(server_id, []).append(said(sentence, _))
+		sentences.setdefault(server_id, []).append(sentence)
 	return Look(
 		[
-			Outage(server_id, _("Server {0} of jobs is gone").format(server_id), " ".join(lines))
+			Outage(server_id, Sentence("Server {0} of jobs is gone", server_id), Sentence.joined(" ", lines))
 			for server_id, lines in sentences.items()
 		],
-		lambda server_id: _("Server {0} of jobs is back").format(server_id),
+		lambda server_id: Sentence("Server {0} of jobs is back", server_id),
 	)
 
 
@@ -182,10 +181,10 @@ def jobs_that_are_overdue() -> Look:
 	"""Returns the scheduled jobs that should have run by now and have not."""
 	return Look(
 		[
-			Outage(method, _("Job {0} is overdue").format(method), said(reason, _))
+			Outage(method, Sentence("Job {0} is overdue", method), reason)
 			for method, reason in overdue.reasons().items()
 		],
-		lambda method: _("Job {0} is not overdue any more").format(method),
+		lambda method: Sentence("Job {0} is not overdue any more", method),
 	)
 
 
@@ -193,8 +192,8 @@ def runs_given_up() -> Look:
 	"""Returns the jobs that had a run given up in the last day: told once, however many follow."""
 	return Look(
 		[
-			Outage(job, _("A run of job {0} was given up").format(job), said(sentence, _))
+			Outage(job, Sentence("A run of job {0} was given up", job), sentence)
 			for job, sentence in job_findings.runs_given_up(DAYS_A_RUN_GIVEN_UP_COUNTS)
 		],
-		lambda job: _("No run of job {0} was given up for a day").format(job),
+		lambda job: Sentence("No run of job {0} was given up for a day", job),
 	)

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 
 import pytest
 
-from read_replica.engine.sentence import Sentence, from_plain, said, sentence_of, to_plain
+from read_replica.engine.sentence import Sentence, from_plain, looked_up, said, sentence_of, to_plain
 
 GERMAN = {
 	"{0} lacks {1}": "auf {0} fehlen {1}",
@@ -103,6 +103,12 @@ def test_it_is_the_same_after_a_copy_a_pickle_and_a_dataclass_as_a_dict():
 		assert again == LACKS and type(again) is Sentence
 		assert (again.template, again.values) == (LACKS.template, LACKS.values)
 		assert again.said(german) == LACKS.said(german)
+
+
+def test_an_english_text_of_another_process_is_said_and_one_with_braces_stays_as_it_is():
+	assert said(looked_up("no answer"), {"no answer": "keine Antwort"}.get) == "keine Antwort"
+	assert looked_up(LACKS) is LACKS
+	assert said(looked_up("bad JSON: {0}"), lambda _: "else") == "bad JSON: {0}"
 
 
 def test_a_text_that_is_no_sentence_is_kept_as_itself():

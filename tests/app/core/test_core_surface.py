@@ -41,6 +41,7 @@ USED = {
 		"reference_name",
 		"add_unsubscribe_link",
 	),
+	"frappe.translate.get_all_translations": ("lang",),
 	"frappe.utils.user.get_system_managers": ("only_name",),
 	"frappe.installer.update_site_config": ("key", "value", "validate", "site_config_path"),
 	"frappe.utils.now_datetime": (),
