@@ -3,8 +3,12 @@
 
 """Whitelisted methods for the desk."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import frappe
 from frappe import _
+from frappe.utils import escape_html
 from werkzeug.wrappers import Response
 
 from read_replica.config.keys import names_and_passwords
@@ -178,12 +182,14 @@ def test_connection(replica: str) -> dict:
 	"""Returns what a test of a replica has found, from this server.
 
 	:param replica: its name
+	:raises frappe.ValidationError: if site_config.json is wrong, or has no replica of that name
 	"""
 	frappe.only_for("System Manager")
 	# Not at the top: no other request logs in to a server by itself.
 	from read_replica.deploy import site_connection
 
-	return site_connection.try_replica(replica)
+	with _refusing_a_wrong_configuration():
+		return site_connection.try_replica(replica)
 
 
 @frappe.whitelist()
@@ -251,8 +257,18 @@ def examine_servers() -> None:
 	# Not at the top: no other request needs what looks at servers.
 	from read_replica.deploy import site_doctor
 
-	try:
+	with _refusing_a_wrong_configuration():
 		report = site_doctor.examine((), (), "warn", status.findings())
-	except ConfigurationError as error:
-		frappe.throw(said(sentence_of(error), _))
 	examination.keep(report, names_and_passwords(frappe.local.conf))
+
+
+@contextmanager
+def _refusing_a_wrong_configuration() -> Iterator[None]:
+	"""Let the user read in his language what is wrong with site_config.json, as of any value that is refused.
+
+	:raises frappe.ValidationError: in place of a ConfigurationError
+	"""
+	try:
+		yield
+	except ConfigurationError as error:
+		frappe.throw(escape_html(said(sentence_of(error), _)))

@@ -8,6 +8,7 @@ from typing import Any
 
 import frappe
 from frappe import _
+from frappe.utils import escape_html
 
 from read_replica.config.settings import settings_from
 from read_replica.deploy.connection_test import ConnectionTest, try_connection
@@ -31,7 +32,7 @@ def try_replica(name: str) -> dict[str, Any]:
 	settings = settings_from(conf)
 	endpoint = next((one for one in settings.replicas if one.name == name), None) if settings else None
 	if endpoint is None:
-		frappe.throw(_("site_config.json has no replica {0}").format(name))
+		frappe.throw(_("site_config.json has no replica {0}").format(escape_html(name)))
 	primary = primary_login(conf)
 	replica = replica_login(endpoint, primary)
 	test = try_connection(replica, primary, conf.db_name, TABLE)

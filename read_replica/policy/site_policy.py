@@ -14,6 +14,7 @@ import frappe
 
 from read_replica.config.keys import FULL_KEY
 from read_replica.database.event_log import log_event
+from read_replica.engine.sentence import Sentence
 from read_replica.engine.settings import AS_CONFIGURED, Need
 
 DOCTYPE = "Read Replica Settings"
@@ -65,7 +66,8 @@ def need_of_settings(stored: Mapping[str, Any]) -> Need:
 	for field, words in WORDS.items():
 		if chosen := stored.get(field):
 			if chosen not in words:
-				raise ValueError(f"{field} is {chosen!r}, which is none of {', '.join(words)}")
+				none_of = Sentence("{0} is {1}, which is none of {2}", field, repr(chosen), ", ".join(words))
+				raise ValueError(none_of)
 			given[field] = words[chosen]
 	if max_lag := float(stored.get("max_lag") or 0):
 		given["max_lag"] = max_lag

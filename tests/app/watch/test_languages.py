@@ -197,6 +197,8 @@ def test_a_wrong_configuration_is_told_in_the_language_of_who_looks(users, confi
 	assert users["de"].call("read_replica.api.settings_overview")["routing_problem"].startswith(german)
 	refused = users["de"].ask("read_replica.api.examine_servers")
 	assert refused.status_code == 417 and "muss eines von" in json.loads(refused.json["_server_messages"])[0]
+	refused = users["de"].ask("read_replica.api.test_connection", replica="replica01")
+	assert refused.status_code == 417 and "muss eines von" in json.loads(refused.json["_server_messages"])[0]
 	assert english in " ".join(configured.bench("--site", SITE, "read-replica", "status").split())
 
 
