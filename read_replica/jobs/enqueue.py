@@ -12,6 +12,7 @@ from typing import Any
 
 import frappe
 from frappe import _
+from frappe.utils import escape_html
 from rq import Queue
 
 from read_replica.database.bookkeeping import is_before_migrate
@@ -53,7 +54,7 @@ def enqueue(
 			_(
 				"Server {0} has no queue of its own on this bench. If it shares this bench's Redis, run there"
 				" and here: bench --site {1} read-replica queues --write"
-			).format(frappe.bold(server_id), frappe.local.site)
+			).format(frappe.bold(escape_html(server_id)), frappe.local.site)
 		)
 	kwargs |= {"queue": place.queue or queue, "timeout": timeout or queues.timeout_of(queue)}
 	if kwargs.get("now") or not kwargs.get("is_async", True):

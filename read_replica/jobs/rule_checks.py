@@ -9,6 +9,7 @@ from difflib import get_close_matches
 
 import frappe
 from frappe import _
+from frappe.utils import escape_html
 
 from read_replica.config.patterns import WILDCARDS
 from read_replica.core.whitelist import function_of
@@ -40,14 +41,15 @@ def check_job(job: str) -> None:
 			_(
 				"{0} is neither the dotted path of a method, such as erpnext.stock.reorder_item.reorder_item,"
 				" nor a pattern, such as erpnext.stock.*"
-			).format(frappe.bold(job))
+			).format(frappe.bold(escape_html(job)))
 		)
 	if _is_method(job):
 		return
 	similar = similar_to(job, scheduled)
-	hint = " " + _("Did you mean {0}?").format(", ".join(similar)) if similar else ""
+	hint = " " + _("Did you mean {0}?").format(escape_html(", ".join(similar))) if similar else ""
 	frappe.msgprint(
-		_("No job that is scheduled on this site is called {0}.").format(frappe.bold(job)) + hint,
+		_("No job that is scheduled on this site is called {0}.").format(frappe.bold(escape_html(job)))
+		+ hint,
 		indicator="orange",
 		alert=True,
 	)
@@ -63,7 +65,7 @@ def check_server_id(server_id: str) -> None:
 			_(
 				"A server cannot be called {0}: use letters, digits, and . _ - between them,"
 				" and none of short, default, long"
-			).format(frappe.bold(server_id))
+			).format(frappe.bold(escape_html(server_id)))
 		)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import frappe
 from frappe import _
+from frappe.utils import escape_html
 
 from read_replica.jobs import queues, scheduled_runs, tick, under_way, workers
 from read_replica.jobs.placement import Place, Placement
@@ -60,4 +61,5 @@ def _where(method: str, place: Place) -> str:
 
 
 def _tell(message: str) -> None:
-	frappe.msgprint(message, alert=True)
+	# It names a job, as a Server Script may be called, and shows HTML.
+	frappe.msgprint(escape_html(message), alert=True)

@@ -6,6 +6,7 @@
 from collections.abc import Iterable
 
 import frappe
+from frappe.utils import escape_html
 
 from read_replica.database.host import shared_of_site
 from read_replica.policy import desk, sources
@@ -27,7 +28,7 @@ def take(names: Iterable[str]) -> None:
 		if name not in found:
 			frappe.throw(
 				frappe._("{0} is not suggested any more. Load the page again.").format(
-					frappe.bold(_escaped(name))
+					frappe.bold(escape_html(name))
 				)
 			)
 		desk.take(name, found[name].reason, frappe.session.user)
@@ -41,11 +42,13 @@ def set_rules(names: Iterable[str], where: str) -> None:
 	"""
 	if where not in PLACES:
 		frappe.throw(
-			frappe._("A method reads on replica, primary or default, not {0}").format(_escaped(where))
+			frappe._("A method reads on replica, primary or default, not {0}").format(escape_html(where))
 		)
 	for name in names:
 		if name.startswith("job:"):
-			frappe.throw(frappe._("{0} is a job: its rule stands in Scheduler Config").format(_escaped(name)))
+			frappe.throw(
+				frappe._("{0} is a job: its rule stands in Scheduler Config").format(escape_html(name))
+			)
 		desk.put_rule(name, where)
 
 
@@ -65,7 +68,3 @@ def undo(names: Iterable[str]) -> None:
 			desk.undo(row.name, frappe.session.user)
 		else:
 			frappe.delete_doc(desk.DOCTYPE, row.name)
-
-
-def _escaped(text: str) -> str:
-	return frappe.utils.escape_html(text)

@@ -6,7 +6,7 @@
 from typing import Any
 
 import frappe
-from frappe.utils import nowdate
+from frappe.utils import escape_html, nowdate
 
 from read_replica.policy.called import called_of
 
@@ -48,7 +48,9 @@ def _row_of(name: str) -> Any:
 	:raises frappe.ValidationError: if the name ends within its brackets
 	"""
 	if "(" in name and not name.endswith(")"):
-		frappe.throw(frappe._("{0} is no name of a rule: write method or method(subject)").format(name))
+		frappe.throw(
+			frappe._("{0} is no name of a rule: write method or method(subject)").format(escape_html(name))
+		)
 	values = values_of(name)
 	existing = frappe.db.get_value(DOCTYPE, values)
 	if existing:
@@ -97,7 +99,7 @@ def undo(name: str, user: str) -> None:
 	"""
 	row = frappe.get_doc(DOCTYPE, name)
 	if row.source != "Learned":
-		frappe.throw(frappe._("Routed Method {0} was not moved by itself").format(name))
+		frappe.throw(frappe._("Routed Method {0} was not moved by itself").format(escape_html(name)))
 	row.update({"reads": "Replica" if row.reads == "Default" else "Default", "source": "By Hand"})
 	_save_with_reason(row, frappe._("Undone on {0} by {1}. Before: {2}").format(nowdate(), user, row.reason))
 

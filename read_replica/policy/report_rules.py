@@ -8,6 +8,7 @@ from typing import Any
 
 import frappe
 from frappe import _
+from frappe.utils import escape_html
 
 from read_replica.policy import sources
 from read_replica.policy.called import Called
@@ -45,7 +46,7 @@ def set_rule(reports: Iterable[str], values: Mapping[str, Any]) -> None:
 		if frappe.db.get_value("Report", report, "report_type") == LIST:
 			frappe.throw(
 				_("Report {0} shows a list, and reads where that does: frappe.desk.reportview.get").format(
-					report
+					escape_html(report)
 				)
 			)
 		existing = frappe.db.get_value(DOCTYPE, _row_of(report))

@@ -9,6 +9,7 @@ from typing import Any
 
 import frappe
 from frappe import _
+from frappe.utils import escape_html
 
 from read_replica.database.host import shared_of_site
 from read_replica.database.revision import REVISION
@@ -171,9 +172,9 @@ def end_statement(name: str, query: int) -> bool:
 	router = routing_of_site().router
 	replica = next((one for one in router.replicas if one.name == name), None) if router else None
 	if replica is None:
-		frappe.throw(_("There is no replica {0} in the configuration of this site").format(name))
+		frappe.throw(_("There is no replica {0} in the configuration of this site").format(escape_html(name)))
 	try:
 		return running.end(replica, query)
 	except Exception as error:
-		why = _(dialect.summary_of(error))
-		frappe.throw(_("Replica {0} did not end the statement: {1}").format(name, why))
+		why = escape_html(_(dialect.summary_of(error)))
+		frappe.throw(_("Replica {0} did not end the statement: {1}").format(escape_html(name), why))

@@ -4,6 +4,7 @@
 import frappe
 from frappe import _
 from frappe.model.document import Document
+from frappe.utils import escape_html
 
 from read_replica.database import revision
 from read_replica.engine.sentence import said, sentence_of
@@ -17,7 +18,8 @@ class ReadReplicaSettings(Document):
 		try:
 			site_policy.need_of_settings(self.as_dict())
 		except (TypeError, ValueError) as error:
-			frappe.throw(_("What counts where nothing else is said: {0}").format(said(sentence_of(error), _)))
+			why = escape_html(said(sentence_of(error), _))
+			frappe.throw(_("What counts where nothing else is said: {0}").format(why))
 
 	def on_update(self) -> None:
 		revision.change()

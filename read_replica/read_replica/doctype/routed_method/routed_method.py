@@ -4,6 +4,7 @@
 import frappe
 from frappe import _
 from frappe.model.document import Document
+from frappe.utils import escape_html
 
 from read_replica.config.patterns import is_pattern
 from read_replica.database import revision
@@ -28,7 +29,8 @@ class RoutedMethod(Document):
 		try:
 			sources.need_of_desk(self.as_dict())
 		except (TypeError, ValueError) as error:
-			frappe.throw(_("What it asks of a replica: {0}").format(said(sentence_of(error), _)))
+			why = escape_html(said(sentence_of(error), _))
+			frappe.throw(_("What it asks of a replica: {0}").format(why))
 
 	def _check_method(self) -> None:
 		if not self.method:
@@ -37,12 +39,16 @@ class RoutedMethod(Document):
 			frappe.throw(_("What stands in parentheses goes into the field Subject"))
 		if self.reads == "Replica" and not is_pattern(self.method):
 			if reason := rules.reason_never(Called(self.method, self.subject)):
-				frappe.throw(_("{0} cannot be read on a replica. {1}").format(self.method, _(reason)))
+				frappe.throw(
+					_("{0} cannot be read on a replica. {1}").format(escape_html(self.method), _(reason))
+				)
 		others = {"method": self.method, "subject": self.subject, "name": ("!=", self.name)}
 		# A rule takes the place of the row that only shows what is shipped.
 		frappe.db.delete("Routed Method", others | {"source": "Shipped"})
 		if other := frappe.db.exists("Routed Method", others):
-			frappe.throw(_("Routed Method {0} is a rule for the same method already").format(other))
+			frappe.throw(
+				_("Routed Method {0} is a rule for the same method already").format(escape_html(other))
+			)
 
 	def on_update(self) -> None:
 		revision.change()

@@ -4,6 +4,7 @@
 import frappe
 from frappe import _
 from frappe.model.document import Document
+from frappe.utils import escape_html
 
 from read_replica.engine.sentence import said, sentence_of
 from read_replica.jobs import rule_checks, rule_sources, rules
@@ -24,7 +25,8 @@ class SchedulerConfig(Document):
 			rule_sources.need_of_desk(self)
 		except (TypeError, ValueError) as error:
 			# The error itself names the keys of site_config.json.
-			frappe.throw(_("Consistency and Max Lag: {0}").format(said(sentence_of(error), _)))
+			why = escape_html(said(sentence_of(error), _))
+			frappe.throw(_("Consistency and Max Lag: {0}").format(why))
 
 	def on_update(self) -> None:
 		rules.forget_rules()
