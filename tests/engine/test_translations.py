@@ -11,6 +11,7 @@ import pytest
 from read_replica.deploy import site_checks
 from support import strings
 from support.strings import (
+	put_in_as_html,
 	sentences_without_a_literal,
 	texts,
 	thrown_without_translation,
@@ -63,6 +64,10 @@ def test_what_means_something_else_elsewhere_is_left_to_that(language):
 def test_what_is_thrown_in_the_desk_is_translated_where_it_is_thrown():
 	found = thrown_without_translation(but_in=("cli", "deploy"))
 	assert not found, found
+
+
+def test_a_page_shows_each_translation_as_text():
+	assert put_in_as_html() == []
 
 
 def test_what_is_found_is_told_in_sentences_whose_templates_stand_in_the_code():

@@ -26,6 +26,9 @@ PACKAGE = Path(read_replica.__file__).parent
 # A call of __() in JavaScript, with its text in quotes of any kind.
 OF_JAVASCRIPT = re.compile(r"""\b__\(\s*(["'`])((?:\\.|(?!\1).)*)\1""", re.S)
 
+# The same, put into a template as it is; not among the heads of a table of panels.js, which that escapes.
+AS_HTML = re.compile(r"""(?<!escaped\(`)\$\{\s*__\((?!"[^"]*"\)\}#`)""")
+
 # Calls in Python whose first argument is looked up in translations, at once or when it is said.
 TRANSLATED = ("_", "frappe._", "Sentence")
 
@@ -103,6 +106,16 @@ def thrown_without_translation(but_in: tuple[str, ...]) -> list[str]:
 		if where.partition("/")[0] not in but_in
 		and ast.unparse(call.func) in ("frappe.throw", "frappe.msgprint")
 		and isinstance(call.args[0], ast.Constant | ast.JoinedStr)
+	]
+
+
+def put_in_as_html() -> list[str]:
+	"""Returns where a page puts a translation into its HTML as it is: anybody who may translate could write a page."""
+	return [
+		f"{path.relative_to(PACKAGE)}:{text.count(chr(10), 0, one.start()) + 1}"
+		for path in sorted(PACKAGE.rglob("*.js"))
+		for text in [path.read_text()]
+		for one in AS_HTML.finditer(text)
 	]
 
 

@@ -100,14 +100,20 @@ read_replica.set_where_reports_read = async (names) => {
 
 // What the dialog says of these reports before anything is changed, as HTML.
 read_replica.about_reports = (names, { row, counts }) => {
-	const list = names.map((name) => `<b>${frappe.utils.escape_html(__(name))}</b>`).join(", ");
+	const escaped = frappe.utils.escape_html;
+	// Values that are HTML already, in a text that is not.
+	const with_html = (text, values) =>
+		escaped(text).replace(/\{(\d)\}/g, (placeholder, place) => values[place] ?? placeholder);
+	const list = names.map((name) => `<b>${escaped(__(name))}</b>`).join(", ");
 	if (names.length > 1) {
-		return `<p>${__("For {0} reports: {1}", [names.length, list])}</p>`;
+		return `<p>${with_html(__("For {0} reports: {1}"), [names.length, list])}</p>`;
 	}
 	const where = { replica: __("Replica"), primary: __("Primary"), default: __("Default") };
-	let now = __("No rule: it reads where Frappe or its app says.");
+	let now = escaped(__("No rule: it reads where Frappe or its app says."));
 	if (row) {
-		now = __("A rule in Routed Method, changed here: {0}.", [where[counts?.where] || __(row.reads)]);
+		now = escaped(
+			__("A rule in Routed Method, changed here: {0}.", [where[counts?.where] || __(row.reads)])
+		);
 	} else if (counts) {
 		const from = {
 			desk: __("Routed Method"),
@@ -115,8 +121,12 @@ read_replica.about_reports = (names, { row, counts }) => {
 			app: __("an app"),
 			shipped: __("the shipped list"),
 		};
-		const name = `<code>${frappe.utils.escape_html(counts.name)}</code>`;
-		now = __("{0}, by the rule {1} from {2}.", [where[counts.where], name, from[counts.source]]);
+		const name = `<code>${escaped(counts.name)}</code>`;
+		now = with_html(__("{0}, by the rule {1} from {2}."), [
+			escaped(where[counts.where]),
+			name,
+			escaped(from[counts.source]),
+		]);
 	}
 	return `<p>${list}</p><p class="text-muted">${now}</p>`;
 };

@@ -77,6 +77,26 @@ def test_a_test_of_a_connection_says_that_it_works_or_what_mends_it(form):
 	form.screenshot("settings-dark")
 
 
+def test_a_translation_is_shown_as_text_whatever_it_has(form):
+	page = form.page
+	page.evaluate(
+		"""() => {
+			const ours = ["Test Connection", "Pool {0}, weight {1}", "Up, {0} s behind", "Stands in", "Testing …",
+				"{0} in the configuration says {1}, which counts in place of this field."];
+			for (const text of ours) frappe._messages[text] = `"><img src=nowhere>${text}`;
+			cur_frm.refresh();
+		}"""
+	)
+	button = page.locator("[data-replica=replica01]")
+	page.wait_for_function("document.querySelector('[data-replica]')?.innerText.includes('<img')")
+	assert button.get_attribute("aria-label") == '"><img src=nowhere>Test Connection: replica01'
+	button.click()
+	page.locator(".rr-test .indicator-pill").wait_for()
+	layout = page.locator(".form-layout")
+	assert layout.locator("img[src=nowhere]").count() == 0
+	assert layout.get_by_text("<img src=nowhere>").count() >= 5
+
+
 def test_the_switch_is_saved_and_the_form_says_so(form):
 	page = form.page
 	page.locator("[data-fieldname=paused] input.input-with-feedback").check()

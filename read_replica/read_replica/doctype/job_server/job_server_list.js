@@ -2,6 +2,7 @@
 // For license information, please see license.txt
 
 (() => {
+	const escaped = frappe.utils.escape_html;
 	// Times of this doctype are the database's, in UTC.
 	const minutes_since = (time) => (time ? moment.utc().diff(moment.utc(time), "minutes", true) : Infinity);
 	const in_words = (time) => {
@@ -17,10 +18,10 @@
 		hide_name_column: true,
 		add_fields: ["queues", "scheduler_alive_at", "workers_alive_at", "workers", "jobs"],
 		formatters: {
-			scheduler_alive_at: in_words,
-			workers_alive_at: in_words,
+			scheduler_alive_at: (time) => escaped(in_words(time)),
+			workers_alive_at: (time) => escaped(in_words(time)),
 			// One column for both, as a list has few.
-			workers: (workers, field, doc) => __("{0} for {1} jobs", [workers, doc.jobs]),
+			workers: (workers, field, doc) => escaped(__("{0} for {1} jobs", [workers, doc.jobs])),
 		},
 		get_indicator(doc) {
 			// Not by its host or its problems, which only System Managers are shown.

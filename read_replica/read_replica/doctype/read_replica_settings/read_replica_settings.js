@@ -3,6 +3,9 @@
 
 (() => {
 	const escaped = (text) => frappe.utils.escape_html(String(text));
+	// Values that are HTML already, in a text that is not.
+	const with_html = (text, values) =>
+		escaped(text).replace(/\{(\d)\}/g, (placeholder, place) => values[place] ?? placeholder);
 	// Not <code>, whose colour cannot be read in the dark.
 	const as_code = (text) =>
 		`<span style="font-family: monospace; font-size: var(--text-sm)">${escaped(text)}</span>`;
@@ -82,7 +85,7 @@
 	const show_replicas = (frm, replicas) => {
 		const $wrapper = frm.get_field("replicas").$wrapper;
 		if (!replicas.length) {
-			$wrapper.html(`<p class="text-muted">${__("No replica is in use.")}</p>`);
+			$wrapper.html(`<p class="text-muted">${escaped(__("No replica is in use."))}</p>`);
 			return;
 		}
 		$wrapper.html(`<div class="rr-replicas">${replicas.map(replica).join("")}</div>`);
@@ -93,35 +96,37 @@
 			<div style="align-items: center; display: flex; flex-wrap: wrap; gap: 8px 16px">
 				<strong>${escaped(one.name)}</strong>
 				<span class="text-muted">${escaped(`${one.host}:${one.port}`)}</span>
-				<span class="text-muted">${__("Pool {0}, weight {1}", [escaped(one.pool), escaped(one.weight)])}</span>
+				<span class="text-muted">${escaped(__("Pool {0}, weight {1}", [one.pool, one.weight]))}</span>
 				${state(one)}
 				<button type="button" class="btn btn-default btn-xs" style="margin-left: auto"
 					data-replica="${escaped(one.name)}"
-					aria-label="${__("Test Connection")}: ${escaped(one.name)}">${__("Test Connection")}</button>
+					aria-label="${escaped(`${__("Test Connection")}: ${one.name}`)}">${escaped(
+		__("Test Connection")
+	)}</button>
 			</div>
 			<div class="rr-test" role="status"></div>
 		</div>`;
 
 	const state = (one) => {
 		if (one.state === "down") {
-			return `<span class="indicator-pill red">${__("Down")}</span>`;
+			return `<span class="indicator-pill red">${escaped(__("Down"))}</span>`;
 		}
 		if (one.state === null) {
-			return `<span>${__("Not looked at yet")}</span>`;
+			return `<span>${escaped(__("Not looked at yet"))}</span>`;
 		}
 		if (one.lag_seconds === null) {
-			return `<span class="indicator-pill orange">${__(
-				"Up, not used: how late it is, is not known"
+			return `<span class="indicator-pill orange">${escaped(
+				__("Up, not used: how late it is, is not known")
 			)}</span>`;
 		}
 		const late = format_number(one.lag_seconds, null, 1);
-		return `<span class="indicator-pill green">${__("Up, {0} s behind", [late])}</span>`;
+		return `<span class="indicator-pill green">${escaped(__("Up, {0} s behind", [late]))}</span>`;
 	};
 
 	const test = ($button) => {
 		const $result = $button.closest("div").siblings(".rr-test");
 		$button.prop("disabled", true);
-		$result.html(`<p class="text-muted" style="margin: 8px 0 0">${__("Testing …")}</p>`);
+		$result.html(`<p class="text-muted" style="margin: 8px 0 0">${escaped(__("Testing …"))}</p>`);
 		return frappe
 			.xcall("read_replica.api.test_connection", { replica: $button.attr("data-replica") })
 			.then((found) => $result.html(result(found)))
@@ -131,8 +136,8 @@
 
 	const result = (found) => {
 		const pill = found.works
-			? `<span class="indicator-pill green">${__("Works")}</span>`
-			: `<span class="indicator-pill red">${__("Does not work")}</span>`;
+			? `<span class="indicator-pill green">${escaped(__("Works"))}</span>`
+			: `<span class="indicator-pill red">${escaped(__("Does not work"))}</span>`;
 		const said = found.said
 			? `<p class="text-muted" style="margin: 4px 0 0">${escaped(found.said)}</p>`
 			: "";
@@ -149,7 +154,7 @@
 
 	const keys = (found) => {
 		if (!found.length) {
-			return `<p class="text-muted">${__("There are none.")}</p>`;
+			return `<p class="text-muted">${escaped(__("There are none."))}</p>`;
 		}
 		const rows = found.map(
 			(key) => `<tr>
@@ -160,9 +165,9 @@
 		);
 		return `<div class="table-responsive"><table class="table table-sm">
 			<thead><tr>
-				<th scope="col">${__("Key")}</th>
-				<th scope="col">${__("Value")}</th>
-				<th scope="col">${__("Stands in")}</th>
+				<th scope="col">${escaped(__("Key"))}</th>
+				<th scope="col">${escaped(__("Value"))}</th>
+				<th scope="col">${escaped(__("Stands in"))}</th>
 			</tr></thead>
 			<tbody>${rows.join("")}</tbody>
 		</table></div>`;
@@ -178,7 +183,7 @@
 				frm.set_df_property(
 					field,
 					"description",
-					__("{0} in the configuration says {1}, which counts in place of this field.", [
+					with_html(__("{0} in the configuration says {1}, which counts in place of this field."), [
 						as_code(key),
 						as_code(value),
 					])

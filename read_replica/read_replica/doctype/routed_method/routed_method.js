@@ -5,7 +5,9 @@ frappe.ui.form.on("Routed Method", {
 	refresh(frm) {
 		if (frm.doc.source === "Shipped") {
 			frm.set_intro(
-				__("The app ships this rule. Save a change, and it becomes yours and counts before what is shipped.")
+				frappe.utils.escape_html(
+					__("The app ships this rule. Save a change, and it becomes yours and counts before what is shipped.")
+				)
 			);
 		}
 		if (frm.doc.source === "Learned" && !frm.is_new()) {

@@ -30,7 +30,7 @@
 				single_column: true,
 			});
 			this.$body = $(`<div class="replica-help">
-				<nav aria-label="${__("Pages of the Docs")}"></nav>
+				<nav aria-label="${escaped(__("Pages of the Docs"))}"></nav>
 				<article tabindex="-1" lang="en"></article>
 			</div>`).appendTo(this.page.main);
 			this.$body.toggleClass("rh-padded", cint(frappe.boot.versions.frappe) > 15);
@@ -66,7 +66,7 @@
 		list({ pages, name }) {
 			const entries = pages.map(
 				(one) =>
-					`<li><a href="${address(one.name)}" ${
+					`<li><a href="${escaped(address(one.name))}" ${
 						one.name === name ? 'aria-current="page"' : ""
 					}>${escaped(one.title)}</a></li>`
 			);

@@ -43,14 +43,14 @@
 				<section class="rm-card rm-suggestions" aria-labelledby="rm-suggestions"></section>
 				<section class="rm-card rm-lately" aria-labelledby="rm-lately">
 					<header>
-						<h2 id="rm-lately">${__("Ran in the Last Seven Days")}</h2>
+						<h2 id="rm-lately">${escaped(__("Ran in the Last Seven Days"))}</h2>
 						<div class="rm-tools">
 							<input type="search" class="form-control input-sm rm-search"
-								placeholder="${__("Search")}" aria-label="${__("Search for a method")}">
-							<select class="form-control input-sm rm-reads" aria-label="${__("Where it reads")}">
-								<option value="">${__("Everywhere")}</option>
-								<option value="replica">${__("On Replicas")}</option>
-								<option value="primary">${__("On the Primary")}</option>
+								placeholder="${escaped(__("Search"))}" aria-label="${escaped(__("Search for a method"))}">
+							<select class="form-control input-sm rm-reads" aria-label="${escaped(__("Where it reads"))}">
+								<option value="">${escaped(__("Everywhere"))}</option>
+								<option value="replica">${escaped(__("On Replicas"))}</option>
+								<option value="primary">${escaped(__("On the Primary"))}</option>
 							</select>
 							${this.bulk_buttons()}
 						</div>
@@ -68,7 +68,7 @@
 				return "";
 			}
 			const button = (where, label) =>
-				`<button type="button" class="btn btn-default btn-sm" data-where="${where}" disabled>${label}</button>`;
+				`<button type="button" class="btn btn-default btn-sm" data-where="${where}" disabled>${escaped(label)}</button>`;
 			return (
 				button("replica", __("Read on Replicas")) +
 				button("primary", __("Keep on the Primary")) +
@@ -114,7 +114,7 @@
 		}
 
 		show() {
-			this.$body.find(".rm-headline").html(this.headline());
+			this.$body.find(".rm-headline").text(this.headline());
 			this.$body.find(".rm-suggestions").html(this.suggestions());
 			this.$body.find(".rm-rows").html(this.rows());
 			this.check();
@@ -143,34 +143,34 @@
 			const { suggestions, moves_by_itself } = this.data;
 			const all =
 				this.may_change && suggestions.length > 1
-					? `<button type="button" class="btn btn-default btn-sm rm-take-all">${__(
-							"Take All"
+					? `<button type="button" class="btn btn-default btn-sm rm-take-all">${escaped(
+							__("Take All")
 					  )}</button>`
 					: "";
-			const head = `<header><h2 id="rm-suggestions">${__("Suggestions")}</h2>${all}</header>`;
+			const head = `<header><h2 id="rm-suggestions">${escaped(__("Suggestions"))}</h2>${all}</header>`;
 			if (!suggestions.length) {
 				const why = moves_by_itself
 					? __("Methods are moved by themselves, so nothing is left to suggest here.")
 					: __(
 							"What was called 200 times over two days or more, has never written and takes the primary time is suggested here."
 					  );
-				return `${head}<p class="rm-note rm-muted mb-0">${why}</p>`;
+				return `${head}<p class="rm-note rm-muted mb-0">${escaped(why)}</p>`;
 			}
 			const rows = suggestions.map(
 				(one) => `<tr>
 					<td class="rm-name">${name_of(one.name)}</td>
-					<td class="rm-number" data-label="${__("Calls")}">${number(one.calls, 0)}</td>
-					<td class="rm-number" data-label="${__("Off the Primary")}">${__("{0} s an hour", [
-					number(one.seconds_an_hour),
-				])}</td>
+					<td class="rm-number" data-label="${escaped(__("Calls"))}">${number(one.calls, 0)}</td>
+					<td class="rm-number" data-label="${escaped(__("Off the Primary"))}">${escaped(
+					__("{0} s an hour", [number(one.seconds_an_hour)])
+				)}</td>
 					<td>${this.may_change ? this.button("take", one.name, __("Read on Replicas")) : ""}</td>
 				</tr>`
 			);
 			return `${head}<table>
 				<thead><tr>
-					<th scope="col">${__("Method")}</th>
-					<th scope="col" class="rm-number">${__("Calls Without a Write")}</th>
-					<th scope="col" class="rm-number">${__("Off the Primary")}</th>
+					<th scope="col">${escaped(__("Method"))}</th>
+					<th scope="col" class="rm-number">${escaped(__("Calls Without a Write"))}</th>
+					<th scope="col" class="rm-number">${escaped(__("Off the Primary"))}</th>
 					<td></td>
 				</tr></thead>
 				<tbody>${rows.join("")}</tbody>
@@ -185,26 +185,26 @@
 					: __(
 							"Nothing is counted yet. Calls of users are counted as they come, in the site's cache Redis."
 					  );
-				return `<p class="rm-note rm-muted mb-0">${why}</p>`;
+				return `<p class="rm-note rm-muted mb-0">${escaped(why)}</p>`;
 			}
 			const more = has_more
-				? `<p class="rm-note rm-muted mb-0">${__("There are more: search for them.")}</p>`
+				? `<p class="rm-note rm-muted mb-0">${escaped(__("There are more: search for them."))}</p>`
 				: "";
 			const all = this.may_change
-				? `<td class="rm-check"><input type="checkbox" class="rm-all" aria-label="${__(
-						"Select all"
+				? `<td class="rm-check"><input type="checkbox" class="rm-all" aria-label="${escaped(
+						__("Select all")
 				  )}"></td>`
 				: "";
 			return `<table>
 				<thead><tr>
 					${all}
-					<th scope="col">${__("Method")}</th>
-					<th scope="col" class="rm-number">${__("Calls")}</th>
-					<th scope="col" class="rm-number">${__("Time per Call")}</th>
-					<th scope="col" class="rm-number">${__("Primary an Hour")}</th>
-					<th scope="col" class="rm-number">${__("By Replicas")}</th>
-					<th scope="col">${__("Reads on")}</th>
-					<th scope="col">${__("Why")}</th>
+					<th scope="col">${escaped(__("Method"))}</th>
+					<th scope="col" class="rm-number">${escaped(__("Calls"))}</th>
+					<th scope="col" class="rm-number">${escaped(__("Time per Call"))}</th>
+					<th scope="col" class="rm-number">${escaped(__("Primary an Hour"))}</th>
+					<th scope="col" class="rm-number">${escaped(__("By Replicas"))}</th>
+					<th scope="col">${escaped(__("Reads on"))}</th>
+					<th scope="col">${escaped(__("Why"))}</th>
 					<td></td>
 				</tr></thead>
 				<tbody>${rows.map((row) => this.row(row)).join("")}</tbody>
@@ -213,23 +213,23 @@
 
 		row(row) {
 			const check = row.can_change
-				? `<input type="checkbox" data-name="${escaped(row.name)}" aria-label="${__("Select {0}", [
-						escaped(row.name),
-				  ])}">`
+				? `<input type="checkbox" data-name="${escaped(row.name)}" aria-label="${escaped(
+						__("Select {0}", [row.name])
+				  )}">`
 				: "";
 			const share = row.share_percent === null ? "" : `${Math.floor(row.share_percent)} %`;
 			const where =
 				row.reads === "replica"
-					? `<span class="indicator-pill green">${__("Replicas")}</span>`
-					: __("Primary");
+					? `<span class="indicator-pill green">${escaped(__("Replicas"))}</span>`
+					: escaped(__("Primary"));
 			const undo = this.may_change && row.rule ? this.button("undo", row.name, __("Undo")) : "";
 			return `<tr>
 				${this.may_change ? `<td class="rm-check">${check}</td>` : ""}
 				<td class="rm-name">${this.name(row)}</td>
-				<td class="rm-number" data-label="${__("Calls")}">${number(row.calls, 0)}</td>
-				<td class="rm-number" data-label="${__("Time per Call")}">${number(row.seconds * 1000, 0)} ms</td>
-				<td class="rm-number" data-label="${__("Primary an Hour")}">${number(row.primary_seconds_an_hour)} s</td>
-				<td class="rm-number" data-label="${__("By Replicas")}">${share}</td>
+				<td class="rm-number" data-label="${escaped(__("Calls"))}">${number(row.calls, 0)}</td>
+				<td class="rm-number" data-label="${escaped(__("Time per Call"))}">${number(row.seconds * 1000, 0)} ms</td>
+				<td class="rm-number" data-label="${escaped(__("Primary an Hour"))}">${number(row.primary_seconds_an_hour)} s</td>
+				<td class="rm-number" data-label="${escaped(__("By Replicas"))}">${share}</td>
 				<td>${where}</td>
 				<td class="rm-why">${escaped(row.why)}</td>
 				<td>${undo}</td>
@@ -245,7 +245,7 @@
 
 		button(action, name, label) {
 			return `<button type="button" class="btn btn-default btn-xs" data-${action}="${escaped(name)}"
-				aria-label="${label}: ${escaped(name)}">${label}</button>`;
+				aria-label="${escaped(`${label}: ${name}`)}">${escaped(label)}</button>`;
 		}
 
 		check(box) {
