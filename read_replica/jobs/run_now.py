@@ -61,5 +61,5 @@ def _where(method: str, place: Place) -> str:
 
 
 def _tell(message: str) -> None:
-	# It names a job, as a Server Script may be called, and shows HTML.
+	# A job may be called anything, as a Server Script is, and this is shown as HTML.
 	frappe.msgprint(escape_html(message), alert=True)
