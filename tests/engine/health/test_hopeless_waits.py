@@ -5,12 +5,16 @@
 
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 
+from read_replica.engine.dialect import Position
 from read_replica.engine.metrics import PRIMARY
 from read_replica.engine.reasons import Reason
-from read_replica.engine.settings import Need
+from read_replica.engine.selector import Search
+from read_replica.engine.settings import DEFAULTS, Need
+from support.trouble import standing_still
 
 from ..conftest import close, endpoint, make_router, until
 
@@ -203,3 +207,21 @@ def test_a_wait_that_is_ended_from_outside_leaves_the_answer_to_the_primary(shop
 		replica.query("START SLAVE SQL_THREAD")
 	assert router.metrics.of(PRIMARY, Reason.BEHIND) == 1
 	assert router.replicas[0].breaker.is_open is opens
+
+
+def test_each_wait_is_taken_from_the_seconds_that_a_call_may_still_wait_and_remembered(shop, host, router):
+	selector, [readers] = router.selector, router.replicas
+	verdict, lease = router.health.verdict_of(readers.name), readers.lend(10)
+	with standing_still(shop):
+		save(host, router, 1)
+		[[reached]] = shop.primary.query("SELECT @@gtid_binlog_pos")
+		search = Search(DEFAULTS, Position(reached), host.current(), float("inf"), patience=50.0)
+		answer = selector._ask(readers, lease, search, 0.3)
+		assert 30 < search.patience <= 49.7
+		assert selector._waits.is_hopeless(replace(answer, lag=0), search.position, 50), (
+			"it has failed a moment ago"
+		)
+		search.patience = 0.3
+		assert not selector._reaches(readers, lease, verdict, search)
+		assert -20 < search.patience <= 0
+	lease.give_back()

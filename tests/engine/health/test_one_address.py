@@ -237,6 +237,49 @@ def test_where_one_connection_leads_through_such_a_proxy_no_other_is_taken_for_a
 	assert next(seems_direct, None) is None
 
 
+def test_behind_such_a_proxy_the_server_is_asked_in_the_transaction_that_a_call_stays_in(
+	shop, host, router, monkeypatch
+):
+	monkeypatch.setattr("read_replica.engine.dialect.identity.is_direct", lambda connection, row: False)
+	on_another_connection(router)
+	for replica in shop.replicas:
+		on_one_server_alone(replica, "TRUNCATE TABLE mysql.general_log")
+		replica.query("SET GLOBAL log_output = 'TABLE', GLOBAL general_log = 1")
+	with router.read_only(EVENTUAL, "list"):
+		[[number, connection]] = host.current().sql("SELECT @@server_id, CONNECTION_ID()")
+	for replica in shop.replicas:
+		replica.query("SET GLOBAL general_log = 0")
+	asked = shop.replicas[number - 2].query(
+		"SELECT convert(argument USING utf8mb4) FROM mysql.general_log"
+		f" WHERE thread_id = {connection} AND command_type = 'Query' ORDER BY event_time"
+	)
+	statements = [statement for [statement] in asked]
+	began = statements.index("START TRANSACTION READ ONLY")
+	after = [place for place, statement in enumerate(statements) if "@@gtid_slave_pos" in statement]
+	assert after and began < after[0]
+
+
+def test_a_server_that_freezes_before_it_is_asked_is_passed_over(shop, host, router):
+	probed = router.health.verdict_of("readers").server.split()[0]
+	other = shop.replicas[1 if probed == "2" else 0]
+	answered_by = 0
+	while answered_by != (3 if probed == "2" else 2):
+		on_another_connection(router)
+		with router.read_only(EVENTUAL, "list"):
+			answered_by = server_id(host)
+	other.freeze()
+	over = threading.Timer(20, other.thaw)
+	over.start()
+	try:
+		# What it has said of itself does not hold any more.
+		time.sleep(1.1)
+		with router.read_only(EVENTUAL, "list"):
+			assert server_id(host) != answered_by
+	finally:
+		over.cancel()
+		other.thaw()
+
+
 def test_the_servers_behind_an_address_can_be_told(host, router):
 	assert sorted(server.split()[0] for server in router.replicas[0].servers()) == ["2", "3"]
 
