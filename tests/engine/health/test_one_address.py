@@ -12,7 +12,7 @@ import pytest
 from read_replica.engine.dialect import Position
 from read_replica.engine.health import backends
 from read_replica.engine.reasons import Reason
-from read_replica.engine.settings import Endpoint, Need
+from read_replica.engine.settings import DEFAULTS, Endpoint, Need
 from support.one_address import one_address
 from support.trouble import delayed, stopped
 
@@ -295,6 +295,24 @@ def follows_another(shop):
 	strange.query(f"SET GLOBAL gtid_slave_pos = '{before}'")
 	strange.query("START SLAVE")
 	shop.catch_up()
+
+
+def test_a_primary_that_does_not_answer_keeps_no_server_from_answering(host, router, shop):
+	"""A server that is ahead of what was last seen of the primary is asked about there."""
+	[[connection]] = host.current().sql("SELECT CONNECTION_ID()")
+	router.health.check_now()
+	probed = int(router.health.verdict_of("readers").server.split()[0])
+	router.stop()
+	shop.primary.query("UPDATE shop.stock SET qty = 5 WHERE item = 'bolt'")
+	shop.catch_up()
+	shop.primary.query(f"KILL {connection}")
+	answers = set()
+	for _ in range(4):
+		on_another_connection(router)
+		selection = router.selector.find(DEFAULTS, Position(), host.current())
+		answers.add(int(selection.lease.server.split()[0]))
+		selection.lease.give_back()
+	assert answers == {2, 3} and probed in answers
 
 
 @pytest.mark.parametrize("need", [EVENTUAL, SESSION, STRONG], ids=["eventual", "session", "strong"])
