@@ -166,6 +166,47 @@ def test_a_wrong_password_is_an_outage_of_that_replica_alone(shop, host):
 	close(router)
 
 
+def test_other_processes_are_told_when_an_outage_begins_and_ends_and_at_no_other_time(shop, host):
+	"""While it goes on, one of them tries; once a try went well, all may."""
+	router = make_router(host, endpoint(shop.replicas[0]))
+	[replica] = router.replicas
+	gone = pymysql.err.OperationalError(2003, "Can't connect")
+
+	def may_try() -> list[bool]:
+		return [host.shared.may_try(replica.name, 60) for _ in range(2)]
+
+	router.selector.recovered(replica)
+	assert may_try() == [True, False], "nothing was told, as it has not failed"
+	router.selector.failed(replica, gone)
+	router.selector.recovered(replica)
+	assert may_try() == [True, True]
+	router.selector.failed(replica, gone)
+	assert may_try() == [True, False]
+	close(router)
+
+
+class JobTimeout(Exception):
+	"""Stands for what ends a job from outside while it waits for a server."""
+
+
+@pytest.mark.parametrize(
+	("error", "is_outage"),
+	[
+		(pymysql.err.OperationalError(2013, "Lost connection"), True),
+		(pymysql.err.OperationalError(1969, "max_statement_time exceeded"), False),
+	],
+)
+def test_an_error_while_it_waits_is_an_outage_only_if_the_connection_is_lost(shop, host, error, is_outage):
+	router = make_router(host, endpoint(shop.replicas[0]))
+	[replica] = router.replicas
+	router.selector._throw_away(replica, replica.lend(10), error)
+	assert replica.breaker.is_open is is_outage
+	with pytest.raises(JobTimeout):
+		router.selector._throw_away(replica, replica.lend(10), JobTimeout())
+	assert replica.breaker.is_open is is_outage
+	close(router)
+
+
 def test_an_exhausted_pool_sends_the_call_elsewhere_and_is_no_outage(shop, host):
 	router = make_router(host, endpoint(shop.replicas[0]), connections_per_replica=1)
 	with router.read_only(Need(consistency="eventual"), "outer"):
