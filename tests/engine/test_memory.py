@@ -3,12 +3,18 @@
 
 """A process that lives for years keeps no more the longer it lives, whatever names it has met."""
 
+import contextlib
+import gc
 import time
+from collections import Counter
+
+import pymysql
+import pytest
 
 from read_replica.engine import events, metrics
 from read_replica.engine import router as routers
 from read_replica.engine.dialect import Position
-from read_replica.engine.health import failed_waits
+from read_replica.engine.health import failed_waits, lag
 from read_replica.engine.health.verdict import Verdict
 from read_replica.engine.reasons import Reason
 from read_replica.engine.settings import Need
@@ -96,3 +102,42 @@ def test_of_the_tables_that_methods_have_written_a_bounded_number_is_kept(host):
 	assert "method_2009" not in host.shared.load_written_tables()
 	host.shared.clear_writers()
 	assert host.shared.load_written_tables() == {}
+
+
+def lose_connections(replica, call) -> None:
+	for [connection] in replica.query("SELECT id FROM information_schema.processlist WHERE user = 'root'"):
+		with contextlib.suppress(pymysql.MySQLError):
+			replica.query(f"KILL {connection}")
+
+
+def crash(replica, call) -> None:
+	replica.kill()
+	call()
+	replica.start()
+
+
+@pytest.mark.parametrize(("trouble", "times"), [(lose_connections, 40), (crash, 10)])
+def test_what_befalls_replicas_leaves_no_object_behind(revived, host, router, monkeypatch, trouble, times):
+	# How the positions of a minute are remembered is tested elsewhere; here it would take a minute to fill.
+	monkeypatch.setattr(lag, "MOST_SAMPLES", 4)
+
+	def call() -> bool:
+		for _ in range(4):
+			with router.read_only(Need(), "report"):
+				host.current().sql("SELECT qty FROM stock")
+			host.end_request(router)
+		return True
+
+	def befall(times: int) -> Counter:
+		for _ in range(times):
+			trouble(revived.replicas[0], call)
+			until(lambda: call() and not any(replica.breaker.is_open for replica in router.replicas))
+		host.events.clear()
+		gc.collect()
+		return Counter(f"{type(one).__module__}.{type(one).__qualname__}" for one in gc.get_objects())
+
+	befall(times // 2)
+	before = befall(1)
+	more = befall(times) - before
+	# What each of them leaves behind is as many of a kind as there were; that another thread is at work now is not.
+	assert not {kind: count for kind, count in more.items() if count >= times}
