@@ -51,7 +51,7 @@ def text(value: Any, key: str, secret: bool = False) -> str:
 	"""Returns a text that is not empty. A secret keeps its spaces, and is not shown in the error."""
 	if isinstance(value, str) and value.strip():
 		return value if secret else value.strip()
-	problem = is_value(value, secret)
+	problem = is_value(value)
 	if value is None:
 		problem = Sentence("is missing")
 	elif secret:

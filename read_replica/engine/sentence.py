@@ -9,7 +9,8 @@ and gettext: what is translated is the template, and values are put into that.
 """
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 PLACEHOLDER = re.compile(r"\{(\d+)\}")
@@ -74,37 +75,34 @@ class Sentence(str):
 		found = self._with_replaced(spans, by)
 		return found if found == english else english
 
+	def _places(self) -> Iterator[tuple[int, Span]]:
+		"""Yields the number of each value, with where it stands in its English."""
+		begin = 0
+		for piece in re.split(r"(\{\d+\})", self.template):
+			placeholder = PLACEHOLDER.fullmatch(piece)
+			end = begin + len(self.values[int(placeholder[1])] if placeholder else piece)
+			if placeholder:
+				yield int(placeholder[1]), (begin, end)
+			begin = end
+
 	def _spans_of_values(self) -> list[Span]:
 		"""Returns where values stand in its English, those of inner Sentences alone."""
-		spans, begin = [], 0
-		for piece in re.split(r"(\{\d+\})", self.template):
-			end = begin + len(piece)
-			if placeholder := PLACEHOLDER.fullmatch(piece):
-				value = self.values[int(placeholder[1])]
-				end = begin + len(value)
-				if isinstance(value, Sentence):
-					spans += [(begin + first, begin + last) for first, last in value._spans_of_values()]
-				else:
-					spans.append((begin, end))
-			begin = end
+		spans = []
+		for number, (begin, end) in self._places():
+			value = self.values[number]
+			inner = value._spans_of_values() if isinstance(value, Sentence) else [(0, end - begin)]
+			spans += [(begin + first, begin + last) for first, last in inner]
 		return spans
 
 	def _with_replaced(self, spans: Sequence[Span], by: str) -> "Sentence":
-		values, begin = list(self.values), 0
-		for piece in re.split(r"(\{\d+\})", self.template):
-			end = begin + len(piece)
-			if placeholder := PLACEHOLDER.fullmatch(piece):
-				value = self.values[int(placeholder[1])]
-				end = begin + len(value)
-				inside = [
-					(first - begin, last - begin) for first, last in spans if begin <= first and last <= end
-				]
-				values[int(placeholder[1])] = (
-					value._with_replaced(inside, by)
-					if isinstance(value, Sentence)
-					else _cut(value, inside, by)
-				)
-			begin = end
+		values = list(self.values)
+		for number, (begin, end) in self._places():
+			value = self.values[number]
+			inside = [
+				(first - begin, last - begin) for first, last in spans if begin <= first and last <= end
+			]
+			replaced = value._with_replaced if isinstance(value, Sentence) else partial(_cut, value)
+			values[number] = replaced(inside, by)
 		return Sentence(self.template, *values)
 
 

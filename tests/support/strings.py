@@ -8,17 +8,12 @@ import csv
 import json
 import re
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import read_replica
-from read_replica.deploy import (
-	database_checks,
-	redis_checks,
-	replication_checks,
-	server_checks,
-	site_checks,
-	sync_checks,
-)
+from read_replica import deploy
+from read_replica.deploy.doctor import Check
 from read_replica.policy import shipped
 
 PACKAGE = Path(read_replica.__file__).parent
@@ -36,16 +31,6 @@ TRANSLATED = ("_", "frappe._", "Sentence")
 SHOWN = ("label", "title", "description")
 SYNCED = ("doctype", "page", "workspace", "number_card", "report", "dashboard_chart")
 OF_THE_APP = ("workspace_sidebar", "desktop_icon")
-
-# Of the doctor.
-FILES_OF_CHECKS = (
-	database_checks,
-	redis_checks,
-	replication_checks,
-	server_checks,
-	site_checks,
-	sync_checks,
-)
 
 # A check's fix that is one command of bench and nothing beside it: it is the same in all languages.
 COMMAND_ALONE = re.compile(r"bench( [\w-]+)+")
@@ -78,12 +63,18 @@ def _reasons() -> set[str]:
 	}
 
 
+def checks() -> Iterator[tuple[str, Check]]:
+	"""Yields each check of the doctor, with the file that it stands in."""
+	for path in sorted(Path(deploy.__file__).parent.glob("*_checks.py")):
+		for check in import_module(f"read_replica.deploy.{path.stem}").CHECKS:
+			yield f"deploy/{path.name}", check
+
+
 def _of_checks() -> dict[str, str]:
 	"""What is right, and what mends it: the desk translates both as it shows them."""
 	return {
-		text: f"deploy/{Path(module.__file__).name}"
-		for module in FILES_OF_CHECKS
-		for check in module.CHECKS
+		text: file
+		for file, check in checks()
 		for text in (check.expected, check.fix)
 		if not COMMAND_ALONE.fullmatch(text)
 	}
