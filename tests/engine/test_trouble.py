@@ -13,7 +13,7 @@ from read_replica.engine.errors import WriteInReadOnlyScope
 from read_replica.engine.reasons import Reason
 from read_replica.engine.settings import Need
 from support.plain import PlainHost
-from support.servers import MariaDB, run
+from support.servers import MariaDB, cluster, run
 
 from .conftest import close, endpoint, make_router, until
 
@@ -263,3 +263,18 @@ def test_nothing_is_written_to_a_replica_that_takes_writes(writable, host, route
 def test_a_statement_that_is_logged_always_is_a_write_where_none_is_allowed(host, router):
 	with pytest.raises(WriteInReadOnlyScope), router.read_only(Need(on_write="error"), "report"):
 		host.current().sql("ANALYZE TABLE stock")
+
+
+def test_a_replica_that_was_killed_while_it_began_to_replicate_does_so_again_once_its_relay_log_is_reset():
+	with cluster(replicas=1, redis=False) as servers:
+		servers.catch_up()
+		[replica] = servers.replicas
+		replica.kill()
+		# What a kill leaves behind between two steps: an index that names relay logs which are gone.
+		for relay_log in (replica.folder / "data").glob("*relay-bin.0*"):
+			relay_log.unlink()
+		replica.start()
+		assert "Failed to initialize the master info structure" in (replica.folder / "server.log").read_text()
+		servers.primary.query("CREATE DATABASE shop")
+		servers.catch_up()
+		assert replica.query("SHOW DATABASES LIKE 'shop'")

@@ -148,6 +148,16 @@ def _make_data_folder(folder: Path, as_root: list[str]) -> None:
 		raise RuntimeError(f"no data folder could be made in {folder}:\n{made.stdout}\n{made.stderr}")
 
 
+# Of SHOW SLAVE STATUS: what tells how replication is.
+IN_SHORT = (
+	"Gtid_IO_Pos",
+	"Slave_IO_Running",
+	"Slave_SQL_Running",
+	"Slave_SQL_Running_State",
+	"Last_Error",
+)
+
+
 class MariaDB(Server):
 	"""A MariaDB server with a binary log and GTIDs, a primary until `follow` makes it a replica."""
 
@@ -216,6 +226,19 @@ class MariaDB(Server):
 		with self.admin() as connection:
 			return run(connection, statement, values)
 
+	def start(self) -> None:
+		"""Start and return once the port answers and, for a replica, replication is at work again.
+
+		A replica that is killed while its replication starts may have a relay log index that names files
+		which it has just deleted. MariaDB then starts without replication ("Failed to initialize the master
+		info structure" in its log, no error in SHOW SLAVE STATUS), whatever relay_log_recovery is.
+		"""
+		super().start()
+		replication = self._replication()
+		if replication.get("Slave_SQL_Running") == "No" and not replication["Last_Error"]:
+			self.query("RESET SLAVE")
+			self.query("START SLAVE")
+
 	def follow(self, primary: "MariaDB") -> None:
 		"""Become a read-only replica of a primary, from its first transaction on."""
 		self.query(
@@ -235,19 +258,12 @@ class MariaDB(Server):
 				f"The replica on port {self.port} did not reach {position} in {timeout} s: {self._replication()}"
 			)
 
-	def _replication(self) -> str:
-		"""How replication is, in short."""
+	def _replication(self) -> dict[str, str | None]:
+		"""How replication is, of what SHOW SLAVE STATUS says; empty where there is none."""
 		with self.admin() as connection, connection.cursor(pymysql.cursors.DictCursor) as cursor:
 			cursor.execute("SHOW SLAVE STATUS")
 			status = cursor.fetchone() or {}
-		names = (
-			"Gtid_IO_Pos",
-			"Slave_IO_Running",
-			"Slave_SQL_Running",
-			"Slave_SQL_Running_State",
-			"Last_Error",
-		)
-		return ", ".join(f"{name} {status.get(name)}" for name in names)
+		return {name: status[name] for name in IN_SHORT if name in status}
 
 
 class Redis(Server):
