@@ -191,8 +191,9 @@ def test_files_assets_private_files_and_websockets_stay_where_they_are(running):
 
 def test_the_log_says_which_server_answered_and_nothing_of_values(running):
 	before = len(running.log())
-	running.ask("GET", f"{REPORT}?filters=secret", cookie="sid=secret")
+	# First, so that a line of it would be there by the time that the other's is.
 	running.ask("POST", SAVE, "x")
+	running.ask("GET", f"{REPORT}?filters=secret", cookie="sid=secret")
 	[line] = running.log(before + 1)[before:]
 	assert f"GET {REPORT} 200 reporting tried={running.reporting.address} seconds=" in line
 	assert "secret" not in line
@@ -273,10 +274,11 @@ def test_no_request_fails_or_is_doubled_while_the_reporting_server_is_killed_fro
 		is_write = number % 10 < 3
 		method, path = ("POST", SAVE) if is_write else reads[number % len(reads)]
 		slow = "0.5" if number % 50 == 7 else "0"
+		test_id = f"{path}|{number}"
 		answer = front.ask(
-			method, path, "x" if method == "POST" else None, x_test_id=f"{path}|{number}", x_test_seconds=slow
+			method, path, "x" if method == "POST" else None, x_test_id=test_id, x_test_seconds=slow
 		)
-		return answer.status, answer.by, is_write
+		return answer.status, answer.by, is_write, test_id
 
 	def trouble():
 		while not stop.is_set():
@@ -296,15 +298,16 @@ def test_no_request_fails_or_is_doubled_while_the_reporting_server_is_killed_fro
 		finally:
 			stop.set()
 		troubled.result()
-	assert Counter(status for status, _, _ in answers) == {200: requests}
-	servers = Counter((by, is_write) for _, by, is_write in answers)
+	assert Counter(status for status, _, _, _ in answers) == {200: requests}
+	servers = Counter((by, is_write) for _, by, is_write, _ in answers)
 	assert servers["app", True] == requests * 0.3 and servers["reporting", True] == 0
 	assert servers["reporting", False] > 1000 and servers["app", False] > 50
 	lost_on_the_way = front.reporting.noted("begun") - front.reporting.noted("done")
 	assert any("|" in number for number in lost_on_the_way)
 	done = front.app.noted("done") + front.reporting.noted("done")
 	mine = {number: count for number, count in done.items() if "|" in number}
-	assert len(mine) == requests
+	# The reporting server may be killed after it has answered, and before it has noted that.
+	assert {by for _, by, _, test_id in answers if test_id not in mine} <= {"reporting"}
 	assert [number for number, count in mine.items() if count > 1] == []
 	begun = front.app.noted("begun")
 	assert all(count == 1 for number, count in begun.items() if number.startswith(SAVE))

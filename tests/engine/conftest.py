@@ -30,9 +30,13 @@ def servers() -> Iterator[Cluster]:
 
 @pytest.fixture
 def shop(servers: Cluster) -> Cluster:
-	"""The servers with three items in stock, in step."""
+	"""The servers with three items in stock, in step, whatever an earlier test has left behind."""
 	for server in (servers.primary, *servers.replicas):
+		if not server.is_running:
+			server.start()
 		server.thaw()
+	for replica in servers.replicas:
+		replica.query("START SLAVE")
 	for table in ("stock", "log", "`__UserSettings`"):
 		servers.primary.query(f"DELETE FROM shop.{table}")
 	servers.primary.query("INSERT INTO shop.stock VALUES ('bolt', 10), ('nut', 20), ('screw', 30)")

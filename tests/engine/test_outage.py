@@ -182,6 +182,10 @@ def test_other_processes_are_told_when_an_outage_begins_and_ends_and_at_no_other
 	assert may_try() == [True, True]
 	router.selector.failed(replica, gone)
 	assert may_try() == [True, False]
+	# Another process's try goes well, and after that a call of this one fails that began before.
+	host.shared.note_try(replica.name, went_well=True)
+	router.selector.failed(replica, gone)
+	assert may_try() == [True, True], "nothing was told, as it had failed already"
 	close(router)
 
 
@@ -199,11 +203,14 @@ class JobTimeout(Exception):
 def test_an_error_while_it_waits_is_an_outage_only_if_the_connection_is_lost(shop, host, error, is_outage):
 	router = make_router(host, endpoint(shop.replicas[0]))
 	[replica] = router.replicas
-	router.selector._throw_away(replica, replica.lend(10), error)
+	lease, another = replica.lend(10), replica.lend(10)
+	connections = [lease.connection, another.connection]
+	router.selector._throw_away(replica, lease, error)
 	assert replica.breaker.is_open is is_outage
 	with pytest.raises(JobTimeout):
-		router.selector._throw_away(replica, replica.lend(10), JobTimeout())
+		router.selector._throw_away(replica, another, JobTimeout())
 	assert replica.breaker.is_open is is_outage
+	assert not [connection for connection in connections if connection.open], "they may be in any state"
 	close(router)
 
 

@@ -87,6 +87,8 @@ def test_what_is_found_is_told_in_sentences_whose_templates_stand_in_the_code():
 		('Trouble("warn", Sentence(template, name))', (1, 0)),
 		('Trouble("warn", Sentence("{0} is off"\n\t" on {1}", name, server))', (0, 0)),
 		('Trouble("skipped", f"skipped, because {reason}")', (0, 0)),
+		('f"{name} is off"\nTrouble("warn", found)', (0, 1)),
+		('Sentence("{0} is off", name)\nTrouble("warn", found)', (0, 0)),
 	],
 )
 def test_a_text_that_cannot_be_translated_is_a_fault(code, faults, tmp_path, monkeypatch):

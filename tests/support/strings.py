@@ -125,12 +125,17 @@ def told_without_a_sentence() -> list[str]:
 	"""Returns where code says what is wrong in a text that cannot be said in another language."""
 	return [
 		where
-		for where, call in _calls()
+		for where, call, names in _calls_and_names()
 		for place in MADE_IN.get(ast.unparse(call.func), ())
-		if _is_plain(call.args[place])
+		if any(_is_plain(value) for value in _values_of(call.args[place], names))
 		# The desk does not show what is skipped.
 		and ast.unparse(call.args[0]) != "'skipped'"
 	]
+
+
+def _values_of(node: ast.expr, names: dict[str, list[ast.expr]]) -> list[ast.expr]:
+	"""What may stand there: for a name, all that its function assigns to it."""
+	return names.get(node.id, []) if isinstance(node, ast.Name) else [node]
 
 
 def _is_plain(node: ast.expr) -> bool:
@@ -139,6 +144,29 @@ def _is_plain(node: ast.expr) -> bool:
 		or (isinstance(node, ast.IfExp) and (_is_plain(node.body) or _is_plain(node.orelse)))
 		or (isinstance(node, ast.Call) and ast.unparse(node.func).endswith((".format", ".join", "str")))
 	)
+
+
+def _calls_and_names() -> Iterator[tuple[str, ast.Call, dict[str, list[ast.expr]]]]:
+	"""Yields each call in the code, with where it stands, and what is assigned to names beside it in its function."""
+	for path in sorted(PACKAGE.rglob("*.py")):
+		yield from _in_room(path, ast.parse(path.read_text()))
+
+
+def _in_room(path: Path, room: ast.AST) -> Iterator[tuple[str, ast.Call, dict[str, list[ast.expr]]]]:
+	names: dict[str, list[ast.expr]] = {}
+	calls, inside = [], list(ast.iter_child_nodes(room))
+	for node in inside:
+		if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+			yield from _in_room(path, node)
+			continue
+		inside += ast.iter_child_nodes(node)
+		if isinstance(node, ast.Call):
+			calls.append(node)
+		for target in node.targets if isinstance(node, ast.Assign) else ():
+			if isinstance(target, ast.Name):
+				names.setdefault(target.id, []).append(node.value)
+	for call in calls:
+		yield f"{path.relative_to(PACKAGE)}:{call.lineno}", call, names
 
 
 def _calls() -> Iterator[tuple[str, ast.Call]]:

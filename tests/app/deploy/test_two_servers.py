@@ -170,11 +170,13 @@ def test_the_second_server_is_killed_under_load_without_a_failed_request(pair, b
 	with ThreadPoolExecutor(1) as worker:
 		load = worker.submit(browser.load, [RUN, LIST], 15.0, at_once)
 		time.sleep(5)
-		pair.second.lose_power()
-		answers = load.result()
-	pair.second.start()
-	pair.replica.wait()
-	pair.replica.catch_up(pair.primary)
+		try:
+			pair.second.lose_power()
+			answers = load.result()
+		finally:
+			pair.second.start()
+			pair.replica.wait()
+			pair.replica.catch_up(pair.primary)
 	failed = [answer for answer in answers if answer.status != 200]
 	without_body = [answer for answer in failed if "IncompleteRead" in answer.text]
 	by = [answer.by for answer in answers]

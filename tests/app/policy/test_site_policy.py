@@ -63,6 +63,7 @@ def test_the_switch_of_the_desk_stops_and_starts_reading_on_replicas_within_two_
 	assert in_another_worker(status.status).routing is False
 	settings(paused=0)
 	time.sleep(SECONDS)
+	assert in_another_worker(status.status).routing is True
 	# Unless both replicas are behind at that moment, as on a busy machine.
 	until(lambda: browser.call(DECORATED) in REPLICAS, 10)
 

@@ -208,7 +208,7 @@ def test_why_a_replica_is_down_is_told_in_the_language_of_who_looks(users, serve
 			one["error"] for one in monitor_of(users[language])["replicas"] if one["name"] == "replica02"
 		)
 
-	assert error_of("de") is None
+	until(lambda: error_of("de") is None)
 	servers.replicas[1].freeze()
 	try:
 		until(lambda: error_of("de") == "keine Antwort")

@@ -262,11 +262,13 @@ def test_behind_such_a_proxy_the_server_is_asked_in_the_transaction_that_a_call_
 def test_a_server_that_freezes_before_it_is_asked_is_passed_over(shop, host, router):
 	probed = router.health.verdict_of("readers").server.split()[0]
 	other = shop.replicas[1 if probed == "2" else 0]
-	answered_by = 0
-	while answered_by != (3 if probed == "2" else 2):
+
+	def answered_by() -> int:
 		on_another_connection(router)
 		with router.read_only(EVENTUAL, "list"):
-			answered_by = server_id(host)
+			return server_id(host)
+
+	until(lambda: answered_by() == other.server_id)
 	other.freeze()
 	over = threading.Timer(20, other.thaw)
 	over.start()
@@ -274,10 +276,11 @@ def test_a_server_that_freezes_before_it_is_asked_is_passed_over(shop, host, rou
 		# What it has said of itself does not hold any more.
 		time.sleep(1.1)
 		with router.read_only(EVENTUAL, "list"):
-			assert server_id(host) != answered_by
+			assert server_id(host) != other.server_id
 	finally:
 		over.cancel()
 		other.thaw()
+	assert router.metrics.of("readers", Reason.LOST) == 0, "no statement of the call was sent there"
 
 
 def test_the_servers_behind_an_address_can_be_told(host, router):
@@ -401,18 +404,25 @@ def test_a_late_server_that_the_probe_has_not_reached_answers_once_it_has_caught
 	shop, host, address, router
 ):
 	late = shop.replicas[1]
-	while router.health.verdict_of("readers").server.split()[0] == "3":
+
+	def probe_has_reached_the_other() -> bool:
 		router.health.release()
 		router.health.check_now()
+		verdict = router.health.verdict_of("readers")
+		return verdict is not None and verdict.server.startswith("2 ")
+
+	until(probe_has_reached_the_other)
 	late.query("STOP SLAVE SQL_THREAD")
 	address.servers = [late]
 	save(host, router, 1)
 	answers = []
 	for _ in range(2):
 		on_another_connection(router)
-		with router.read_only(SESSION, "list"):
-			answers.append((server_id(host), quantity(host)))
-		late.query("START SLAVE SQL_THREAD")
+		try:
+			with router.read_only(SESSION, "list"):
+				answers.append((server_id(host), quantity(host)))
+		finally:
+			late.query("START SLAVE SQL_THREAD")
 		shop.catch_up()
 		# What it has said of itself does not hold any more, but that a call has waited in vain is still known.
 		time.sleep(1.1)
