@@ -93,7 +93,7 @@ def thrown_without_translation(but_in: tuple[str, ...]) -> list[str]:
 	"""
 	return [
 		where
-		for where, call in _calls()
+		for where, call, _ in _calls()
 		if where.partition("/")[0] not in but_in
 		and ast.unparse(call.func) in ("frappe.throw", "frappe.msgprint")
 		and isinstance(call.args[0], ast.Constant | ast.JoinedStr)
@@ -114,7 +114,7 @@ def sentences_without_a_literal() -> list[str]:
 	"""Returns where code makes a Sentence of a template that is not written there, so that nobody can translate it."""
 	return [
 		where
-		for where, call in _calls()
+		for where, call, _ in _calls()
 		if ast.unparse(call.func) == "Sentence"
 		and not where.startswith("engine/sentence.py")
 		and not isinstance(call.args[0], ast.Constant)
@@ -125,7 +125,7 @@ def told_without_a_sentence() -> list[str]:
 	"""Returns where code says what is wrong in a text that cannot be said in another language."""
 	return [
 		where
-		for where, call, names in _calls_and_names()
+		for where, call, names in _calls()
 		for place in MADE_IN.get(ast.unparse(call.func), ())
 		if any(_is_plain(value) for value in _values_of(call.args[place], names))
 		# The desk does not show what is skipped.
@@ -146,18 +146,18 @@ def _is_plain(node: ast.expr) -> bool:
 	)
 
 
-def _calls_and_names() -> Iterator[tuple[str, ast.Call, dict[str, list[ast.expr]]]]:
-	"""Yields each call in the code, with where it stands, and what is assigned to names beside it in its function."""
+def _calls() -> Iterator[tuple[str, ast.Call, dict[str, list[ast.expr]]]]:
+	"""Yields each call in the code, with where it stands, and what its function assigns to names."""
 	for path in sorted(PACKAGE.rglob("*.py")):
-		yield from _in_room(path, ast.parse(path.read_text()))
+		yield from _in_scope(path, ast.parse(path.read_text()))
 
 
-def _in_room(path: Path, room: ast.AST) -> Iterator[tuple[str, ast.Call, dict[str, list[ast.expr]]]]:
+def _in_scope(path: Path, scope: ast.AST) -> Iterator[tuple[str, ast.Call, dict[str, list[ast.expr]]]]:
 	names: dict[str, list[ast.expr]] = {}
-	calls, inside = [], list(ast.iter_child_nodes(room))
+	calls, inside = [], list(ast.iter_child_nodes(scope))
 	for node in inside:
 		if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-			yield from _in_room(path, node)
+			yield from _in_scope(path, node)
 			continue
 		inside += ast.iter_child_nodes(node)
 		if isinstance(node, ast.Call):
@@ -167,14 +167,6 @@ def _in_room(path: Path, room: ast.AST) -> Iterator[tuple[str, ast.Call, dict[st
 				names.setdefault(target.id, []).append(node.value)
 	for call in calls:
 		yield f"{path.relative_to(PACKAGE)}:{call.lineno}", call, names
-
-
-def _calls() -> Iterator[tuple[str, ast.Call]]:
-	"""Yields each call in the code, with where it stands."""
-	for path in sorted(PACKAGE.rglob("*.py")):
-		for node in ast.walk(ast.parse(path.read_text())):
-			if isinstance(node, ast.Call):
-				yield f"{path.relative_to(PACKAGE)}:{node.lineno}", node
 
 
 def _of_javascript(path: Path) -> Iterator[str]:
